@@ -1,0 +1,68 @@
+/** Numbers and events as people read them: one line each, nothing in it that a peer could use to lie. */
+import stringWidth from 'string-width'
+import type { TransferEvent } from '../events.js'
+import { formatAddress, isLoopback } from '../net/address.js'
+import { printable } from '../text.js'
+
+const UNITS = ['B', 'kB', 'MB', 'GB', 'TB', 'PB']
+
+/** Bytes with three digits and a decimal unit: `999 B`, `1.00 kB`, `12.3 MB`. */
+export function formatBytes(bytes: number): string {
+  let value = bytes
+  let unit = 0
+  while (value >= 999.5 && unit < UNITS.length - 1) {
+    value /= 1000
+    unit++
+  }
+  const digits = unit === 0 ? 0 : value < 9.995 ? 2 : value < 99.95 ? 1 : 0
+  return `${value.toFixed(digits)} ${UNITS[unit]}`
+}
+
+/** Seconds as `m:ss` or `h:mm:ss`. */
+export function formatDuration(seconds: number): string {
+  const whole = Math.max(0, Math.round(seconds))
+  const two = (value: number) => String(value).padStart(2, '0')
+  const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60]
+  return hours > 0 ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`
+}
+
+/** `text` in at most `width` columns, with an ellipsis where it was cut; wide characters count double. */
+export function fitText(text: string, width: number): string {
+  if (stringWidth(text) <= width) return text
+  let kept = ''
+  for (const { segment } of new Intl.Segmenter().segment(text)) {
+    if (stringWidth(kept + segment) > width - 1) break
+    kept += segment
+  }
+  return `${kept}…`
+}
+
+/** The bytes of a finished file with its time and, where that says something, its rate. */
+function amount(size: number, seconds: number): string {
+  const rate = seconds >= 0.1 ? `, ${formatBytes(size / seconds)}/s` : ''
+  return `${formatBytes(size)} in ${seconds.toFixed(2)} s${rate}`
+}
+
+/** The line that people see for an event; null where they see none. */
+export function describeEvent(event: TransferEvent): string | null {
+  const about = 'name' in event && event.name !== undefined ? ` ${printable(event.name, 80)}` : ''
+  switch (event.event) {
+    case 'listening': {
+      const where = formatAddress(event.address, event.port)
+      const open = isLoopback(event.address) ? '' : '; there is no key, so whoever can reach this port can send'
+      return `listening on ${where}${open}`
+    }
+    case 'stored':
+      return `stored ${printable(event.path)} (${event.type}, ${amount(event.size, event.seconds)}) from ${event.peer}, blake3 ${event.blake3}`
+    case 'sent':
+      return `sent ${printable(event.path)} (${event.type}, ${amount(event.size, event.seconds)}) as ${printable(event.storedAs, 80)}, blake3 ${event.blake3}`
+    case 'refused':
+      return `refused${about} from ${event.peer}: ${printable(event.message, 400)}`
+    case 'failed':
+      if (event.code === 'interrupted' || event.code === 'terminated') return event.message
+      // A message about a local file names it by its path already.
+      return `failed${event.message.includes(about.trim()) ? '' : about}: ${event.message}`
+    default:
+      return null
+  }
+}

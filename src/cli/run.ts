@@ -1,0 +1,45 @@
+/** What both commands do around their work: signals, errors to text, and the exit status. */
+import { asTransferError, type ErrorCode, exitCodes, TransferError } from '../errors.js'
+
+export interface Context {
+  /** Aborted by SIGINT, SIGTERM and `abort`, with the TransferError that says which. */
+  signal: AbortSignal
+  abort(error: Error): void
+}
+
+const signals: Record<string, ErrorCode> = { SIGINT: 'interrupted', SIGTERM: 'terminated' }
+
+/**
+ * Runs a command to its exit status. `main` reports its own failures as events and throws them too; only usage errors
+ * and bugs, which come before or outside of any event, are printed here.
+ */
+export async function run(command: string, main: (context: Context) => Promise<void>): Promise<number> {
+  const controller = new AbortController()
+  const abort = (error: Error) => controller.abort(error)
+  const handlers = Object.entries(signals).map(([name, code]) => {
+    const handler = () => {
+      // Who asks twice does not want to wait for a clean end.
+      if (controller.signal.aborted) process.exit(exitCodes[code])
+      abort(new TransferError(code, `${code} by ${name}`, { reason: 'interrupted', tell: `${command} was ${code}` }))
+    }
+    process.on(name, handler)
+    return { name, handler }
+  })
+  try {
+    await main({ signal: controller.signal, abort })
+    return 0
+  } catch (thrown) {
+    const error = asTransferError(thrown)
+    if (error.code === 'usage')
+      process.stderr.write(`${command}: ${error.message}\n${command}: see ${command} --help\n`)
+    if (error.code === 'internal') process.stderr.write(`${command}: ${error.message}\n${bugReport(error)}\n`)
+    return error.exitCode
+  } finally {
+    for (const { name, handler } of handlers) process.off(name, handler)
+  }
+}
+
+function bugReport(error: TransferError): string {
+  const stack = error.cause instanceof Error ? error.cause.stack : undefined
+  return `this is a bug; please report it with these lines:\n${stack ?? error.stack}`
+}

@@ -1,0 +1,57 @@
+/** What people type, as values: numbers, sizes, seconds. Each throws a usage error that quotes the option and the value. */
+import { TransferError } from '../errors.js'
+import { printable } from '../text.js'
+
+export function usage(message: string): TransferError {
+  return new TransferError('usage', message)
+}
+
+/** A whole number from `minimum` to `maximum`. */
+export function parseInteger(option: string, text: string, minimum: number, maximum: number): number {
+  const value = /^\d+$/.test(text) ? Number(text) : Number.NaN
+  if (value >= minimum && value <= maximum) return value
+  throw usage(`${option} must be a whole number from ${minimum} to ${maximum}, not "${printable(text, 40)}"`)
+}
+
+/** The longest time that a timer can run: Node clamps longer ones to 1 ms (lib/internal/timers.js, TIMEOUT_MAX). */
+const LONGEST = (2 ** 31 - 1) / 1000
+
+/** Seconds, with decimals, as milliseconds. `minimum` is in seconds, and the value must be above 0 where it is. */
+export function parseSeconds(option: string, text: string): number {
+  const seconds = /^(\d+\.?\d*|\.\d+)$/.test(text) ? Number(text) : Number.NaN
+  if (seconds > 0 && seconds <= LONGEST) return Math.ceil(seconds * 1000)
+  throw usage(`${option} must be a number of seconds above 0, not "${printable(text, 40)}"`)
+}
+
+/** As GNU dd and truncate have it: K, M, G, T and KiB, MiB, … are powers of 1024; kB, MB, … are powers of 1000. */
+const units = new Map<string, number>([
+  ['', 1],
+  ['b', 1],
+])
+for (const [index, letter] of ['k', 'm', 'g', 't'].entries()) {
+  units.set(letter, 1024 ** (index + 1))
+  units.set(`${letter}ib`, 1024 ** (index + 1))
+  units.set(`${letter}b`, 1000 ** (index + 1))
+}
+
+/** A size in bytes: `1500`, `10M`, `1.5GiB`, `2GB`. */
+export function parseSize(option: string, text: string): number {
+  const [, number, unit = ''] = /^(\d+(?:\.\d+)?)\s*([a-z]*)$/i.exec(text) ?? []
+  const factor = units.get(unit.toLowerCase())
+  const bytes = Math.floor(Number(number) * (factor ?? Number.NaN))
+  if (Number.isSafeInteger(bytes)) return bytes
+  throw usage(`${option} must be a size such as 1500, 10M (MiB) or 2GB, not "${printable(text, 40)}"`)
+}
+
+/** One of `choices`. */
+export function parseChoice<T extends string>(option: string, text: string, choices: readonly T[]): T {
+  const choice = choices.find((candidate) => candidate === text)
+  if (choice !== undefined) return choice
+  throw usage(`${option} must be one of ${choices.join(', ')}, not "${printable(text, 40)}"`)
+}
+
+/** 64 hexadecimal digits, in lower case. */
+export function parseDigest(option: string, text: string): string {
+  if (/^[0-9a-f]{64}$/i.test(text)) return text.toLowerCase()
+  throw usage(`${option} must be 64 hexadecimal digits, as b3sum prints them, not "${printable(text, 80)}"`)
+}

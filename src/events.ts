@@ -1,0 +1,140 @@
+/**
+ * What a transfer reports while it runs. The same objects reach a library's `onEvent` and, one JSON object a line, a
+ * reader of `--json`. README.md documents every field; a test compares. Fields are added, never changed: `v` counts a
+ * change that would break a reader.
+ */
+import type { ErrorCode, TransferError } from './errors.js'
+
+/** The version of the event schema. */
+export const EVENTS_VERSION = 1
+
+export interface ListeningEvent {
+  event: 'listening'
+  /** The address listened on; `::` means every interface. */
+  address: string
+  port: number
+}
+
+export interface ConnectedEvent {
+  event: 'connected'
+  /** Counts this process's connections from 1, to tell several transfers apart. */
+  transfer: number
+  /** `address:port` of the other side. */
+  peer: string
+}
+
+export interface ProgressEvent {
+  event: 'progress'
+  transfer: number
+  name: string
+  /** Bytes that have passed so far. The first event of a file says 0. */
+  bytes: number
+  /** All the bytes there will be; null if unknown. */
+  size: number | null
+}
+
+export interface StoredEvent {
+  event: 'stored'
+  transfer: number
+  peer: string
+  /** The name that the sender offered. */
+  name: string
+  /** Where it is now, below `--out` as given; `-` for standard output. */
+  path: string
+  size: number
+  blake3: string
+  /** The MIME type, by the sender's word. */
+  type: string
+  seconds: number
+}
+
+export interface SentEvent {
+  event: 'sent'
+  transfer: number
+  /** The local path as given; `-` for a stream. */
+  path: string
+  /** The name that was offered. */
+  name: string
+  /** The name under which the receiver stored it. */
+  storedAs: string
+  size: number
+  blake3: string
+  type: string
+  seconds: number
+}
+
+export interface RefusedEvent {
+  event: 'refused'
+  transfer: number
+  peer: string
+  /** The file, where one was named. */
+  name?: string
+  /** Why, for a program: a code of the protocol document. */
+  code: string
+  message: string
+}
+
+export interface FailedEvent {
+  event: 'failed'
+  transfer: number
+  name?: string
+  code: ErrorCode
+  /** Why, in finer grain. */
+  reason: string
+  message: string
+}
+
+export interface DoneEvent {
+  event: 'done'
+  /** Files stored, or sent and confirmed. */
+  files: number
+  bytes: number
+  seconds: number
+  exitCode: number
+}
+
+export type TransferEvent =
+  | ListeningEvent
+  | ConnectedEvent
+  | ProgressEvent
+  | StoredEvent
+  | SentEvent
+  | RefusedEvent
+  | FailedEvent
+  | DoneEvent
+
+/** Called for every event, in order. What it throws is thrown by the transfer. */
+export type OnEvent = (event: TransferEvent) => void
+
+export function failedEvent(transfer: number, name: string | undefined, error: TransferError): FailedEvent {
+  const { code, reason, message } = error
+  return { event: 'failed', transfer, ...(name === undefined ? {} : { name }), code, reason, message }
+}
+
+/** The least time between two progress events of one file, in milliseconds. */
+const PROGRESS_INTERVAL = 200
+
+/** Reports one file's progress, at most every 200 ms. */
+export class ProgressReport {
+  readonly #report: (bytes: number) => void
+  #next: number
+
+  constructor(onEvent: OnEvent, file: { transfer: number; name: string; size: number | null }) {
+    const { transfer, name, size } = file
+    this.#report = (bytes) => onEvent({ event: 'progress', transfer, name, bytes, size })
+    this.#report(0)
+    this.#next = performance.now() + PROGRESS_INTERVAL
+  }
+
+  update(bytes: number): void {
+    const now = performance.now()
+    if (now < this.#next) return
+    this.#next = now + PROGRESS_INTERVAL
+    this.#report(bytes)
+  }
+}
+
+/** Seconds since `start` (a `performance.now()`), to the millisecond. */
+export function secondsSince(start: number): number {
+  return Math.round(performance.now() - start) / 1000
+}

@@ -1,0 +1,32 @@
+/**
+ * When to block. A read or write that the page cache serves is done in less time than it takes to hand it to a thread
+ * and to hear of it again, and its bytes stay in this processor's cache: blocking calls move a file about twice as
+ * fast (bench/README.md). But a call that waits for the disk itself would stop every other connection, the heartbeats
+ * and the signals. So calls block while they are quick, and go to the thread pool for a while after one that was not.
+ */
+
+/** A blocking call that took longer than this was waiting for the disk, in milliseconds; the page cache takes 0.1. */
+const QUICK = 10
+
+/** How long calls go to the thread pool after a slow one, in milliseconds. */
+const PAUSE = 3_000
+
+export class Blocking {
+  #slowUntil = 0
+
+  /** True while blocking calls are expected to be quick. */
+  get isQuick(): boolean {
+    return performance.now() >= this.#slowUntil
+  }
+
+  /** Makes a blocking call, and learns from the time it took. */
+  call<T>(work: () => T): T {
+    const start = performance.now()
+    try {
+      return work()
+    } finally {
+      const now = performance.now()
+      if (now - start > QUICK) this.#slowUntil = now + PAUSE
+    }
+  }
+}

@@ -1,0 +1,294 @@
+/**
+ * Storing into a folder. One entry goes through these steps, and only after the last is the sender told `stored`:
+ *
+ *   name and space checked → staged (private file, exclusive) → written → [size and digest compared by the caller]
+ *   → mode and time set → fsync of the file → final name by link or rename → fsync of the folder
+ *
+ * Until the name appears a crash leaves only the staging folder; from then on the file is whole and durable.
+ */
+import { constants } from 'node:fs'
+import { join } from 'node:path'
+import { refusal, type TransferError } from '../errors.js'
+import type { Header } from '../protocol/messages.js'
+import { printable } from '../text.js'
+import type { Blocking } from './blocking.js'
+import { Directory } from './directory.js'
+import { disk, errno } from './disk.js'
+import { backupName, checkName } from './names.js'
+import { createStaged, openStaging } from './staging.js'
+import type { Incoming, Store, StoredAs } from './store.js'
+import { localTrouble } from './trouble.js'
+
+/** What to do when the final name is taken. */
+export const ifExistsChoices = ['backup', 'overwrite', 'skip', 'fail'] as const
+export type IfExists = (typeof ifExistsChoices)[number]
+
+export interface FolderOptions {
+  /** The folder, as the user named it. */
+  path: string
+  /** This receiver's name in the staging folder. */
+  owner: string
+  ifExists: IfExists
+  allowHidden: boolean
+  /** The permission bits that new files must not have. */
+  umask: number
+  /** Whether writing may block; shared by all that write to this folder. */
+  blocking: Blocking
+}
+
+export class FolderStore implements Store {
+  readonly #options: FolderOptions
+  readonly #root: Directory
+  readonly #staging: Directory
+
+  private constructor(options: FolderOptions, root: Directory, staging: Directory) {
+    this.#options = options
+    this.#root = root
+    this.#staging = staging
+  }
+
+  /** Opens the folder for one transfer: a folder that was moved or removed meanwhile is noticed by the next one. */
+  static async open(options: FolderOptions): Promise<FolderStore> {
+    try {
+      const root = await Directory.open(options.path)
+      try {
+        return new FolderStore(options, root, await openStaging(root, options.owner))
+      } catch (error) {
+        await root.close()
+        throw error
+      }
+    } catch (error) {
+      throw localTrouble('cannot store in', options.path, error)
+    }
+  }
+
+  async begin(header: Header): Promise<Incoming> {
+    checkName(header.name, { allowHidden: this.#options.allowHidden, platform: process.platform })
+    try {
+      await this.#checkExisting(header.name)
+      await this.#checkSpace(header.size)
+      return new StagedFile(this.#options, this.#root, this.#staging, await createStaged(this.#staging), header)
+    } catch (error) {
+      throw localTrouble('cannot store in', this.#options.path, error)
+    }
+  }
+
+  /** Says early what the commit would say too late: here it costs a look, there the whole transfer. */
+  async #checkExisting(name: string): Promise<void> {
+    const { ifExists } = this.#options
+    if (ifExists === 'backup' || !(await exists(this.#root, name))) return
+    if (ifExists === 'skip') throw refusal('skipped', `it has "${printable(name, 80)}" already and skips it`)
+    if (ifExists === 'fail') throw alreadyThere(name)
+  }
+
+  async #checkSpace(size: number | null): Promise<void> {
+    if (size === null) return
+    const { bavail, bsize } = await disk.statfs(this.#root.path())
+    const free = bavail * bsize
+    if (size > free) throw refusal('no-space', `the file has ${size} bytes, and only ${free} are free there`)
+  }
+
+  async close(): Promise<void> {
+    await this.#staging.close()
+    await this.#root.close()
+  }
+}
+
+async function exists(folder: Directory, name: string): Promise<boolean> {
+  try {
+    await disk.lstat(folder.path(name))
+    return true
+  } catch (error) {
+    if (errno(error) === 'ENOENT') return false
+    throw error
+  }
+}
+
+function alreadyThere(name: string) {
+  return refusal('exists', `it has "${printable(name, 80)}" already`)
+}
+
+/** Link, chmod or utimes do not exist on every file system (FAT, some FUSE and network ones); these say so. */
+const unsupported = new Set(['EPERM', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP'])
+
+class StagedFile implements Incoming {
+  readonly #options: FolderOptions
+  readonly #root: Directory
+  readonly #staging: Directory
+  readonly #staged: { name: string; fd: number }
+  readonly #header: Header
+  #position = 0
+
+  constructor(
+    options: FolderOptions,
+    root: Directory,
+    staging: Directory,
+    staged: { name: string; fd: number },
+    header: Header,
+  ) {
+    this.#options = options
+    this.#root = root
+    this.#staging = staging
+    this.#staged = staged
+    this.#header = header
+  }
+
+  write(bytes: Buffer): void | Promise<void> {
+    const { blocking } = this.#options
+    if (!blocking.isQuick) return this.#writeBehind(Buffer.from(bytes))
+    try {
+      for (let done = 0; done < bytes.length; ) {
+        const count = blocking.call(() =>
+          disk.writeSync(this.#staged.fd, bytes, done, bytes.length - done, this.#position),
+        )
+        done += count
+        this.#position += count
+      }
+    } catch (error) {
+      throw this.#trouble('cannot write', error)
+    }
+  }
+
+  async #writeBehind(bytes: Buffer): Promise<void> {
+    try {
+      for (let done = 0; done < bytes.length; ) {
+        const count = await disk.write(this.#staged.fd, bytes, done, bytes.length - done, this.#position)
+        done += count
+        this.#position += count
+      }
+    } catch (error) {
+      throw this.#trouble('cannot write', error)
+    }
+  }
+
+  async commit(): Promise<StoredAs> {
+    const { fd } = this.#staged
+    try {
+      await this.#setAttributes()
+      await disk.fsync(fd)
+      const name = await this.#giveName()
+      try {
+        await this.#root.sync()
+      } catch (error) {
+        await this.#takeNameBack(name)
+        throw error
+      }
+      await disk.close(fd)
+      return { name, path: this.#finalPath(name) }
+    } catch (error) {
+      await this.discard()
+      throw this.#trouble('cannot store', error)
+    }
+  }
+
+  async discard(): Promise<void> {
+    await disk.close(this.#staged.fd).catch(() => {})
+    await disk.unlink(this.#staging.path(this.#staged.name)).catch(() => {})
+  }
+
+  #trouble(doing: string, error: unknown): TransferError {
+    return localTrouble(doing, this.#finalPath(this.#header.name), error)
+  }
+
+  #finalPath(name: string): string {
+    return join(this.#options.path, printable(name))
+  }
+
+  /** The sender's permission bits, less set-id, sticky and what the umask forbids; and its modification time. */
+  async #setAttributes(): Promise<void> {
+    const { mode, mtime } = this.#header
+    const { fd } = this.#staged
+    // The owner may read what it has received, whatever the sender's bits were.
+    await ifSupported(disk.fchmod(fd, ((mode ?? 0o666) & 0o777 & ~this.#options.umask) | 0o400))
+    if (mtime !== null) await ifSupported(disk.futimes(fd, Date.now() / 1000, mtime / 1000))
+  }
+
+  async #giveName(): Promise<string> {
+    const { name } = this.#header
+    if (this.#options.ifExists === 'overwrite') {
+      await this.#replace(name)
+      return name
+    }
+    if (await this.#linkAs(name)) return name
+    if (this.#options.ifExists !== 'backup') throw alreadyThere(name)
+    return await this.#linkAsBackup(name)
+  }
+
+  async #replace(name: string): Promise<void> {
+    try {
+      await disk.rename(this.#staging.path(this.#staged.name), this.#root.path(name))
+    } catch (error) {
+      const isFolder = ['EISDIR', 'ENOTEMPTY', 'EEXIST'].includes(errno(error) ?? '')
+      throw isFolder ? refusal('exists', `it has a folder named "${printable(name, 80)}"`) : error
+    }
+  }
+
+  /** Gives the staged file the name unless it is taken, atomically; false if it is taken. */
+  async #linkAs(name: string): Promise<boolean> {
+    const from = this.#staging.path(this.#staged.name)
+    const to = this.#root.path(name)
+    try {
+      await disk.link(from, to)
+    } catch (error) {
+      if (errno(error) === 'EEXIST') return false
+      if (!unsupported.has(errno(error) ?? '')) throw error
+      return await renameUnlessTaken(from, to)
+    }
+    await disk.unlink(from)
+    return true
+  }
+
+  /** The first free backup name. Galloping finds it in a logarithmic number of looks, however many copies there are. */
+  async #linkAsBackup(name: string): Promise<string> {
+    let taken = 0
+    let free = 1
+    while (await exists(this.#root, backupName(name, free))) {
+      taken = free
+      free *= 2
+    }
+    while (taken + 1 < free) {
+      const middle = Math.floor((taken + free) / 2)
+      if (await exists(this.#root, backupName(name, middle))) taken = middle
+      else free = middle
+    }
+    for (let number = free; ; number++) {
+      const candidate = backupName(name, number)
+      if (await this.#linkAs(candidate)) return candidate
+    }
+  }
+
+  /** After a failed fsync of the folder nobody knows what a crash would leave, so the name must not be relied on. */
+  async #takeNameBack(name: string): Promise<void> {
+    try {
+      const [ours, there] = await Promise.all([disk.fstat(this.#staged.fd), disk.lstat(this.#root.path(name))])
+      if (ours.ino === there.ino && ours.dev === there.dev) await disk.unlink(this.#root.path(name))
+    } catch {
+      // The transfer fails already, with the error that came first.
+    }
+  }
+}
+
+async function ifSupported(call: Promise<void>): Promise<void> {
+  try {
+    await call
+  } catch (error) {
+    if (!unsupported.has(errno(error) ?? '')) throw error
+  }
+}
+
+/** Without hard links: reserves the name with an empty file, exclusively, and renames over that. */
+async function renameUnlessTaken(from: string, to: string): Promise<boolean> {
+  try {
+    await disk.close(await disk.open(to, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY, 0o600))
+  } catch (error) {
+    if (errno(error) === 'EEXIST') return false
+    throw error
+  }
+  try {
+    await disk.rename(from, to)
+  } catch (error) {
+    await disk.unlink(to).catch(() => {})
+    throw error
+  }
+  return true
+}

@@ -1,0 +1,24 @@
+/** The MIME type that goes with a name, and the patterns of `--accept`. */
+import mime from 'mime-types'
+
+/** What is said of a file whose name tells nothing (RFC 2046, 4.5.1). */
+export const UNKNOWN_TYPE = 'application/octet-stream'
+
+/** The MIME type by the extension of `name`. */
+export function mediaType(name: string): string {
+  return mime.lookup(name) || UNKNOWN_TYPE
+}
+
+// True for `type/subtype`, and for the patterns `type/*` and `*/*`; none has parameters.
+export function isTypePattern(text: string): boolean {
+  return /^(\*\/\*|[\w.+-]+\/(\*|[\w.+-]+))$/.test(text)
+}
+
+/** True if `type` is one of `patterns`; `image/*` stands for every image. Case does not count (RFC 2045, 5.1). */
+export function typeMatches(type: string, patterns: readonly string[]): boolean {
+  const wanted = type.toLowerCase()
+  return patterns.some((pattern) => {
+    const lower = pattern.toLowerCase()
+    return lower === '*/*' || lower === wanted || (lower.endsWith('/*') && wanted.startsWith(lower.slice(0, -1)))
+  })
+}

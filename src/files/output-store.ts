@@ -1,0 +1,65 @@
+/** Storing into a stream, such as standard output: one entry, passed on as it comes. Its end is verified, not its durability. */
+import type { Writable } from 'node:stream'
+import { refusal, TransferError } from '../errors.js'
+import type { Header } from '../protocol/messages.js'
+import { disk, errno } from './disk.js'
+import type { Incoming, Store, StoredAs } from './store.js'
+import { describe } from './trouble.js'
+
+export class OutputStore implements Store {
+  readonly #output: Writable
+  readonly #signal: AbortSignal
+  #taken = false
+
+  /** @param signal when aborted, a write that waits for a slow reader gives up with the signal's reason */
+  constructor(output: Writable, signal: AbortSignal) {
+    this.#output = output
+    this.#signal = signal
+    // The write that fails tells it; without a listener the event would end the process as well.
+    output.on('error', () => {})
+  }
+
+  async begin(_header: Header): Promise<Incoming> {
+    if (this.#taken) throw refusal('policy', 'it writes to its standard output and takes one file')
+    if (!this.#output.writable) throw outputTrouble(this.#output.errored)
+    this.#taken = true
+    return { write: (bytes) => this.#write(Buffer.from(bytes)), commit: () => this.#commit(), discard: async () => {} }
+  }
+
+  async close(): Promise<void> {}
+
+  async #write(bytes: Buffer): Promise<void> {
+    const output = this.#output
+    this.#signal.throwIfAborted()
+    await new Promise<void>((resolve, reject) => {
+      const giveUp = () => reject(this.#signal.reason)
+      this.#signal.addEventListener('abort', giveUp, { once: true })
+      output.write(bytes, (error) => {
+        this.#signal.removeEventListener('abort', giveUp)
+        if (error) reject(outputTrouble(error))
+        else resolve()
+      })
+    })
+  }
+
+  /** A shell may have made the output a file: then it is made durable too. A pipe has nothing to sync (EINVAL). */
+  async #commit(): Promise<StoredAs> {
+    const { fd } = this.#output as Writable & { fd?: unknown }
+    if (typeof fd === 'number') {
+      await disk.fsync(fd).catch((error) => {
+        if (!['EINVAL', 'ENOTSUP', 'EROFS'].includes(errno(error) ?? '')) throw outputTrouble(error)
+      })
+    }
+    return { name: '-', path: '-' }
+  }
+}
+
+function outputTrouble(error: Error | null): TransferError {
+  const closed = error === null || errno(error) === 'EPIPE'
+  const what = closed ? 'its reader has closed it' : describe(error)
+  return new TransferError('local-file', `cannot write to the output: ${what}`, {
+    reason: 'output',
+    tell: closed ? 'the reader of its output has gone' : 'it cannot write to its output',
+    cause: error,
+  })
+}

@@ -1,0 +1,252 @@
+/** What a sender sends: regular files, and streams such as standard input. */
+import { constants, type Stats } from 'node:fs'
+import { basename } from 'node:path'
+import type { Readable } from 'node:stream'
+import { TransferError } from '../errors.js'
+import { CHUNK } from '../protocol/limits.js'
+import type { Header } from '../protocol/messages.js'
+import { printable } from '../text.js'
+import { Blocking } from './blocking.js'
+import { disk } from './disk.js'
+import { mediaType } from './media-type.js'
+import { localTrouble } from './trouble.js'
+
+/** Something to send, not yet opened. */
+export interface Source {
+  /** How this side's messages call it: the path as given, or `standard input`. */
+  readonly label: string
+  /** The path as given, or `-` for a stream. */
+  readonly path: string
+  /** The name to offer. */
+  readonly name: string
+  /** The size as far as it is known before opening, for a total; null if unknown. Throws if it cannot be sent at all. */
+  inspect(): Promise<number | null>
+  /** Opens it. `signal` ends a read that waits for a producer. */
+  open(signal: AbortSignal): Promise<OpenSource>
+}
+
+export interface OpenSource {
+  readonly header: Header
+  /**
+   * Fills `buffer` from `offset` on with up to `length` bytes and returns how many. It is a whole number of chunks
+   * unless the end has come; 0 means that it came before. `length` is a whole number of chunks.
+   */
+  read(buffer: Buffer, offset: number, length: number): Promise<number>
+  /** Throws if what was read cannot be what the source is: it changed, or it shrank or grew. Called after the last read. */
+  check(): Promise<void>
+  close(): Promise<void>
+}
+
+/** A regular file. A symlink that the user names is followed; what it leads to must be a regular file. */
+export class FileSource implements Source {
+  readonly label: string
+  readonly path: string
+  readonly name: string
+
+  constructor(path: string, name: string = basename(path)) {
+    this.path = path
+    this.label = printable(path)
+    this.name = name
+  }
+
+  async inspect(): Promise<number> {
+    try {
+      const stats = await disk.stat(this.path)
+      this.#checkKind(stats)
+      // A stat says nothing of permissions; better to know before the connection is made.
+      await disk.access(this.path, constants.R_OK)
+      return stats.size
+    } catch (error) {
+      throw this.#trouble(error)
+    }
+  }
+
+  async open(): Promise<OpenSource> {
+    try {
+      // O_NONBLOCK: what was a file a moment ago may be a FIFO now, and opening one waits for a writer.
+      const fd = await disk.open(this.path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
+      try {
+        const stats = await disk.fstat(fd)
+        this.#checkKind(stats)
+        return new OpenFile(this.label, fd, stats, this.name)
+      } catch (error) {
+        await disk.close(fd)
+        throw error
+      }
+    } catch (error) {
+      throw this.#trouble(error)
+    }
+  }
+
+  #trouble(error: unknown): TransferError {
+    if (!this.path.isWellFormed() || this.path.includes('\ufffd')) {
+      return new TransferError('local-file', `${this.label}: its name is not UTF-8 and cannot be sent; rename it`)
+    }
+    return localTrouble('cannot read', this.label, error)
+  }
+
+  #checkKind(stats: Stats): void {
+    if (stats.isFile()) return
+    const hint = stats.isDirectory()
+      ? `is a directory; send it as an archive: tar -C ${this.label} -c . | tcp-send --name NAME.tar - HOST PORT`
+      : `is not a regular file; send what it gives: cat ${this.label} | tcp-send --name NAME - HOST PORT`
+    throw new TransferError('local-file', `${this.label} ${hint}`, { reason: 'read' })
+  }
+}
+
+class OpenFile implements OpenSource {
+  readonly header: Header
+  readonly #label: string
+  readonly #fd: number
+  readonly #stats: Stats
+  readonly #blocking = new Blocking()
+  #position = 0
+
+  constructor(label: string, fd: number, stats: Stats, name: string) {
+    this.#label = label
+    this.#fd = fd
+    this.#stats = stats
+    this.header = {
+      name,
+      size: stats.size,
+      type: mediaType(name),
+      mtime: Math.round(stats.mtimeMs),
+      mode: stats.mode & 0o7777,
+    }
+  }
+
+  async read(buffer: Buffer, offset: number, length: number): Promise<number> {
+    const wanted = Math.min(length, this.#stats.size - this.#position)
+    let filled = 0
+    try {
+      while (filled < wanted) {
+        const count = await this.#readSome(buffer, offset + filled, wanted - filled)
+        if (count === 0) throw this.#changed('became shorter')
+        filled += count
+        this.#position += count
+      }
+    } catch (error) {
+      throw localTrouble('cannot read', this.#label, error)
+    }
+    return filled
+  }
+
+  #readSome(buffer: Buffer, offset: number, length: number): number | Promise<number> {
+    return this.#blocking.isQuick
+      ? this.#blocking.call(() => disk.readSync(this.#fd, buffer, offset, length, this.#position))
+      : disk.read(this.#fd, buffer, offset, length, this.#position)
+  }
+
+  /** The size and the time of the last change must be those from before the first byte was read. */
+  async check(): Promise<void> {
+    const now = await disk.fstat(this.#fd).catch((error) => {
+      throw localTrouble('cannot read', this.#label, error)
+    })
+    if (now.size !== this.#stats.size || now.mtimeMs !== this.#stats.mtimeMs) throw this.#changed('changed')
+  }
+
+  #changed(what: string): TransferError {
+    const text = `${this.#label} ${what} while it was sent; send it again, or as a stream: tcp-send --name NAME - HOST PORT <FILE`
+    return new TransferError('local-file', text, { reason: 'changed', tell: `the file ${what} while it was sent` })
+  }
+
+  async close(): Promise<void> {
+    await disk.close(this.#fd)
+  }
+}
+
+/** A stream of unknown length, read once, such as standard input. */
+export class StreamSource implements Source {
+  readonly label: string
+  readonly path = '-'
+  readonly name: string
+  readonly #stream: Readable
+
+  constructor(stream: Readable, name: string, label: string) {
+    this.#stream = stream
+    this.name = name
+    this.label = label
+    // The read that fails tells it; without a listener an error before the first read would end the process.
+    stream.on('error', () => {})
+  }
+
+  async inspect(): Promise<null> {
+    return null
+  }
+
+  async open(signal: AbortSignal): Promise<OpenSource> {
+    return new OpenStream(this.#stream, this.name, this.label, signal)
+  }
+}
+
+class OpenStream implements OpenSource {
+  readonly header: Header
+  readonly #stream: Readable
+  readonly #label: string
+  readonly #signal: AbortSignal
+  /** What the stream gave and no read has taken yet. */
+  #rest: Buffer = Buffer.alloc(0)
+
+  constructor(stream: Readable, name: string, label: string, signal: AbortSignal) {
+    this.#stream = stream
+    this.#label = label
+    this.#signal = signal
+    this.header = { name, size: null, type: mediaType(name), mtime: null, mode: null }
+  }
+
+  /** Returns as soon as at least one whole chunk is there, so that a slow producer's bytes are not held back. */
+  async read(buffer: Buffer, offset: number, length: number): Promise<number> {
+    let filled = 0
+    while (filled < length) {
+      if (this.#rest.length === 0) {
+        const next = this.#stream.read() as Buffer | string | null
+        if (next !== null) this.#rest = typeof next === 'string' ? Buffer.from(next) : next
+      }
+      if (this.#rest.length > 0) {
+        const count = this.#rest.copy(buffer, offset + filled, 0, length - filled)
+        this.#rest = this.#rest.subarray(count)
+        filled += count
+      } else if (filled >= CHUNK || !(await this.#wait())) {
+        break
+      }
+    }
+    return this.#keepWholeChunks(buffer, offset, filled)
+  }
+
+  /** Puts an incomplete chunk back unless the stream has ended, in which case it is the last one. */
+  #keepWholeChunks(buffer: Buffer, offset: number, filled: number): number {
+    const odd = filled % CHUNK
+    if (odd === 0 || this.#stream.readableEnded) return filled
+    this.#rest = Buffer.concat([buffer.subarray(offset + filled - odd, offset + filled), this.#rest])
+    return filled - odd
+  }
+
+  /** Waits for the stream to have more; false when it has ended. */
+  #wait(): Promise<boolean> {
+    const stream = this.#stream
+    return new Promise((resolve, reject) => {
+      const settle = () => {
+        for (const event of ['readable', 'end', 'error', 'close']) stream.removeListener(event, settle)
+        this.#signal.removeEventListener('abort', settle)
+        if (this.#signal.aborted) reject(this.#signal.reason)
+        else if (stream.errored) reject(localTrouble('cannot read', this.#label, stream.errored))
+        else if (stream.readableEnded) resolve(false)
+        else if (stream.destroyed) reject(new TransferError('local-file', `${this.#label} was closed before its end`))
+        else resolve(true)
+      }
+      if (this.#signal.aborted || stream.readableEnded || stream.destroyed) {
+        settle()
+        return
+      }
+      for (const event of ['readable', 'end', 'error', 'close']) stream.on(event, settle)
+      this.#signal.addEventListener('abort', settle)
+    })
+  }
+
+  async check(): Promise<void> {}
+
+  /** The stream is destroyed, so that a producer that still writes learns of it instead of waiting. */
+  async close(): Promise<void> {
+    this.#stream.destroy()
+  }
+}

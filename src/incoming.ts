@@ -1,0 +1,294 @@
+/**
+ * One connection's worth of receiving: each entry is checked, stored and answered in its turn. It makes no difference
+ * here who dialled. The peer is not trusted: what it may do is decided by the decoder (order, sizes) and here (policy).
+ */
+import { asTransferError, refusal, TransferError } from './errors.js'
+import { failedEvent, type OnEvent, ProgressReport, secondsSince } from './events.js'
+import { createDigest, type Digest } from './files/digest.js'
+import { typeMatches } from './files/media-type.js'
+import type { Incoming as Entry, Store } from './files/store.js'
+import { Channel } from './net/channel.js'
+import { SenderDecoder } from './protocol/decoder.js'
+import { encode } from './protocol/encode.js'
+import { HEADER_DEADLINE } from './protocol/limits.js'
+import type { End, Header, SenderMessage } from './protocol/messages.js'
+import { printable } from './text.js'
+
+/** What a receiver lets in. */
+export interface Policy {
+  /** MIME types and patterns such as `image/*`; empty means all. */
+  accept: readonly string[]
+  /** The most bytes of one file. */
+  maxSize: number
+  /** The most files of one transfer. */
+  maxFiles: number
+}
+
+export interface IncomingOptions {
+  policy: Policy
+  onEvent: OnEvent
+  /** The number of this connection, and the `address:port` at its other end. */
+  transfer: number
+  peer: string
+  /** Milliseconds without progress after which the connection is given up. */
+  timeout: number
+  /** Opens the place to store in; called at the first header. `signal` is aborted when the connection fails. */
+  openStore(signal: AbortSignal): Promise<Store>
+  /** Called at the first header that is taken: this is a transfer. Throws a refusal if no more are wanted. */
+  admit(): void
+}
+
+export interface IncomingResult {
+  /** True once a header was taken: from then on a failure is a broken transfer, and not just a stray connection. */
+  admitted: boolean
+  files: number
+  bytes: number
+  /** The first thing that went wrong, on either side. */
+  failure: TransferError | null
+}
+
+/** The entry that is being received. */
+interface Current {
+  index: number
+  header: Header
+  entry: Entry
+  digest: Digest
+  progress: ProgressReport
+  start: number
+  bytes: number
+}
+
+export class Incoming {
+  readonly #channel: Channel
+  readonly #options: IncomingOptions
+  readonly #decoder = new SenderDecoder()
+  #store: Store | null = null
+  /** Null between entries, and inside one that was refused: what still comes of it is dropped. */
+  #current: Current | null = null
+  #entries = 0
+  #heard = false
+  #greeted = false
+  #finished = false
+  readonly #result: IncomingResult = { admitted: false, files: 0, bytes: 0, failure: null }
+
+  constructor(socket: ConstructorParameters<typeof Channel>[0], options: IncomingOptions) {
+    this.#options = options
+    this.#channel = new Channel(socket, { timeout: options.timeout, farewell: (error) => this.#farewell(error) })
+  }
+
+  /** Ends the connection at once for `error`, telling the sender. */
+  fail(error: TransferError): void {
+    this.#channel.fail(error)
+  }
+
+  /** Receives until the sender has finished or the connection has ended. Never rejects. */
+  async run(): Promise<IncomingResult> {
+    const deadline = setTimeout(() => this.#tooSlow(), HEADER_DEADLINE)
+    try {
+      await this.#receive(deadline)
+      await this.#channel.close()
+    } catch (error) {
+      this.#channel.fail(asTransferError(error))
+      const name = this.#current?.header.name
+      await this.#drop()
+      await this.#channel.closed
+      this.#report(name, asTransferError(error))
+    } finally {
+      clearTimeout(deadline)
+      await this.#store?.close()
+    }
+    return this.#result
+  }
+
+  #tooSlow(): void {
+    const text = `no complete header within ${HEADER_DEADLINE / 1000} seconds`
+    this.#channel.fail(new TransferError('timeout', text, { reason: 'timeout', tell: text }))
+  }
+
+  /** The last words to a peer: a frame for a sender, a line of text for whatever else it is. */
+  #farewell(error: TransferError): Buffer {
+    if (error.reason === 'magic') return Buffer.from(`tcp-recv: this port takes files from tcp-send; ${error.tell}\n`)
+    const refused = encode.refused({ entry: null, code: error.reason, reason: error.tell })
+    return this.#greeted ? refused : Buffer.concat([encode.receiverOpening(), refused])
+  }
+
+  async #receive(deadline: NodeJS.Timeout): Promise<void> {
+    await this.#channel.receive((bytes) => {
+      this.#heard = true
+      return this.#consume(this.#decoder.push(bytes), deadline)
+    })
+    if (!this.#finished) {
+      throw new TransferError('incomplete', 'the sender closed the connection before the end', { reason: 'broken' })
+    }
+  }
+
+  /**
+   * Handles messages without leaving the stack for as long as none has to wait: data, mostly, is digested and written
+   * while it is still in the processor's cache. From the first that waits on, the rest is handled behind its promise.
+   */
+  #consume(messages: Iterator<SenderMessage>, deadline: NodeJS.Timeout): void | Promise<void> {
+    for (let next = messages.next(); !next.done; next = messages.next()) {
+      if (next.value.kind === 'header') clearTimeout(deadline)
+      const working = this.#onMessage(next.value)
+      if (working) {
+        this.#decoder.detach()
+        return working.then(() => this.#consume(messages, deadline))
+      }
+    }
+  }
+
+  #onMessage(message: SenderMessage): void | Promise<void> {
+    switch (message.kind) {
+      case 'data':
+        return this.#onData(message.bytes)
+      case 'greeting':
+        return this.#onGreeting()
+      case 'header':
+        return this.#onHeader(message)
+      case 'end':
+        return this.#onEnd(message)
+      case 'abort':
+        return this.#onAbort(message)
+      case 'finished':
+        this.#finished = true
+        this.#channel.stopReceiving()
+    }
+  }
+
+  async #onGreeting(): Promise<void> {
+    this.#greeted = true
+    await this.#channel.write(encode.receiverOpening())
+    const { onEvent, transfer, peer } = this.#options
+    onEvent({ event: 'connected', transfer, peer })
+  }
+
+  async #onHeader({ kind: _, ...header }: SenderMessage & { kind: 'header' }): Promise<void> {
+    const index = this.#entries++
+    const { transfer, onEvent } = this.#options
+    try {
+      this.#checkPolicy(header)
+      if (!this.#result.admitted) this.#options.admit()
+      this.#result.admitted = true
+      this.#store ??= await this.#options.openStore(this.#channel.signal)
+      const entry = await this.#store.begin(header)
+      const digest = await createDigest()
+      const progress = new ProgressReport(onEvent, { transfer, name: header.name, size: header.size })
+      this.#current = { index, header, entry, digest, progress, start: performance.now(), bytes: 0 }
+    } catch (error) {
+      await this.#refuse(index, header.name, asTransferError(error))
+    }
+  }
+
+  #checkPolicy({ size, type }: Header): void {
+    const { accept, maxFiles } = this.#options.policy
+    if (this.#entries > maxFiles) throw refusal('files', `it takes at most ${maxFiles} files in one transfer`)
+    if (accept.length > 0 && !typeMatches(type, accept)) {
+      throw refusal('type', `it takes only ${accept.join(', ')}, and this is ${type}`)
+    }
+    this.#checkSize(size ?? 0)
+  }
+
+  #checkSize(size: number): void {
+    const { maxSize } = this.#options.policy
+    if (size > maxSize) throw refusal('too-large', `the file has ${size} bytes or more, and the limit is ${maxSize}`)
+  }
+
+  #onData(bytes: Buffer): void | Promise<void> {
+    const current = this.#current
+    if (!current) return
+    try {
+      current.bytes += bytes.length
+      this.#checkSize(current.bytes)
+      current.digest.update(bytes)
+      const writing = current.entry.write(bytes)
+      if (writing)
+        return writing.then(() => current.progress.update(current.bytes)).catch((error) => this.#giveUp(error))
+      current.progress.update(current.bytes)
+    } catch (error) {
+      return this.#giveUp(error)
+    }
+  }
+
+  async #onEnd(end: End): Promise<void> {
+    const current = this.#current
+    if (!current) return
+    const { index, header, entry, digest, start, bytes } = current
+    try {
+      const blake3 = digest.hex()
+      this.#verify(end, current, blake3)
+      const { name, path } = await entry.commit()
+      this.#result.files++
+      this.#result.bytes += bytes
+      const { onEvent, transfer, peer } = this.#options
+      const { type } = header
+      const seconds = secondsSince(start)
+      onEvent({ event: 'stored', transfer, peer, name: header.name, path, size: bytes, blake3, type, seconds })
+      this.#current = null
+      await this.#channel.write(encode.stored({ entry: index, name, bytes, blake3 }))
+    } catch (error) {
+      await this.#giveUp(error)
+    }
+  }
+
+  #verify(end: End, { header, bytes }: Current, blake3: string): void {
+    const expected = header.size ?? end.bytes
+    if (bytes !== expected || bytes !== end.bytes) {
+      const text = `${bytes} bytes came, ${expected} were announced and ${end.bytes} sent by the sender's count`
+      throw new TransferError('incomplete', text, { reason: 'size', tell: text })
+    }
+    if (blake3 !== end.blake3) {
+      const text = `the digest does not match: ${blake3} came, ${end.blake3} was sent`
+      throw new TransferError('digest-mismatch', text, { reason: 'digest', tell: text })
+    }
+  }
+
+  async #onAbort({ entry, code, reason }: SenderMessage & { kind: 'abort' }): Promise<void> {
+    const error = new TransferError('incomplete', `the sender gave up: ${printable(reason)}`, {
+      reason: printable(code, 40),
+      tell: 'given up',
+    })
+    if (entry === null) throw error
+    const current = this.#current
+    if (!current) return
+    await this.#drop()
+    this.#failed(current.header.name, error)
+  }
+
+  /** The current entry cannot be stored: leaves no trace of it and says so. */
+  async #giveUp(error: unknown): Promise<void> {
+    const current = this.#current
+    await this.#drop()
+    if (current) await this.#refuse(current.index, current.header.name, asTransferError(error))
+  }
+
+  /** Answers that the entry is not taken. A connection that has failed itself needs no answer, and has its own report. */
+  async #refuse(index: number, name: string, error: TransferError): Promise<void> {
+    this.#channel.signal.throwIfAborted()
+    this.#failed(name, error)
+    await this.#channel.write(encode.refused({ entry: index, code: error.reason, reason: error.tell }))
+  }
+
+  async #drop(): Promise<void> {
+    const current = this.#current
+    this.#current = null
+    await current?.entry.discard()
+  }
+
+  /** Reports what ended the connection. One that came and went without a word (a port scan, a health check) is not news. */
+  #report(name: string | undefined, error: TransferError): void {
+    if (this.#heard || error.reason !== 'broken') this.#failed(name, error)
+    this.#result.failure ??= error
+  }
+
+  #failed(name: string | undefined, error: TransferError): void {
+    const { onEvent, transfer, peer } = this.#options
+    // What was skipped is there already: for the receiver, that is as it should be.
+    if (error.reason !== 'skipped') this.#result.failure ??= error
+    if (error.code === 'refused' || !this.#result.admitted) {
+      const { reason: code, message } = error
+      onEvent({ event: 'refused', transfer, peer, ...(name === undefined ? {} : { name }), code, message })
+    } else {
+      onEvent(failedEvent(transfer, name, error))
+    }
+  }
+}

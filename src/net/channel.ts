@@ -1,0 +1,190 @@
+/**
+ * A connection as the engine sees it: bytes in, frames out, and one clock that notices when nothing moves.
+ *
+ * - `receive` feeds the peer's bytes to a consumer. While the consumer is busy the socket is paused and TCP pushes back.
+ * - `write` resolves when the kernel has taken the bytes, so a caller that awaits it owns its buffer again.
+ * - While we wait for the peer, something must happen within `timeout`: a byte arrives or written bytes leave. Time
+ *   that our own side takes (an fsync, a slow pipe) is not the peer's and does not count.
+ * - A side that has written nothing for a second sends a heartbeat, so that its own slowness is never taken for silence.
+ * - Whatever goes wrong first is the error that everyone waiting gets; `fail` sends a last word and then lingers, because
+ *   closing with unread bytes makes TCP reset the connection and destroy that word on its way (RFC 1122, 4.2.2.13).
+ */
+import type { Duplex } from 'node:stream'
+import { asTransferError, TransferError } from '../errors.js'
+import { encode } from '../protocol/encode.js'
+import { HEARTBEAT_INTERVAL } from '../protocol/limits.js'
+import { feed } from './feed.js'
+
+/** How long a failed connection may take to deliver its last word, in milliseconds. */
+const LINGER = 1_000
+
+export interface ChannelOptions {
+  /** Milliseconds without progress after which everyone waiting gets a `timeout` error. */
+  timeout: number
+  /** The last bytes to send to the peer when the channel fails. */
+  farewell(error: TransferError): Uint8Array
+}
+
+/** Takes bytes that are valid only until it returns: what it needs longer, also behind a promise, it copies. */
+export type Consumer = (bytes: Buffer) => void | Promise<void>
+
+export class Channel {
+  readonly #socket: Duplex
+  readonly #timeout: number
+  readonly #farewell: (error: TransferError) => Uint8Array
+  readonly #clock: NodeJS.Timeout
+  #consume: Consumer = () => {}
+  #receiving: { resolve(): void; reject(error: Error): void } | null = null
+  /** True while the consumer works behind a promise. */
+  #busy = false
+  readonly #writers = new Set<(error: Error) => void>()
+  #ended = false
+  #finished = false
+  #error: TransferError | null = null
+  #lastProgress = performance.now()
+  #lastWrite = performance.now()
+  #speaking = false
+  readonly #failed = new AbortController()
+  /** Aborted, with the channel's error, as soon as it fails: for whoever waits for something else than the channel. */
+  readonly signal: AbortSignal = this.#failed.signal
+  /** Settles when the socket is closed and nothing of it is left. Never rejects. */
+  readonly closed: Promise<void>
+
+  constructor(socket: Duplex, { timeout, farewell }: ChannelOptions) {
+    this.#socket = socket
+    this.#timeout = timeout
+    this.#farewell = farewell
+    this.closed = new Promise((resolve) => socket.once('close', resolve))
+    socket.once('end', () => this.#onEnd())
+    socket.on('error', (error: NodeJS.ErrnoException) => this.#onError(error))
+    socket.once('close', () => this.#onClose())
+    this.#clock = setInterval(() => this.#tick(), Math.min(HEARTBEAT_INTERVAL / 2, timeout / 4))
+  }
+
+  /**
+   * Feeds every piece that comes to `consume`, the next one only after the last was consumed. Resolves when the peer has
+   * ended its direction or `stopReceiving` was called; rejects with the channel's or the consumer's error. Called once.
+   */
+  receive(consume: Consumer): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#receiving = { resolve, reject }
+      if (this.#error) reject(this.#error)
+      this.#consume = consume
+      this.#lastProgress = performance.now()
+      feed(this.#socket, (bytes) => this.#onBytes(bytes))
+    })
+  }
+
+  /** Ends `receive` as if the peer had ended; what it still sends is dropped. */
+  stopReceiving(): void {
+    this.#consume = () => {}
+    this.#receiving?.resolve()
+    this.#receiving = null
+  }
+
+  /** Hands `bytes` to the kernel; resolves when it has taken all of them. Rejects with the channel's error. */
+  write(bytes: Uint8Array): Promise<void> {
+    if (this.#error) return Promise.reject(this.#error)
+    if (!this.#isWaiting()) this.#lastProgress = performance.now()
+    this.#speaking = true
+    this.#lastWrite = performance.now()
+    return new Promise((resolve, reject) => {
+      this.#writers.add(reject)
+      this.#socket.write(bytes, (error) => {
+        // An error is not told here: it comes to everyone through #onError, with its proper text.
+        if (error) return
+        this.#writers.delete(reject)
+        this.#lastProgress = performance.now()
+        resolve()
+      })
+    })
+  }
+
+  /** Ends our direction: all has been said. The other direction stays open. */
+  finish(): void {
+    this.#finished = true
+    this.#socket.end()
+  }
+
+  /** The first error wins: everyone waiting gets it, and the peer gets the farewell if the connection still carries it. */
+  fail(error: TransferError): void {
+    if (this.#error) return
+    this.#error = error
+    this.#receiving?.reject(error)
+    for (const reject of this.#writers) reject(error)
+    this.#writers.clear()
+    this.#failed.abort(error)
+    void this.close(this.#farewell(error))
+  }
+
+  /** Ends our direction after `farewell`, drops what still comes until the peer ends too, for at most a second. */
+  async close(farewell?: Uint8Array): Promise<void> {
+    clearInterval(this.#clock)
+    this.stopReceiving()
+    const socket = this.#socket
+    const deadline = setTimeout(() => socket.destroy(), LINGER)
+    if (socket.writable && !this.#finished) socket.end(farewell)
+    // Also where `receive` was never called.
+    socket.resume()
+    const destroy = () => socket.destroy()
+    if (!this.#ended) socket.once('end', destroy)
+    else if (socket.writableFinished) destroy()
+    else socket.once('finish', destroy)
+    await this.closed
+    clearTimeout(deadline)
+  }
+
+  #isWaiting(): boolean {
+    return (this.#receiving !== null && !this.#busy) || this.#writers.size > 0
+  }
+
+  #onBytes(bytes: Buffer): void | Promise<void> {
+    this.#lastProgress = performance.now()
+    try {
+      const working = this.#consume(bytes)
+      if (!working) return
+      this.#busy = true
+      return working.catch((error) => this.fail(asTransferError(error))).finally(() => this.#onConsumed())
+    } catch (error) {
+      this.fail(asTransferError(error))
+    }
+  }
+
+  #onConsumed(): void {
+    this.#busy = false
+    this.#lastProgress = performance.now()
+  }
+
+  #onEnd(): void {
+    this.#ended = true
+    this.#receiving?.resolve()
+  }
+
+  #onError(error: NodeJS.ErrnoException): void {
+    const isBreak = error.code === 'ECONNRESET' || error.code === 'EPIPE'
+    const what = isBreak ? 'the other side broke the connection' : 'the connection failed'
+    const text = `${what} (${error.code ?? error.message})`
+    this.fail(new TransferError('incomplete', text, { reason: 'broken', cause: error }))
+  }
+
+  #onClose(): void {
+    clearInterval(this.#clock)
+    if (!this.#ended) this.fail(new TransferError('incomplete', 'the connection was closed', { reason: 'broken' }))
+  }
+
+  #tick(): void {
+    const now = performance.now()
+    if (this.#isWaiting() && now - this.#lastProgress >= this.#timeout) {
+      const text = `no progress for ${this.#timeout / 1000} seconds`
+      const message = `${text}: the other side, or the network between, is stuck`
+      this.fail(new TransferError('timeout', message, { reason: 'timeout', tell: text }))
+      return
+    }
+    // Only after our opening, and only if the kernel takes what we write: never a growing queue.
+    const quiet = now - this.#lastWrite >= HEARTBEAT_INTERVAL && this.#socket.writableLength === 0
+    if (quiet && this.#speaking && !this.#finished) {
+      this.#lastWrite = now
+      this.#socket.write(encode.heartbeat())
+    }
+  }
+}

@@ -1,0 +1,86 @@
+/** Connecting to a listener, and trying again while it may still be starting. */
+import { connect, type Socket } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { interruption, TransferError } from '../errors.js'
+import { formatAddress } from './address.js'
+
+/**
+ * How long one of several addresses of a host may take before the next is tried, in milliseconds. Node's default of
+ * 250 gives up on an address that is merely far away.
+ */
+const ATTEMPT_TIMEOUT = 1_500
+
+/** The pause between two tries, in milliseconds: short at first, so that a receiver just starting is met at once. */
+const FIRST_PAUSE = 50
+const LONGEST_PAUSE = 1_000
+
+export interface DialOptions {
+  host: string
+  port: number
+  /** How long one try may take, in milliseconds. */
+  timeout: number
+  /** How long to keep trying, in milliseconds; 0 tries once. */
+  wait: number
+  signal: AbortSignal
+}
+
+/** A connected socket. Throws a `connect` error once `wait` has passed, or the interruption when `signal` is aborted. */
+export async function dial(options: DialOptions): Promise<Socket> {
+  const { signal, wait } = options
+  const end = performance.now() + wait
+  for (let pause = FIRST_PAUSE; ; pause = Math.min(2 * pause, LONGEST_PAUSE)) {
+    if (signal.aborted) throw interruption(signal)
+    try {
+      return await connectOnce(options)
+    } catch (error) {
+      if (signal.aborted) throw interruption(signal)
+      const left = end - performance.now()
+      if (left <= 0) throw connectError(options, error as NodeJS.ErrnoException)
+      // An interruption ends the pause; the next round throws it.
+      await sleep(Math.min(pause, left), undefined, { signal }).catch(() => {})
+    }
+  }
+}
+
+function connectOnce({ host, port, timeout, signal }: DialOptions): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({
+      host,
+      port,
+      allowHalfOpen: true,
+      noDelay: true,
+      autoSelectFamilyAttemptTimeout: ATTEMPT_TIMEOUT,
+    })
+    const timer = setTimeout(() => socket.destroy(timedOut(timeout)), timeout)
+    const interrupt = () => socket.destroy(interruption(signal))
+    signal.addEventListener('abort', interrupt)
+    const settle = (done: () => void) => {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', interrupt)
+      socket.removeAllListeners()
+      done()
+    }
+    socket.once('connect', () => settle(() => resolve(socket)))
+    socket.once('error', (error) => settle(() => reject(error)))
+  })
+}
+
+function timedOut(timeout: number): NodeJS.ErrnoException {
+  return Object.assign(new Error(`no answer within ${timeout / 1000} seconds`), { code: 'ETIMEDOUT' })
+}
+
+const hints: Record<string, string> = {
+  ECONNREFUSED: 'nothing listens there (is tcp-recv running? --wait SECONDS waits for it)',
+  ENOTFOUND: 'there is no host of that name',
+  EAI_AGAIN: 'the name could not be resolved now',
+  ETIMEDOUT: 'no answer (a firewall?)',
+  EHOSTUNREACH: 'no route to that host',
+  ENETUNREACH: 'no route to that network',
+}
+
+function connectError({ host, port }: DialOptions, error: NodeJS.ErrnoException): TransferError {
+  // Several addresses that all failed come as an AggregateError, whose code is the first one's.
+  const code = error.code ?? ''
+  const text = `cannot connect to ${formatAddress(host, port)}: ${hints[code] ?? error.message}${code && ` (${code})`}`
+  return new TransferError('connect', text, { cause: error })
+}

@@ -1,0 +1,59 @@
+/**
+ * Reading a socket in large pieces. By Node's `data` event every system call brings at most 64 KiB, in a buffer of its
+ * own; with the `onread` option of `net.Socket` it brings as much as the buffer holds, always into the same memory,
+ * which is still in the processor's cache when it is digested and written. `onread` is documented for sockets that
+ * dial, but `net.Server` does not offer it, so an accepted socket is wrapped anew around its handle. That uses two
+ * things that Node does not document (the `handle` option and `_handle`), so it happens only here, and where they are
+ * missing the `data` event serves: slower, and otherwise the same.
+ */
+import { type OnReadOpts, Socket, type SocketConstructorOpts } from 'node:net'
+import type { Duplex } from 'node:stream'
+
+/** Bytes of one read. Larger ones leave the second-level cache and gain nothing (bench/README.md). */
+const READ_SIZE = 256 * 1024
+
+type Sink = (bytes: Buffer) => void | Promise<void>
+
+/** One for the process: a read is consumed, or copied, before the next one of any connection begins. */
+let shared: Buffer | undefined
+
+const sinks = new WeakMap<Duplex, (bytes: Buffer) => boolean>()
+
+/** Options that make a socket read into the shared buffer once `feed` is called on it, and pause until then. */
+function onread(find: () => Duplex): OnReadOpts {
+  shared ??= Buffer.allocUnsafeSlow(READ_SIZE)
+  const buffer = shared
+  return {
+    buffer,
+    callback: (length) => sinks.get(find())?.(buffer.subarray(0, length)) ?? true,
+  }
+}
+
+/** `accepted` (from a server with `pauseOnConnect`) as a socket with large reads; or itself where that cannot be had. */
+export function withLargeReads(accepted: Socket): Socket {
+  const { _handle: handle } = accepted as unknown as { _handle?: { reading?: boolean } | null }
+  if (!handle) return accepted
+  try {
+    const options = { handle, allowHalfOpen: true, pauseOnCreate: true, onread: onread(() => socket) }
+    const socket: Socket = new Socket(options as SocketConstructorOpts)
+    // The first wrapper lets go of the handle, so that nothing that happens to it can touch the connection.
+    Object.assign(accepted, { _handle: null })
+    return socket
+  } catch {
+    return accepted
+  }
+}
+
+/** Feeds what `socket` reads to `sink`, which owns the bytes until it returns; a promise pauses the socket meanwhile. */
+export function feed(socket: Duplex, sink: Sink): void {
+  const take = (bytes: Buffer): boolean => {
+    const working = sink(bytes)
+    if (!working) return true
+    socket.pause()
+    void working.then(() => socket.resume())
+    return false
+  }
+  sinks.set(socket, take)
+  socket.on('data', take)
+  socket.resume()
+}

@@ -1,0 +1,42 @@
+/** Waiting for connections. */
+import { createServer, type Server, type Socket } from 'node:net'
+import { TransferError } from '../errors.js'
+import { formatAddress } from './address.js'
+import { withLargeReads } from './feed.js'
+
+export interface ListenOptions {
+  /** Default: every interface, IPv6 and IPv4. */
+  host?: string | undefined
+  /** 0 lets the system pick one. */
+  port: number
+  onConnection(socket: Socket): void
+}
+
+/** A listening server; its address tells the port. Throws a `connect` error. */
+export function listen({ host, port, onConnection }: ListenOptions): Promise<Server> {
+  return new Promise((resolve, reject) => {
+    const server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, (socket) =>
+      onConnection(withLargeReads(socket)),
+    )
+    server.once('error', (error: NodeJS.ErrnoException) => reject(listenError(host, port, error)))
+    server.listen({ host, port, backlog: 1024 }, () => {
+      server.removeAllListeners('error')
+      // Later errors (out of descriptors, say) concern one connection that could not be accepted; the others go on.
+      server.on('error', () => {})
+      resolve(server)
+    })
+  })
+}
+
+const hints: Record<string, string> = {
+  EADDRINUSE: 'something listens there already (--port 0 picks a free port)',
+  EACCES: 'that port is for privileged users; take one above 1023',
+  EADDRNOTAVAIL: 'this machine has no such address',
+  ENOTFOUND: 'there is no host of that name',
+}
+
+function listenError(host: string | undefined, port: number, error: NodeJS.ErrnoException): TransferError {
+  const code = error.code ?? ''
+  const text = `cannot listen on ${formatAddress(host ?? '*', port)}: ${hints[code] ?? error.message} (${code})`
+  return new TransferError('connect', text, { cause: error })
+}
