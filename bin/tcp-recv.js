@@ -1,4 +1,4 @@
 #!/usr/bin/env node
-import { receiveCommand } from '../dist/cli/receive-command.js'
+import { receiveCommand } from '#receive-command'
 
 process.exitCode = await receiveCommand(process.argv.slice(2))

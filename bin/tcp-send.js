@@ -1,4 +1,4 @@
 #!/usr/bin/env node
-import { sendCommand } from '../dist/cli/send-command.js'
+import { sendCommand } from '#send-command'
 
 process.exitCode = await sendCommand(process.argv.slice(2))

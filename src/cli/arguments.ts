@@ -34,6 +34,8 @@ export async function parseArguments(line: CommandLine, version: string, args: s
     .help()
     .alias('help', 'h')
     .locale('en')
+    // Each option's description says what it takes; yargs' "[string]" behind it would say less.
+    .updateStrings({ string: '', boolean: '', array: '' })
     .wrap(Math.min(100, process.stdout.columns || 100))
     .strictOptions()
     .exitProcess(false)

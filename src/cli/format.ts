@@ -1,5 +1,4 @@
 /** Numbers and events as people read them: one line each, nothing in it that a peer could use to lie. */
-import stringWidth from 'string-width'
 import type { TransferEvent } from '../events.js'
 import { formatAddress, isLoopback } from '../net/address.js'
 import { printable } from '../text.js'
@@ -24,17 +23,6 @@ export function formatDuration(seconds: number): string {
   const two = (value: number) => String(value).padStart(2, '0')
   const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60]
   return hours > 0 ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`
-}
-
-/** `text` in at most `width` columns, with an ellipsis where it was cut; wide characters count double. */
-export function fitText(text: string, width: number): string {
-  if (stringWidth(text) <= width) return text
-  let kept = ''
-  for (const { segment } of new Intl.Segmenter().segment(text)) {
-    if (stringWidth(kept + segment) > width - 1) break
-    kept += segment
-  }
-  return `${kept}…`
 }
 
 /** The bytes of a finished file with its time and, where that says something, its rate. */

@@ -1,9 +1,7 @@
-/** Progress for people: bars on a terminal, now and then a line in a log. */
-import type { MultiBar, SingleBar } from 'cli-progress'
-import stringWidth from 'string-width'
+/** Progress for people who read a log: how each file comes along, now and then as a line. `bars.ts` is for terminals. */
 import type { ProgressEvent, TransferEvent } from '../events.js'
 import { printable } from '../text.js'
-import { fitText, formatBytes, formatDuration } from './format.js'
+import { formatBytes, formatDuration } from './format.js'
 
 /** Shows events as they come. `line` prints a line of its own, without tearing what is shown. */
 export interface Progress {
@@ -13,7 +11,7 @@ export interface Progress {
 }
 
 /** How one file comes along. */
-interface Pace {
+export interface Pace {
   name: string
   bytes: number
   size: number | null
@@ -24,7 +22,7 @@ interface Pace {
 }
 
 /** Follows the pace of each file by its events. */
-class Paces {
+export class Paces {
   readonly #starts = new Map<string, number>()
 
   static key(event: { transfer: number; name?: string }): string {
@@ -94,88 +92,6 @@ function paceLine({ name, bytes, size, rate, left }: Pace): string {
   return `${name}: ${percent(bytes, size)}, ${formatBytes(bytes)} of ${formatBytes(size)}, ${speed}, ${formatDuration(left)} left`
 }
 
-function percent(bytes: number, size: number): string {
+export function percent(bytes: number, size: number): string {
   return `${Math.floor((100 * bytes) / size)} %`
-}
-
-/** Bars that are shown at once; with more files than that under way, the others come when a place is free. */
-const MOST_BARS = 8
-
-/** For terminals: a bar for each file under way. */
-export class BarProgress implements Progress {
-  readonly #bars: MultiBar
-  readonly #paces = new Paces()
-  readonly #shown = new Map<string, SingleBar>()
-
-  private constructor(bars: MultiBar) {
-    this.#bars = bars
-  }
-
-  /** The library is loaded only here: a run without a terminal never needs it. */
-  static async on(stream: NodeJS.WriteStream): Promise<BarProgress> {
-    const { default: cliProgress } = await import('cli-progress')
-    return new BarProgress(
-      new cliProgress.MultiBar({
-        stream,
-        format: (_options, _params, payload: { pace: Pace }) => drawBar(payload.pace, stream.columns || 80),
-        clearOnComplete: true,
-        hideCursor: true,
-        linewrap: null,
-        emptyOnZero: true,
-        // The commands end on their own signals; the library's handlers would exit first.
-        gracefulExit: false,
-      }),
-    )
-  }
-
-  update(event: TransferEvent): void {
-    if (event.event === 'progress') {
-      const pace = this.#paces.follow(event)
-      if (pace) this.#show(Paces.key(event), pace)
-    } else if ('transfer' in event) {
-      this.#paces.forget(event)
-      const bar = this.#shown.get(Paces.key(event))
-      if (bar) this.#bars.remove(bar)
-      this.#shown.delete(Paces.key(event))
-    }
-  }
-
-  #show(key: string, pace: Pace): void {
-    const bar = this.#shown.get(key)
-    if (bar) bar.update(pace.bytes, { pace })
-    else if (this.#shown.size < MOST_BARS) {
-      this.#shown.set(key, this.#bars.create(pace.size ?? 0, pace.bytes, { pace }))
-    }
-  }
-
-  line(text: string): void {
-    this.#bars.log(`${text}\n`)
-    // A line is drawn with the next frame of the bars; without a bar there would be none.
-    this.#bars.update()
-  }
-
-  stop(): void {
-    this.#bars.stop()
-  }
-}
-
-/** One bar in at most `columns` columns. What does not fit is left out: first the bar, then the amount, last the name. */
-export function drawBar({ name, bytes, size, rate, left }: Pace, columns: number): string {
-  const room = Math.max(20, columns - 1)
-  const speed = `${formatBytes(rate)}/s`
-  const tail =
-    size === null
-      ? [`${formatBytes(bytes)} of ?`, speed]
-      : [percent(bytes, size).padStart(5), speed, formatDuration(left ?? 0)]
-  const wide = size === null ? tail : [tail[0], `${formatBytes(bytes)}/${formatBytes(size)}`, ...tail.slice(1)]
-  const facts = (room >= 70 ? wide : tail).join('  ')
-  const short = fitText(name, Math.max(8, Math.min(30, room - facts.length - 2)))
-  const free = room - stringWidth(short) - facts.length - 4
-  const bar = size === null || free < 10 ? '' : `  ${drawTrack(bytes / size, Math.min(free - 2, 40))}`
-  return fitText(`${short}${bar}  ${facts}`, room)
-}
-
-function drawTrack(share: number, width: number): string {
-  const done = Math.floor(Math.min(1, share) * width)
-  return `[${'='.repeat(done)}${' '.repeat(width - done)}]`
 }

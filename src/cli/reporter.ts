@@ -4,7 +4,7 @@ import type { Writable } from 'node:stream'
 import { EVENTS_VERSION, type SentEvent, type StoredEvent, type TransferEvent } from '../events.js'
 import { localTrouble } from '../files/trouble.js'
 import { describeEvent } from './format.js'
-import { BarProgress, LineProgress, type Progress } from './progress.js'
+import { LineProgress, type Progress } from './progress.js'
 
 export const progressChoices = ['auto', 'bar', 'lines', 'none'] as const
 
@@ -67,7 +67,7 @@ export async function createReporter(options: ReporterOptions): Promise<Reporter
 async function createProgress({ stderr, json, quiet, progress }: ReporterOptions): Promise<Progress> {
   const print = (text: string) => void stderr.write(`${text}\n`)
   const kind = progress === 'auto' ? (json || quiet ? 'none' : stderr.isTTY ? 'bar' : 'lines') : progress
-  if (kind === 'bar') return await BarProgress.on(stderr)
+  if (kind === 'bar') return new (await import('./bars.js')).BarProgress(stderr)
   if (kind === 'lines') return new LineProgress(print)
   return { update: () => {}, line: print, stop: () => {} }
 }
