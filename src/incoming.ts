@@ -164,7 +164,9 @@ export class Incoming {
 
   async #onHeader({ kind: _, ...header }: SenderMessage & { kind: 'header' }): Promise<void> {
     const index = this.#entries++
-    const { transfer, onEvent } = this.#options
+    const { transfer, onEvent, policy } = this.#options
+    // Not an answer for each: who sends a million headers shall not get, and log, a million refusals.
+    if (index >= policy.maxFiles) throw refusal('files', `it takes at most ${policy.maxFiles} files in one transfer`)
     try {
       this.#checkPolicy(header)
       if (!this.#result.admitted) this.#options.admit()
@@ -180,8 +182,7 @@ export class Incoming {
   }
 
   #checkPolicy({ size, type }: Header): void {
-    const { accept, maxFiles } = this.#options.policy
-    if (this.#entries > maxFiles) throw refusal('files', `it takes at most ${maxFiles} files in one transfer`)
+    const { accept } = this.#options.policy
     if (accept.length > 0 && !typeMatches(type, accept)) {
       throw refusal('type', `it takes only ${accept.join(', ')}, and this is ${type}`)
     }

@@ -161,11 +161,11 @@ export class Outgoing {
   #checkExpected(source: Source, sent: { bytes: number; blake3: string }): void {
     const { size, blake3 } = this.#options.expect
     if (size !== undefined && sent.bytes !== size) {
-      const text = `${source.label} gave ${sent.bytes} bytes, and --expect-size says ${size}`
+      const text = `${source.label} gave ${sent.bytes} bytes, and ${size} were expected`
       throw new TransferError('incomplete', text, { reason: 'size', tell: 'the input did not have the expected size' })
     }
     if (blake3 !== undefined && sent.blake3 !== blake3) {
-      const text = `${source.label} has the BLAKE3 ${sent.blake3}, and --expect-blake3 says ${blake3}`
+      const text = `${source.label} has the BLAKE3 ${sent.blake3}, and ${blake3} was expected`
       throw new TransferError('digest-mismatch', text, {
         reason: 'digest',
         tell: 'the input did not have the expected digest',

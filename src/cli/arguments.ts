@@ -34,8 +34,6 @@ export async function parseArguments(line: CommandLine, version: string, args: s
     .help()
     .alias('help', 'h')
     .locale('en')
-    // Each option's description says what it takes; yargs' "[string]" behind it would say less.
-    .updateStrings({ string: '', boolean: '', array: '' })
     .wrap(Math.min(100, process.stdout.columns || 100))
     .strictOptions()
     .exitProcess(false)
@@ -56,7 +54,8 @@ export async function parseArguments(line: CommandLine, version: string, args: s
   } catch (error) {
     throw usage((error as Error).message.replace(/^Unknown arguments?: /, 'unknown option: '))
   }
-  if (output !== '') return output
+  // Each option's description says what it takes; yargs' "[string]" behind it would say less.
+  if (output !== '') return output.replace(/\s*\[(string|boolean|array)\]$/gm, '')
   for (const [name, { type }] of Object.entries(line.options)) {
     if (type !== 'array' && Array.isArray(values[name])) throw usage(`--${name} was given more than once`)
   }

@@ -83,9 +83,10 @@ export class FolderStore implements Store {
 
   async #checkSpace(size: number | null): Promise<void> {
     if (size === null) return
-    const { bavail, bsize } = await disk.statfs(this.#root.path())
+    const { bavail, bsize, blocks } = await disk.statfs(this.#root.path())
     const free = bavail * bsize
-    if (size > free) throw refusal('no-space', `the file has ${size} bytes, and only ${free} are free there`)
+    // Some file systems (of FUSE, for one) do not know their size, and say that they have no blocks at all.
+    if (blocks > 0 && size > free) throw refusal('no-space', `the file has ${size} bytes, and only ${free} are free there`)
   }
 
   async close(): Promise<void> {

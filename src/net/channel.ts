@@ -63,7 +63,8 @@ export class Channel {
 
   /**
    * Feeds every piece that comes to `consume`, the next one only after the last was consumed. Resolves when the peer has
-   * ended its direction or `stopReceiving` was called; rejects with the channel's or the consumer's error. Called once.
+   * ended its direction or `stopReceiving` was called; rejects with the channel's or the consumer's error, and not before
+   * the consumer has come to rest: what it has open can be closed then. Called once.
    */
   receive(consume: Consumer): Promise<void> {
     return new Promise((resolve, reject) => {
@@ -110,7 +111,7 @@ export class Channel {
   fail(error: TransferError): void {
     if (this.#error) return
     this.#error = error
-    this.#receiving?.reject(error)
+    if (!this.#busy) this.#receiving?.reject(error)
     for (const reject of this.#writers) reject(error)
     this.#writers.clear()
     this.#failed.abort(error)
@@ -120,7 +121,7 @@ export class Channel {
   /** Ends our direction after `farewell`, drops what still comes until the peer ends too, for at most a second. */
   async close(farewell?: Uint8Array): Promise<void> {
     clearInterval(this.#clock)
-    this.stopReceiving()
+    this.#consume = () => {}
     const socket = this.#socket
     const deadline = setTimeout(() => socket.destroy(), LINGER)
     if (socket.writable && !this.#finished) socket.end(farewell)
@@ -152,6 +153,7 @@ export class Channel {
 
   #onConsumed(): void {
     this.#busy = false
+    if (this.#error) this.#receiving?.reject(this.#error)
     this.#lastProgress = performance.now()
   }
 

@@ -54,14 +54,15 @@ function connectOnce({ host, port, timeout, signal }: DialOptions): Promise<Sock
     const timer = setTimeout(() => socket.destroy(timedOut(timeout)), timeout)
     const interrupt = () => socket.destroy(interruption(signal))
     signal.addEventListener('abort', interrupt)
-    const settle = (done: () => void) => {
+    const settle = () => {
       clearTimeout(timer)
       signal.removeEventListener('abort', interrupt)
-      socket.removeAllListeners()
-      done()
+      socket.off('error', reject)
     }
-    socket.once('connect', () => settle(() => resolve(socket)))
-    socket.once('error', (error) => settle(() => reject(error)))
+    socket.once('error', reject)
+    socket.once('connect', () => resolve(socket))
+    socket.once('connect', settle)
+    socket.once('close', settle)
   })
 }
 
