@@ -3,7 +3,7 @@
  * CPU seconds and the peak memory of both. CPU and memory come from GNU time around each side.
  */
 import { spawn } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -20,7 +20,7 @@ import { fileURLToPath } from 'node:url'
  */
 
 /**
- * What one side used: CPU seconds (user and system, all its processes), and the peak memory in kB of its largest
+ * What one side used: CPU seconds (user and system, all its processes), and the peak memory in bytes of its largest
  * process. Null where GNU time is missing.
  * @typedef {{ cpu: number, memory: number } | null} Usage
  */
@@ -79,6 +79,7 @@ class Side {
   /** @param {string} line @param {Record<string, string>} env @param {string} stats */
   constructor(line, env, stats) {
     this.#stats = stats
+    rmSync(stats, { force: true })
     const [command, ...args] = [...(hasTime ? [TIME, '-q', '-o', stats, '-f', '%U %S %M'] : []), 'sh', '-c', line]
     const child = spawn(command, args, {
       cwd: ROOT,
@@ -105,14 +106,18 @@ class Side {
 
   /** Null if it ended with success. @param {string} role */
   problem(role) {
-    return this.status === 0 ? null : `${role} ended with ${this.status}: ${this.#errors.trim().split('\n').at(-1)}`
+    return this.status === 0 ? null : `${role} ended with ${this.status}: ${this.lastWords()}`
+  }
+
+  lastWords() {
+    return this.#errors.trim().split('\n').at(-1)
   }
 
   /** @returns {Usage} */
   usage() {
     if (!hasTime || !existsSync(this.#stats)) return null
     const [user = 0, system = 0, memory = 0] = readFileSync(this.#stats, 'utf8').trim().split(' ').map(Number)
-    return { cpu: Math.round((user + system) * 100) / 100, memory }
+    return { cpu: Math.round((user + system) * 100) / 100, memory: memory * 1024 }
   }
 
   kill() {
@@ -130,7 +135,7 @@ export async function measure(task, work) {
   const isUp = receiver === null || (await isListening(Number(env.PORT), receiver))
   const start = performance.now()
   const sender = new Side(isUp ? task.sender : 'exit 1', env, join(work, 'sender.stats'))
-  const limit = setTimeout(() => [sender, receiver].forEach((side) => side?.kill()), RUN_LIMIT)
+  const limit = setTimeout(killAll, RUN_LIMIT)
   await sender.ended
   let end = sender.endedAt
   if (receiver) {
@@ -141,11 +146,13 @@ export async function measure(task, work) {
     if (!task.isDaemon && !task.isSenderOnly) end = Math.max(end, receiver.endedAt)
   }
   clearTimeout(limit)
+  // A daemon is stopped by a signal, which is no fault.
+  const receivers = task.isDaemon || receiver === null ? null : receiver.problem('receiver')
   return {
-    seconds: Math.round(end - start) / 1000,
+    seconds: Math.round((end - start) * 10) / 10_000,
     sender: sender.usage(),
     receiver: receiver ? receiver.usage() : null,
-    problem: (!task.isDaemon && receiver?.problem('receiver')) || sender.problem('sender'),
+    problem: isUp ? (sender.problem('sender') ?? receivers) : `did not listen: ${receiver?.lastWords()}`,
   }
 }
 
@@ -193,7 +200,9 @@ async function isListening(port, receiver) {
   const listening = new RegExp(`:${port.toString(16).toUpperCase().padStart(4, '0')} [0-9A-F]+:0000 0A `)
   const deadline = performance.now() + GRACE
   while (performance.now() < deadline && !receiver.hasEnded) {
-    if (['/proc/net/tcp', '/proc/net/tcp6'].some((path) => existsSync(path) && listening.test(readFileSync(path, 'utf8'))))
+    if (
+      ['/proc/net/tcp', '/proc/net/tcp6'].some((path) => existsSync(path) && listening.test(readFileSync(path, 'utf8')))
+    )
       return true
     await sleep(5)
   }

@@ -6,8 +6,9 @@
  * Node), WORK (a temporary folder for keys and configuration), USER_NAME.
  */
 import { spawnSync } from 'node:child_process'
-import { accessSync, constants, writeFileSync } from 'node:fs'
+import { accessSync, constants, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { removeAtEnd } from './files.js'
 import { shellEnvironment } from './measure.js'
 
 /**
@@ -103,6 +104,8 @@ const scp = {
     '"$(command -v sshd)" -D -e -f "$WORK/sshd.conf" -o ListenAddress=127.0.0.1:$PORT',
   ],
   prepare(work) {
+    // Where no service manager has done it, root's sshd still wants this folder, empty.
+    if (process.getuid?.() === 0) removeAtEnd(mkdirSync('/run/sshd', { recursive: true, mode: 0o755 }))
     for (const key of ['host-key', 'user-key']) {
       const made = spawnSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', join(work, key)])
       if (made.status !== 0) return 'ssh-keygen made no key'

@@ -1,0 +1,127 @@
+/** The benchmark: node bench/run.js [--only file,disk,…] [--rounds N] [--size BYTES] [--peers a,b]. See README.md. */
+import { existsSync, writeFileSync } from 'node:fs'
+import { cpus, loadavg, release, totalmem } from 'node:os'
+import { parseArgs } from 'node:util'
+import { writeChart } from './chart.js'
+import { diskFolder, hasRoom, makeSources, memoryFolder, removeFolders } from './files.js'
+import { hasTime, killAll, measure } from './measure.js'
+import { ours, peers, preparePeer } from './peers.js'
+import { summarise, toMarkdown } from './report.js'
+import { MANY, workloads } from './workloads.js'
+
+const here = (/** @type {string} */ name) => new URL(name, import.meta.url)
+const say = (/** @type {string} */ text) => console.error(text)
+
+process.on('exit', () => {
+  killAll()
+  removeFolders()
+})
+for (const [signal, status] of /** @type {const} */ ([
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+  ['SIGHUP', 129],
+])) {
+  process.on(signal, () => process.exit(status))
+}
+
+const { only, rounds, size, wanted } = readOptions()
+if (!existsSync(here('../dist/index.js'))) stop('there is no build: npm run build')
+if (!hasTime) say('no /usr/bin/time (package "time"): CPU and memory are skipped')
+
+const work = memoryFolder()
+const disk = only.includes('disk') ? diskFolder() : null
+if (only.includes('disk') && disk === null) say('no temporary folder is on a real disk: "disk" is skipped')
+if (!hasRoom(work, 2.2 * size)) stop(`no room for twice ${size} bytes in memory; give a smaller --size`)
+if (disk !== null && !hasRoom(disk, 1.2 * size)) stop(`no room for ${size} bytes on the disk; give a smaller --size`)
+
+/** @type {{ id: string, reason: string }[]} */
+const skipped = []
+const present = peers.filter((peer) => {
+  if (!wanted.includes(peer.id)) return false
+  const reason = preparePeer(peer, work)
+  if (reason !== null) {
+    say(`${peer.id} is skipped: ${reason}`)
+    skipped.push({ id: peer.id, reason })
+  }
+  return reason === null
+})
+say(`making a file of ${size} bytes`)
+const setup = { work, disk, size, peers: present, ...makeSources(work, size, MANY) }
+
+/** @type {import('./report.js').Results} */
+const results = { date: new Date().toISOString(), machine: describeMachine(), size, skipped, sections: [] }
+for (const name of only) {
+  const { title, ratio, times = 1, candidates } = /** @type {import('./workloads.js').Workload} */ (workloads[name])
+  const taking = candidates(setup)
+  const outcomes = taking.map(() => /** @type {import('./measure.js').Outcome[]} */ ([]))
+  for (let round = 0; round < rounds * times; round++) {
+    for (let turn = 0; turn < taking.length; turn++) {
+      // Everybody's place changes from round to round, so that nobody always comes after the same one.
+      const index = (turn + round) % taking.length
+      const { id, task, before, check } = /** @type {import('./workloads.js').Candidate} */ (taking[index])
+      before?.()
+      const outcome = await measure(task, work)
+      outcome.problem ??= check?.() ?? null
+      outcomes[index]?.push(outcome)
+      say(`${name} ${round + 1}/${rounds * times} ${id}: ${outcome.seconds.toFixed(3)} s ${outcome.problem ?? ''}`)
+    }
+  }
+  const rows = taking.map((candidate, index) => summarise(candidate, outcomes[index] ?? []))
+  if (rows.length > 0) results.sections.push({ name, title, rounds: rounds * times, ratio, rows })
+  // Written after each workload: what is measured is kept, whatever comes.
+  writeFileSync(here('results.json'), `${JSON.stringify(results, null, 2)}\n`)
+  writeFileSync(here('results.md'), toMarkdown(results))
+}
+writeChart()
+console.log(toMarkdown(results))
+
+function readOptions() {
+  const values = readArguments()
+  const [, digits, unit] = /^(\d+)([KMG]?)$/.exec(values.size) ?? stop(`--size ${values.size} is not a number of bytes`)
+  const options = {
+    only: values.only.split(','),
+    rounds: Number(values.rounds),
+    size: Number(digits) * 1024 ** ' KMG'.indexOf(unit || ' '),
+    wanted: values.peers.split(','),
+  }
+  if (!(options.rounds >= 1)) stop('--rounds must be at least 1')
+  for (const name of options.only) if (!(name in workloads)) stop(`--only knows ${Object.keys(workloads)}, not ${name}`)
+  for (const id of options.wanted) {
+    if (![...peers, ours, { id: 'none' }].some((peer) => peer.id === id)) {
+      stop(`--peers knows ${peers.map((peer) => peer.id)} and none, not ${id}`)
+    }
+  }
+  return options
+}
+
+function readArguments() {
+  try {
+    return parseArgs({
+      options: {
+        only: { type: 'string', default: Object.keys(workloads).join() },
+        rounds: { type: 'string', default: '5' },
+        size: { type: 'string', default: '2G' },
+        peers: { type: 'string', default: peers.map(({ id }) => id).join() },
+      },
+    }).values
+  } catch (error) {
+    return stop(/** @type {Error} */ (error).message)
+  }
+}
+
+function describeMachine() {
+  return {
+    CPU: cpus()[0]?.model ?? 'unknown',
+    cores: cpus().length,
+    'memory GB': Math.round(totalmem() / 1e9),
+    Linux: release(),
+    Node: process.version,
+    'load at the start': Number(loadavg()[0]?.toFixed(2)),
+  }
+}
+
+/** @param {string} message @returns {never} */
+function stop(message) {
+  say(`bench: ${message}`)
+  process.exit(2)
+}

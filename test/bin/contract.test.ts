@@ -1,0 +1,107 @@
+import { closeSync, openSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { portOf, sendTo, shell, start, startReceiver } from '../fixtures/commands.js'
+import { bytesOf, filesIn, namesIn } from '../fixtures/folder.js'
+import { unusedPlace } from '../fixtures/ports.js'
+
+t.test('path=$(tcp-recv --once) is the path of the file, and nothing else', async (t) => {
+  const folder = t.testdir({ 'file.txt': 'hello' })
+  const script = shell(
+    t,
+    'path=$($RECV --once --host 127.0.0.1 --port 0 --out out); echo "$? <$path>"',
+    {},
+    { cwd: folder },
+  )
+  const port = await portOf(script)
+  const sender = await sendTo(t, { port }, [join(folder, 'file.txt')])
+  const receiver = await script.done
+  t.equal(sender.code, 0)
+  t.equal(receiver.stdout, '0 <out/file.txt>\n')
+  t.equal(readFileSync(join(folder, 'out/file.txt'), 'utf8'), 'hello')
+})
+
+t.test('prints the path of each file on a line of its own, and both say on stderr what they did', async (t) => {
+  const folder = t.testdir({ a: 'one', 'b.txt': '', out: { a: 'old' } })
+  const receiver = await startReceiver(t, ['--once', '--out', 'out'], { cwd: folder })
+  const sender = await sendTo(t, receiver, ['a', 'b.txt'], { cwd: folder })
+  const received = await receiver.done
+  t.equal(sender.code, 0)
+  t.equal(sender.stdout, '')
+  t.match(
+    sender.stderr,
+    /^tcp-send: sent a \(.*, 3 B in .* s\) as a_bak, blake3 [0-9a-f]{64}\ntcp-send: sent b.txt .*\n$/,
+  )
+  t.equal(received.code, 0)
+  t.equal(received.stdout, 'out/a_bak\nout/b.txt\n')
+  t.match(received.stderr, /^tcp-recv: listening on 127\.0\.0\.1:\d+\n/)
+  t.match(received.stderr, /^tcp-recv: stored out\/a_bak \(.*\) from 127\.0\.0\.1:\d+, blake3 [0-9a-f]{64}$/m)
+  t.same(namesIn(join(folder, 'out')), ['a', 'a_bak', 'b.txt'])
+  t.same(filesIn(join(folder, 'out')), { a: 'old', a_bak: 'one', 'b.txt': '' })
+})
+
+t.test('stores into the working directory unless told otherwise', async (t) => {
+  const folder = t.testdir({ 'file.txt': 'hello', out: {} })
+  const receiver = await startReceiver(t, ['--once'], { cwd: join(folder, 'out') })
+  t.equal((await sendTo(t, receiver, [join(folder, 'file.txt')])).code, 0)
+  t.equal((await receiver.done).stdout, 'file.txt\n')
+  t.same(filesIn(join(folder, 'out')), { 'file.txt': 'hello' })
+})
+
+t.test('--quiet leaves stderr empty on success, and stdout the path', async (t) => {
+  const folder = t.testdir({ 'file.txt': 'hello' })
+  const { host, port } = await unusedPlace()
+  const args = ['--quiet', '--once', '--host', host, '--port', port, '--out', 'out']
+  const receiver = start(t, 'tcp-recv', args, { cwd: folder })
+  const sender = start(t, 'tcp-send', ['--quiet', '--wait', '20', 'file.txt', host, port], { cwd: folder })
+  t.match(await sender.done, { code: 0, stdout: '', stderr: '' })
+  t.match(await receiver.done, { code: 0, stdout: 'out/file.txt\n', stderr: '' })
+})
+
+t.test('the sender may start before the receiver', async (t) => {
+  const folder = t.testdir({ 'file.txt': 'hello' })
+  const { host, port } = await unusedPlace()
+  const sender = start(t, 'tcp-send', ['--json', '--wait', '20', join(folder, 'file.txt'), host, port])
+  const before = await sendTo(t, { port: '1' }, [join(folder, 'file.txt')])
+  t.equal(before.code, 3, 'one that does not wait is done in the meantime')
+  t.equal(sender.child.exitCode, null)
+  const args = ['--once', '--wait', '20', '--host', host, '--port', port, '--out', join(folder, 'out')]
+  const receiver = start(t, 'tcp-recv', args)
+  t.equal((await sender.done).code, 0)
+  t.equal((await receiver.done).code, 0)
+  t.same(filesIn(join(folder, 'out')), { 'file.txt': 'hello' })
+})
+
+t.test('sends no control sequences to a file, while it shows progress', async (t) => {
+  const folder = t.testdir({ 'recv.log': '', 'send.log': '' })
+  const logs = ['recv.log', 'send.log'].map((name) => openSync(join(folder, name), 'a')) as [number, number]
+  const [recvLog, sendLog] = logs
+  t.teardown(() => logs.forEach(closeSync))
+  for (const how of ['auto', 'bar', 'lines', 'none']) {
+    const { host, port } = await unusedPlace()
+    const args = ['--once', '--progress', how, '--host', host, '--port', port, '--out', 'out']
+    const receiver = start(t, 'tcp-recv', args, { cwd: folder, stdio: ['ignore', 'pipe', recvLog] })
+    const sendArgs = ['--progress', how, '--wait', '20', '--name', `${how}.bin`, '-', host, port]
+    const sender = start(t, 'tcp-send', sendArgs, { stdio: ['pipe', 'pipe', sendLog] })
+    // Each piece is on its way before the next, so the first ones have been reported when the last is written.
+    for (let piece = 0; piece < 4; piece++) await sender.write(bytesOf(1_000_000, piece + 1))
+    sender.end()
+    t.equal((await sender.done).code, 0, how)
+    t.equal((await receiver.done).code, 0, how)
+  }
+  for (const name of ['recv.log', 'send.log']) {
+    const text = readFileSync(join(folder, name), 'utf8')
+    t.notMatch(text, '\u001b', name)
+    t.equal(text.match(/^tcp-(recv: stored|send: sent) /gm)?.length, 4, 'each file has its line')
+  }
+})
+
+t.test('fails when the reader of the paths has gone', async (t) => {
+  const folder = t.testdir({ 'file.txt': 'hello' })
+  const receiver = await startReceiver(t, ['--once', '--timeout', '5', '--out', join(folder, 'out')])
+  receiver.child.stdout?.destroy()
+  await sendTo(t, receiver, [join(folder, 'file.txt')])
+  const { code, stderr } = await receiver.done
+  t.equal(code, 8)
+  t.match(stderr, 'tcp-recv: failed: cannot write to standard output: broken pipe (EPIPE)')
+})

@@ -1,0 +1,37 @@
+import { readFileSync } from 'node:fs'
+import t from 'tap'
+import { receiveCommandLine } from '../../dist/cli/receive-command.js'
+import { sendCommandLine } from '../../dist/cli/send-command.js'
+import { exitCodes } from '../../dist/errors.js'
+import { runCommand } from '../fixtures/commands.js'
+
+const lines = { 'tcp-send': sendCommandLine, 'tcp-recv': receiveCommandLine } as const
+
+for (const name of ['tcp-send', 'tcp-recv'] as const) {
+  t.test(`${name} --help names every option and every exit status, in at most 100 columns`, async (t) => {
+    const { code, stdout, stderr } = await runCommand(t, name, ['--help'])
+    t.equal(code, 0)
+    t.equal(stderr, '')
+    for (const [option, { describe }] of Object.entries(lines[name].options)) {
+      t.match(stdout, new RegExp(`^ +--${option} `, 'm'), option)
+      const [firstWords = ''] = describe.split(/[,;:(]/)
+      t.ok(stdout.replace(/\s+/g, ' ').includes(firstWords), firstWords)
+    }
+    for (const status of Object.values(exitCodes)) {
+      // 4 is for keys, which neither command takes yet.
+      if (status !== 4) t.match(stdout.replace(/\s+/g, ' '), new RegExp(`[:;] ${status} `), `status ${status}`)
+    }
+    for (const line of stdout.split('\n')) {
+      t.ok(line.length <= 100, line)
+      t.match(line, /^[ -~]*$/, 'it is ASCII')
+    }
+    t.match(stdout, 'Examples:')
+    t.notMatch(stdout, /\$0|\[(string|boolean|array)\]|undefined/)
+  })
+
+  t.test(`${name} --version tells the version of the package`, async (t) => {
+    const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
+    const { code, stdout, stderr } = await runCommand(t, name, ['--version'])
+    t.same({ code, stdout, stderr }, { code: 0, stdout: `${version}\n`, stderr: '' })
+  })
+}

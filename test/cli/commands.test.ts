@@ -1,0 +1,75 @@
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { receiveCommand, receiveCommandLine } from '../../dist/cli/receive-command.js'
+import { sendCommand, sendCommandLine } from '../../dist/cli/send-command.js'
+import { isUnsafe } from '../../dist/text.js'
+import { type WrongUsage, wrongReceiveUsage, wrongSendUsage } from '../fixtures/wrong-usage.js'
+
+/** Runs a command in this process to its end: its exit status, and what it wrote to stderr. */
+async function runHere(t: Test, command: (args: string[]) => Promise<number>, args: readonly string[]) {
+  const calls = t.capture(process.stderr, 'write', () => true)
+  const code = await command([...args])
+  calls.restore()
+  const stderr = calls()
+    .map(({ args }) => args[0])
+    .join('')
+  return { code, stderr }
+}
+
+async function isWrong(t: Test, command: (args: string[]) => Promise<number>, table: readonly WrongUsage[]) {
+  for (const [args, message] of table) {
+    const { code, stderr } = await runHere(t, command, args)
+    const [first = '', second, ...more] = stderr.split('\n')
+    const [name, said] = [first.slice(0, 8), first.slice(10)]
+    t.equal(code, 2, args.join(' '))
+    if (typeof message === 'string') t.equal(said, message)
+    else t.match(said, message)
+    t.equal(second, `${name}: see ${name} --help`)
+    t.same(more, [''])
+  }
+}
+
+t.test('tcp-send names what is wrong with its command line', async (t) => {
+  await isWrong(t, sendCommand, wrongSendUsage)
+})
+
+t.test('tcp-recv names what is wrong with its command line', async (t) => {
+  await isWrong(t, receiveCommand, wrongReceiveUsage)
+})
+
+t.test('shows no character of a command line that could lie', async (t) => {
+  const hostile = '\u001b[2J\u202ea'
+  for (const [command, args] of [
+    [receiveCommand, ['--port', '0', hostile]],
+    [receiveCommand, ['--port', '0', '--accept', hostile]],
+    [receiveCommand, ['--port', hostile]],
+    [sendCommand, ['file.txt', '127.0.0.1', hostile]],
+  ] as const) {
+    const { code, stderr } = await runHere(t, command, args)
+    t.equal(code, 2)
+    for (const line of stderr.split('\n')) t.notOk(isUnsafe(line))
+  }
+})
+
+t.test('says which receipt cannot be written, and does nothing else', async (t) => {
+  const path = join(t.testdir({ file: '' }), 'file', 'receipt')
+  for (const [command, args] of [
+    [receiveCommand, ['--port', '0', '--host', '127.0.0.1', '--out', t.testdirName, '--receipt', path]],
+    [sendCommand, ['file.txt', '127.0.0.1', '1', '--receipt', path]],
+  ] as const) {
+    const { code, stderr } = await runHere(t, command, args)
+    t.equal(code, 8)
+    t.match(stderr, /^tcp-(send|recv): .*cannot write .*receipt: not a directory \(ENOTDIR\)\n$/)
+  }
+})
+
+t.test('describes every option in ASCII, by which the help is laid out', async (t) => {
+  for (const { options, usage, examples, epilogue } of [sendCommandLine, receiveCommandLine]) {
+    for (const text of [...usage, ...examples.flat(), epilogue, ...Object.values(options).map((o) => o.describe)]) {
+      t.match(text, /^[ -~]+$/)
+    }
+    for (const { type, requiresArg } of Object.values(options)) {
+      t.equal(requiresArg === true, type !== 'boolean', 'a value that is missing must not be taken for an empty one')
+    }
+  }
+})

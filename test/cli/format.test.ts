@@ -1,0 +1,175 @@
+import fc from 'fast-check'
+import t from 'tap'
+import { describeEvent, formatBytes, formatDuration } from '../../dist/cli/format.js'
+import type { TransferEvent } from '../../dist/events.js'
+import { isUnsafe } from '../../dist/text.js'
+
+t.test('shows bytes with three digits and a decimal unit', async (t) => {
+  const table: [bytes: number, text: string][] = [
+    [0, '0 B'],
+    [1, '1 B'],
+    [999, '999 B'],
+    [1000, '1.00 kB'],
+    [1024, '1.02 kB'],
+    [9994, '9.99 kB'],
+    [9995, '10.0 kB'],
+    [99_949, '99.9 kB'],
+    [99_950, '100 kB'],
+    [999_499, '999 kB'],
+    [999_500, '1.00 MB'],
+    [2_660_000_000, '2.66 GB'],
+    [1e12, '1.00 TB'],
+    [Number.MAX_SAFE_INTEGER, '9.01 PB'],
+  ]
+  for (const [bytes, text] of table) t.equal(formatBytes(bytes), text)
+})
+
+t.test('shows any number of bytes with three digits, and within half a unit of the last', async () => {
+  const factors: Record<string, number> = { B: 1, kB: 1e3, MB: 1e6, GB: 1e9, TB: 1e12, PB: 1e15 }
+  fc.assert(
+    fc.property(fc.maxSafeNat(), (bytes) => {
+      const [, number = '', unit = ''] = /^(\d{1,3}|\d\.\d\d|\d\d\.\d) ([kMGTP]?B)$/.exec(formatBytes(bytes)) ?? []
+      const shown = Number(number) * (factors[unit] ?? Number.NaN)
+      return Math.abs(shown - bytes) <= Math.max(0.0051 * bytes, 0.5)
+    }),
+  )
+})
+
+t.test('shows seconds as a clock does', async (t) => {
+  const table: [seconds: number, text: string][] = [
+    [-1, '0:00'],
+    [0, '0:00'],
+    [0.4, '0:00'],
+    [59.5, '1:00'],
+    [61, '1:01'],
+    [3599, '59:59'],
+    [3600, '1:00:00'],
+    [360_061, '100:01:01'],
+  ]
+  for (const [seconds, text] of table) t.equal(formatDuration(seconds), text)
+})
+
+const blake3 = 'ab'.repeat(32)
+
+/** One event of each kind, and the line that a person sees for it. */
+const table: [event: TransferEvent, line: string | null][] = [
+  [{ event: 'listening', address: '127.0.0.1', port: 9000 }, 'listening on 127.0.0.1:9000'],
+  [{ event: 'listening', address: '::1', port: 9000 }, 'listening on [::1]:9000'],
+  [
+    { event: 'listening', address: '::', port: 9000 },
+    'listening on [::]:9000; there is no key, so whoever can reach this port can send',
+  ],
+  [{ event: 'connected', transfer: 1, peer: '127.0.0.1:5' }, null],
+  [{ event: 'progress', transfer: 1, name: 'a', bytes: 1, size: 2 }, null],
+  [
+    {
+      event: 'stored',
+      transfer: 1,
+      peer: '127.0.0.1:5',
+      name: 'a.txt',
+      path: 'dir/a_bak.txt',
+      size: 1500,
+      blake3,
+      type: 'text/plain',
+      seconds: 0.05,
+    },
+    `stored dir/a_bak.txt (text/plain, 1.50 kB in 0.05 s) from 127.0.0.1:5, blake3 ${blake3}`,
+  ],
+  [
+    {
+      event: 'sent',
+      transfer: 1,
+      path: 'dir/a.txt',
+      name: 'a.txt',
+      storedAs: 'a_bak.txt',
+      size: 2_000_000,
+      blake3,
+      type: 'text/plain',
+      seconds: 2,
+    },
+    `sent dir/a.txt (text/plain, 2.00 MB in 2.00 s, 1.00 MB/s) as a_bak.txt, blake3 ${blake3}`,
+  ],
+  [
+    { event: 'refused', transfer: 1, peer: '127.0.0.1:5', name: 'a.txt', code: 'exists', message: 'it has it already' },
+    'refused a.txt from 127.0.0.1:5: it has it already',
+  ],
+  [
+    { event: 'refused', transfer: 1, peer: '127.0.0.1:5', code: 'magic', message: 'expected another greeting' },
+    'refused from 127.0.0.1:5: expected another greeting',
+  ],
+  [
+    {
+      event: 'failed',
+      transfer: 1,
+      name: 'a.txt',
+      code: 'incomplete',
+      reason: 'broken',
+      message: 'the end is missing',
+    },
+    'failed a.txt: the end is missing',
+  ],
+  [
+    {
+      event: 'failed',
+      transfer: 1,
+      name: 'a.txt',
+      code: 'local-file',
+      reason: 'disk',
+      message: 'cannot read dir/a.txt',
+    },
+    'failed: cannot read dir/a.txt',
+  ],
+  [
+    { event: 'failed', transfer: 0, code: 'connect', reason: 'connect', message: 'cannot connect' },
+    'failed: cannot connect',
+  ],
+  [
+    { event: 'failed', transfer: 0, code: 'interrupted', reason: 'interrupted', message: 'interrupted by SIGINT' },
+    'interrupted by SIGINT',
+  ],
+  [
+    {
+      event: 'failed',
+      transfer: 1,
+      name: 'a',
+      code: 'terminated',
+      reason: 'interrupted',
+      message: 'terminated by SIGTERM',
+    },
+    'terminated by SIGTERM',
+  ],
+  [{ event: 'done', files: 1, bytes: 2, seconds: 3, exitCode: 0 }, null],
+]
+
+t.test('describes every event in one line', async (t) => {
+  for (const [event, line] of table) t.equal(describeEvent(event), line, JSON.stringify(event))
+})
+
+t.test('names the file of a failure even where its name is part of another word', async (t) => {
+  const event = {
+    event: 'failed',
+    transfer: 1,
+    code: 'incomplete',
+    reason: 'broken',
+    message: 'the end is missing',
+  } as const
+  t.equal(describeEvent({ ...event, name: 'e' }), 'failed e: the end is missing')
+})
+
+t.test('shows no character that could lie, wherever in an event it stands', async (t) => {
+  const hostile = 'a\u001b[2J\u001b]52;c;aGk=\u0007\r\nb\u0085\u009b\u2028\u202ecod.exe\u2066\u007f\ud800'
+  for (const [event, line] of table) {
+    if (line === null) continue
+    for (const field of ['name', 'path', 'storedAs', 'message'].filter((field) => field in event)) {
+      const described = describeEvent({ ...event, [field]: hostile })
+      t.notOk(isUnsafe(described ?? ''), `the ${field} of ${event.event}`)
+    }
+  }
+})
+
+t.test('shortens a name that would fill the screen', async (t) => {
+  const name = 'n'.repeat(60_000)
+  const line = describeEvent({ event: 'refused', transfer: 1, peer: '127.0.0.1:5', name, code: 'name', message: name })
+  t.ok(line !== null && line.length < 600)
+  t.match(line, '…')
+})

@@ -1,0 +1,119 @@
+import t from 'tap'
+import { LineProgress } from '../../dist/cli/progress.js'
+import type { TransferEvent } from '../../dist/events.js'
+import { isUnsafe } from '../../dist/text.js'
+import { fakePerformanceNow } from '../fixtures/performance-clock.js'
+
+function progress(name: string, bytes: number, size: number | null, transfer = 1): TransferEvent {
+  return { event: 'progress', transfer, name, bytes, size }
+}
+
+const failed: TransferEvent = {
+  event: 'failed',
+  transfer: 1,
+  name: 'a.iso',
+  code: 'incomplete',
+  reason: 'broken',
+  message: 'it broke',
+}
+
+t.test('tells how a file comes along: share, amount, rate and time left', async (t) => {
+  const clock = fakePerformanceNow(t)
+  const lines: string[] = []
+  const shown = new LineProgress((text) => lines.push(text))
+  shown.update(progress('a.iso', 0, 4_000_000))
+  clock.pass(10_000)
+  shown.update(progress('a.iso', 1_000_000, 4_000_000))
+  t.same(lines, ['a.iso: 25 %, 1.00 MB of 4.00 MB, 100 kB/s, 0:30 left'])
+})
+
+t.test('tells of a stream of unknown size what is known', async (t) => {
+  const clock = fakePerformanceNow(t)
+  const lines: string[] = []
+  const shown = new LineProgress((text) => lines.push(text))
+  shown.update(progress('db.sql', 0, null))
+  clock.pass(20_000)
+  shown.update(progress('db.sql', 5_000, null))
+  t.same(lines, ['db.sql: 5.00 kB of unknown size, 250 B/s'])
+})
+
+t.test('prints at most a line every ten seconds about each file', async (t) => {
+  const clock = fakePerformanceNow(t)
+  const lines: string[] = []
+  const shown = new LineProgress((text) => lines.push(text))
+  for (const name of ['a', 'b']) shown.update(progress(name, 0, 1000))
+  for (let seconds = 1; seconds <= 30; seconds++) {
+    clock.pass(1000)
+    for (const name of ['a', 'b']) shown.update(progress(name, seconds * 10, 1000))
+  }
+  t.equal(lines.length, 6)
+  t.equal(lines.filter((line) => line.startsWith('a: ')).length, 3)
+})
+
+t.test('takes another interval', async (t) => {
+  const clock = fakePerformanceNow(t)
+  const lines: string[] = []
+  const shown = new LineProgress((text) => lines.push(text), 100)
+  shown.update(progress('a', 0, 10))
+  clock.pass(99)
+  shown.update(progress('a', 1, 10))
+  t.same(lines, [])
+  clock.pass(1)
+  shown.update(progress('a', 2, 10))
+  t.match(lines, [/^a: 20 %/])
+})
+
+t.test('says nothing of a file that is done before its first line', async (t) => {
+  const clock = fakePerformanceNow(t)
+  const lines: string[] = []
+  const shown = new LineProgress((text) => lines.push(text))
+  shown.update(progress('a', 0, 10))
+  clock.pass(5_000)
+  shown.update(progress('a', 10, 10))
+  t.same(lines, [])
+})
+
+t.test('begins anew with a file of the same name', async (t) => {
+  const clock = fakePerformanceNow(t)
+  const lines: string[] = []
+  const shown = new LineProgress((text) => lines.push(text))
+  shown.update(progress('a.iso', 0, 1000))
+  clock.pass(60_000)
+  shown.update(failed)
+  shown.update(progress('a.iso', 0, 1000))
+  clock.pass(10_000)
+  shown.update(progress('a.iso', 100, 1000))
+  t.same(lines, ['a.iso: 10 %, 100 B of 1.00 kB, 10 B/s, 1:30 left'])
+})
+
+t.test('tells files of the same name in two transfers apart', async (t) => {
+  const clock = fakePerformanceNow(t)
+  const lines: string[] = []
+  const shown = new LineProgress((text) => lines.push(text))
+  shown.update(progress('a', 0, 1000, 1))
+  shown.update(progress('a', 0, 1000, 2))
+  clock.pass(10_000)
+  shown.update(progress('a', 500, 1000, 1))
+  shown.update(progress('a', 100, 1000, 2))
+  t.match(lines, [/ 50 %/, / 10 %/])
+})
+
+t.test('prints other lines as they come, and needs no end', async (t) => {
+  const lines: string[] = []
+  const shown = new LineProgress((text) => lines.push(text))
+  shown.update({ event: 'listening', address: '::1', port: 1 })
+  shown.line('tcp-recv: stored a')
+  shown.stop()
+  t.same(lines, ['tcp-recv: stored a'])
+})
+
+t.test('never shows a raw name', async (t) => {
+  const clock = fakePerformanceNow(t)
+  const lines: string[] = []
+  const shown = new LineProgress((text) => lines.push(text), 0)
+  shown.update(progress('\u001b[2J\n', 0, null))
+  clock.pass(1)
+  shown.update(progress('\u001b[2J\n', 1, null))
+  t.equal(lines.length, 1)
+  t.notOk(isUnsafe(lines.join('')))
+})

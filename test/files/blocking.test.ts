@@ -1,0 +1,62 @@
+import t from 'tap'
+import { Blocking } from '../../dist/files/blocking.js'
+import { fakePerformanceNow } from '../fixtures/performance-clock.ts'
+
+t.test('blocks from the start', async (t) => {
+  t.equal(new Blocking().isQuick, true)
+})
+
+t.test('returns what the call returned, and throws what it threw', async (t) => {
+  fakePerformanceNow(t)
+  const blocking = new Blocking()
+  t.equal(
+    blocking.call(() => 42),
+    42,
+  )
+  t.throws(
+    () =>
+      blocking.call(() => {
+        throw new Error('from the call')
+      }),
+    { message: 'from the call' },
+  )
+  t.equal(blocking.isQuick, true)
+})
+
+t.test('goes on blocking while calls are quick', async (t) => {
+  const clock = fakePerformanceNow(t)
+  const blocking = new Blocking()
+  for (let call = 0; call < 1000; call++) blocking.call(() => clock.pass(10))
+  t.equal(blocking.isQuick, true)
+})
+
+t.test('stops blocking for three seconds after a call that was slow', async (t) => {
+  const clock = fakePerformanceNow(t)
+  const blocking = new Blocking()
+  blocking.call(() => clock.pass(11))
+  t.equal(blocking.isQuick, false)
+  clock.pass(2_999)
+  t.equal(blocking.isQuick, false)
+  clock.pass(1)
+  t.equal(blocking.isQuick, true)
+})
+
+t.test('learns from a slow call that failed, too', async (t) => {
+  const clock = fakePerformanceNow(t)
+  const blocking = new Blocking()
+  const slowFailure = () => {
+    clock.pass(50)
+    throw new Error('input/output error')
+  }
+  t.throws(() => blocking.call(slowFailure), { message: 'input/output error' })
+  t.equal(blocking.isQuick, false)
+})
+
+t.test('measures the time that a call really takes', async (t) => {
+  const blocking = new Blocking()
+  blocking.call(() => {
+    const start = performance.now()
+    while (performance.now() - start < 20);
+  })
+  t.equal(blocking.isQuick, false)
+})

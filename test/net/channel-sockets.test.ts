@@ -1,0 +1,102 @@
+/** The parts of a channel that only a real TCP connection shows: resets, unread bytes and full buffers. */
+import type { AddressInfo, Socket } from 'node:net'
+import t, { type Test } from 'tap'
+import { TransferError } from '../../dist/index.js'
+import { Channel } from '../../dist/net/channel.js'
+import { listen } from '../../dist/net/listen.js'
+import { bytesOf } from '../fixtures/folder.ts'
+import { Peer } from '../fixtures/peer.ts'
+import { settle } from '../fixtures/turns.ts'
+
+async function connected(t: Test, timeout = 30_000): Promise<{ channel: Channel; socket: Socket; peer: Peer }> {
+  const accepted = new Promise<Socket>((resolve) => {
+    void listen({ host: '127.0.0.1', port: 0, onConnection: resolve }).then((server) => {
+      t.teardown(() => server.close())
+      void Peer.dial(t, (server.address() as AddressInfo).port).then((peer) => {
+        dialled = peer
+      })
+    })
+  })
+  let dialled: Peer | undefined
+  const socket = await accepted
+  t.teardown(() => socket.destroy())
+  while (!dialled) await settle()
+  const channel = new Channel(socket, { timeout, farewell: ({ reason }) => Buffer.from(`bye: ${reason}`) })
+  return { channel, socket, peer: dialled }
+}
+
+const MEGABYTE = bytesOf(1024 * 1024)
+
+t.test('delivers its last word although it has not read what the peer sent', async (t) => {
+  const { channel, peer } = await connected(t)
+  const received = channel.receive(() => {
+    throw new TransferError('refused', 'enough', { reason: 'policy' })
+  })
+  peer.finish(MEGABYTE, MEGABYTE, MEGABYTE, MEGABYTE)
+  await t.rejects(received, { code: 'refused' })
+  t.equal(await peer.ended, 'end', 'the connection was not reset')
+  t.equal(peer.received.toString(), 'bye: policy')
+  await channel.closed
+})
+
+t.test('tells everyone who waits that the peer broke the connection', async (t) => {
+  const { channel, peer } = await connected(t)
+  const received = channel.receive(() => {})
+  await peer.reset()
+  await t.rejects(received, {
+    code: 'incomplete',
+    reason: 'broken',
+    message: 'the other side broke the connection (ECONNRESET)',
+  })
+  await channel.closed
+})
+
+t.test('tells a writer that the peer broke the connection', async (t) => {
+  const { channel, socket, peer } = await connected(t)
+  peer.socket.pause()
+  // More than the buffers of both kernels hold, so the write is under way when the reset comes.
+  const written = channel.write(Buffer.concat(Array(16).fill(MEGABYTE)))
+  await settle()
+  await peer.reset()
+  await t.rejects(written, { code: 'incomplete', reason: 'broken' })
+  await channel.closed
+  t.ok(socket.destroyed)
+})
+
+t.test('gives up on a peer that never reads, with no more in memory than one write', async (t) => {
+  const { channel, socket, peer } = await connected(t, 200)
+  peer.socket.pause()
+  let most = 0
+  const writing = (async () => {
+    for (;;) {
+      const written = channel.write(MEGABYTE)
+      most = Math.max(most, socket.writableLength)
+      await written
+    }
+  })()
+  await t.rejects(writing, { code: 'timeout', exitCode: 9 })
+  t.ok(most <= MEGABYTE.length + 100, `${most} bytes`)
+  await channel.closed
+})
+
+t.test('closes although it never began to receive', async (t) => {
+  const { channel, socket, peer } = await connected(t)
+  peer.finish(MEGABYTE)
+  await channel.close(Buffer.from('no'))
+  t.ok(socket.destroyed)
+  t.equal(await peer.ended, 'end')
+  t.equal(peer.received.toString(), 'no')
+})
+
+t.test('is cut off after the last word when the peer goes on talking', async (t) => {
+  const { channel, socket, peer } = await connected(t)
+  void (async () => {
+    while (!socket.destroyed) {
+      await peer.write(MEGABYTE)
+      await settle(1)
+    }
+  })()
+  await channel.close(Buffer.from('no'))
+  t.ok(socket.destroyed)
+  t.equal(peer.received.toString(), 'no')
+})

@@ -1,0 +1,130 @@
+import { once } from 'node:events'
+import { type AddressInfo, connect, createServer, Socket } from 'node:net'
+import { type Duplex, duplexPair } from 'node:stream'
+import { setImmediate as turn } from 'node:timers/promises'
+import t, { type Test } from 'tap'
+import { feed, withLargeReads } from '../../dist/net/feed.js'
+import { bytesOf } from '../fixtures/folder.ts'
+
+const SHARED = 256 * 1024
+const content = bytesOf(3 * 1024 * 1024 + 1)
+
+/** Both ends of a connection, the accepted one as a server of this product gets it. */
+async function connected(t: Test): Promise<{ client: Socket; accepted: Socket }> {
+  const server = createServer({ allowHalfOpen: true, pauseOnConnect: true })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const client = connect({ host: '127.0.0.1', port: (server.address() as AddressInfo).port, allowHalfOpen: true })
+  const [accepted] = (await once(server, 'connection')) as [Socket]
+  server.close()
+  t.teardown(() => {
+    client.destroy()
+    accepted.destroy()
+  })
+  return { client, accepted }
+}
+
+/** Feeds until the end; what came, and the memory that each piece lay in. */
+async function collect(socket: Duplex): Promise<{ bytes: Buffer; memories: Set<ArrayBufferLike> }> {
+  const pieces: Buffer[] = []
+  const memories = new Set<ArrayBufferLike>()
+  feed(socket, (bytes) => {
+    memories.add(bytes.buffer)
+    pieces.push(Buffer.from(bytes))
+  })
+  await once(socket, 'end')
+  return { bytes: Buffer.concat(pieces), memories }
+}
+
+t.test('reads an accepted socket always into the same large memory', async (t) => {
+  const first = await connected(t)
+  const second = await connected(t)
+  const sockets = [withLargeReads(first.accepted), withLargeReads(second.accepted)]
+  t.teardown(() => {
+    for (const socket of sockets) socket.destroy()
+  })
+  t.not(sockets[0], first.accepted)
+  first.client.end(content)
+  second.client.end(content.subarray(0, 70_000))
+  const [one, two] = await Promise.all(sockets.map(collect))
+  t.ok(one?.bytes.equals(content))
+  t.ok(two?.bytes.equals(content.subarray(0, 70_000)))
+  const memories = [...(one?.memories ?? []), ...(two?.memories ?? [])]
+  t.equal(new Set(memories).size, 1, 'two connections share it too')
+  t.equal(memories[0]?.byteLength, SHARED)
+})
+
+t.test('talks in both directions through the new wrapper, and survives what happens to the old one', async (t) => {
+  const { client, accepted } = await connected(t)
+  const socket = withLargeReads(accepted)
+  t.teardown(() => socket.destroy())
+  accepted.destroy()
+  t.equal(socket.remotePort, client.localPort)
+  client.end('ping')
+  const { bytes } = await collect(socket)
+  t.equal(bytes.toString(), 'ping')
+  t.ok(socket.writable, 'the other direction is still open')
+  socket.end('pong')
+  const [answer] = await once(client, 'data')
+  t.equal(String(answer), 'pong')
+})
+
+t.test('drops what comes to a socket that nobody was fed from', async (t) => {
+  const { client, accepted } = await connected(t)
+  const socket = withLargeReads(accepted)
+  t.teardown(() => socket.destroy())
+  client.end(content)
+  socket.resume()
+  await once(socket, 'end')
+  t.pass('its end has come')
+})
+
+t.test('falls back on the data event where there is no handle to wrap', async (t) => {
+  const plain = new Socket()
+  t.equal(withLargeReads(plain), plain, 'a socket without a handle')
+  const strange = { _handle: {} } as unknown as Socket
+  t.equal(withLargeReads(strange), strange, 'a handle of another shape')
+  t.match(strange, { _handle: {} }, 'which keeps it')
+})
+
+t.test('feeds the same bytes by the data event', async (t) => {
+  const { client, accepted } = await connected(t)
+  client.end(content)
+  const { bytes } = await collect(accepted)
+  t.ok(bytes.equals(content))
+})
+
+t.test('feeds from any stream', async (t) => {
+  const [left, right] = duplexPair()
+  right.write('one')
+  right.end('two')
+  const { bytes } = await collect(left)
+  t.equal(bytes.toString(), 'onetwo')
+})
+
+for (const [how, wrap] of [
+  ['large reads', withLargeReads],
+  ['data events', (socket: Socket) => socket],
+] as const) {
+  t.test(`brings nothing more while the sink works behind a promise, with ${how}`, async (t) => {
+    const { client, accepted } = await connected(t)
+    const socket = wrap(accepted)
+    t.teardown(() => socket.destroy())
+    client.end(content)
+    let working = false
+    let overlaps = 0
+    const pieces: Buffer[] = []
+    feed(socket, async (bytes) => {
+      if (working) overlaps++
+      working = true
+      pieces.push(Buffer.from(bytes))
+      // Long enough for a socket that is not paused to bring the next piece.
+      for (let turns = 0; turns < 3; turns++) await turn()
+      working = false
+    })
+    await once(socket, 'end')
+    t.equal(overlaps, 0)
+    t.ok(pieces.length > 1)
+    t.ok(Buffer.concat(pieces).equals(content))
+  })
+}

@@ -1,0 +1,97 @@
+import { once } from 'node:events'
+import { type AddressInfo, connect, Server, type Socket } from 'node:net'
+import t, { type Test } from 'tap'
+import { TransferError } from '../../dist/index.js'
+import { listen } from '../../dist/net/listen.js'
+
+async function listening(t: Test, onConnection: (socket: Socket) => void = () => {}) {
+  const server = await listen({ host: '127.0.0.1', port: 0, onConnection })
+  t.teardown(() => server.close())
+  return { server, port: (server.address() as AddressInfo).port }
+}
+
+async function errorOf(t: Test, options: { host?: string; port: number }): Promise<TransferError> {
+  const error = await listen({ ...options, onConnection: () => {} }).then(
+    () => t.fail('it listens'),
+    (thrown) => thrown,
+  )
+  t.ok(error instanceof TransferError)
+  t.equal(error.code, 'connect')
+  t.equal(error.exitCode, 3)
+  return error
+}
+
+t.test('picks a free port and hands over the connections that come to it', async (t) => {
+  const came = new Promise<Socket>((resolve) => {
+    void listening(t, resolve).then(({ port }) => {
+      t.not(port, 0)
+      const client = connect({ host: '127.0.0.1', port })
+      client.end('hello')
+      t.teardown(() => client.destroy())
+    })
+  })
+  const socket = await came
+  t.teardown(() => socket.destroy())
+  t.ok(socket.allowHalfOpen, 'its own direction stays open when the other side ends')
+  socket.resume()
+  await once(socket, 'end')
+  t.ok(socket.writable)
+})
+
+t.test('says that a port is taken', async (t) => {
+  const { port } = await listening(t)
+  const { message } = await errorOf(t, { host: '127.0.0.1', port })
+  t.equal(
+    message,
+    `cannot listen on 127.0.0.1:${port}: something listens there already (--port 0 picks a free port) (EADDRINUSE)`,
+  )
+})
+
+t.test('shows every interface as * in an error', async (t) => {
+  const server = await listen({ port: 0, onConnection: () => {} })
+  t.teardown(() => server.close())
+  const { port } = server.address() as AddressInfo
+  const { message } = await errorOf(t, { port })
+  t.match(message, `cannot listen on *:${port}: something listens there already`)
+})
+
+t.test('says that this machine has no such address', async (t) => {
+  // Set apart for documentation (RFC 5737), so no machine has it.
+  const { message } = await errorOf(t, { host: '192.0.2.1', port: 0 })
+  t.equal(message, 'cannot listen on 192.0.2.1:0: this machine has no such address (EADDRNOTAVAIL)')
+})
+
+t.test('gives the words of the system for what has no hint', async (t) => {
+  // A link-local address means nothing without the link.
+  const { message } = await errorOf(t, { host: 'fe80::1', port: 0 })
+  t.match(message, /^cannot listen on \[fe80::1\]:0: .+ \(E\w+\)$/)
+})
+
+t.test('says that a name cannot be resolved', async (t) => {
+  const { message } = await errorOf(t, { host: 'nope.invalid', port: 0 })
+  t.match(message, /^cannot listen on nope\.invalid:0: .+ \((ENOTFOUND|EAI_AGAIN)\)$/)
+})
+
+t.test('shows an error without a code as it is', async (t) => {
+  t.intercept(Server.prototype, 'listen', {
+    value(this: Server) {
+      this.emit('error', new Error('something odd'))
+      return this
+    },
+  })
+  const { message } = await errorOf(t, { host: '127.0.0.1', port: 0 })
+  t.match(message, /^cannot listen on 127\.0\.0\.1:0: something odd/)
+})
+
+t.test('goes on listening when one connection could not be accepted', async (t) => {
+  const came = new Promise<Socket>((resolve) => {
+    void listening(t, resolve).then(({ server, port }) => {
+      server.emit('error', Object.assign(new Error('too many open files'), { code: 'EMFILE' }))
+      const client = connect({ host: '127.0.0.1', port })
+      t.teardown(() => client.destroy())
+    })
+  })
+  const socket = await came
+  t.ok(socket.remotePort)
+  socket.destroy()
+})

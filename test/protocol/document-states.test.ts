@@ -1,0 +1,97 @@
+/** The state table of the protocol document against the decoders: every frame in every state, and the state it leads to. */
+import t from 'tap'
+import { ReceiverDecoder, SenderDecoder } from '../../dist/protocol/decoder.js'
+import { decode } from '../fixtures/decode.ts'
+import { someDigest } from '../fixtures/literals.ts'
+import { frame, receiverOpening, senderOpening } from '../fixtures/peer-frames.ts'
+import { codeWords, documentTable, documentTableBelow } from '../fixtures/protocol-document.ts'
+
+/** What a sender has said so far. */
+interface Said {
+  parts: Buffer[]
+  headers: number
+}
+
+const header = frame('H', { name: 'a', size: null })
+
+/** How a sender comes into each state. */
+const ways: Record<string, Said> = {
+  greeting: { parts: [Buffer.from('tcp-send')], headers: 0 },
+  idle: { parts: [senderOpening], headers: 0 },
+  entry: { parts: [senderOpening, header], headers: 1 },
+  over: { parts: [senderOpening, frame('F', { entries: 0 })], headers: 0 },
+}
+
+/** A frame of every type with nothing wrong in it but perhaps its place; an abort in both of its forms. */
+function framesAfter(headers: number): Record<string, Buffer> {
+  const why = { code: 'changed', reason: 'it changed' }
+  return {
+    G: frame('G', { version: 1 }),
+    H: header,
+    D: frame('D', Buffer.alloc(1024)),
+    E: frame('E', { bytes: 0, blake3: someDigest }),
+    'A(this)': frame('A', { entry: Math.max(0, headers - 1), ...why }),
+    'A(null)': frame('A', { entry: null, ...why }),
+    F: frame('F', { entries: headers }),
+    S: frame('S', { entry: 0, name: 'a', bytes: 0, blake3: someDigest }),
+    R: frame('R', { entry: null, ...why }),
+    B: frame('B', {}),
+  }
+}
+
+const allForms = Object.keys(framesAfter(0))
+
+/** The forms of frames that a cell names: "`E`, `A` of this entry". A plain `A` is either form. */
+function formsOf(cell: string): string[] {
+  const named = [...cell.matchAll(/`([A-Z])`(\(null\)| of this entry)?/g)].flatMap(([, letter = '', which]) => {
+    if (letter !== 'A') return [letter]
+    return which === undefined ? ['A(this)', 'A(null)'] : [which === '(null)' ? 'A(null)' : 'A(this)']
+  })
+  return allForms.filter((form) => named.includes(form))
+}
+
+/** The state that the cell "`H`: entry; `F`, `A`: over; else idle" tells for a frame. */
+function stateAfter(form: string, cell: string): string {
+  const clauses = cell.split('; ')
+  const clause = clauses.find((one) => formsOf(one).includes(form)) ?? clauses.at(-1) ?? ''
+  return clause.split(' ').at(-1) as string
+}
+
+/** The forms of frames that a receiver takes after what was said. */
+function takenAfter({ parts, headers }: Said): string[] {
+  const frames = Object.entries(framesAfter(headers))
+  return frames
+    .filter(([, bytes]) => decode(new SenderDecoder(), [...parts, bytes]).error === null)
+    .map(([form]) => form)
+}
+
+const states = documentTable('state', 'may come', 'next state')
+const mayComeIn = Object.fromEntries(states.map((row) => [row.state, formsOf(row['may come'] ?? '')]))
+
+t.test('has the states that the code has', async (t) => {
+  t.strictSame(Object.keys(mayComeIn), Object.keys(ways))
+})
+
+for (const { state = '', 'next state': next = '' } of states) {
+  t.test(`says what may come in the state ${state}, and what state follows`, async (t) => {
+    const said = ways[state] as Said
+    t.strictSame(takenAfter(said), mayComeIn[state], 'these frames may come and no others')
+    for (const form of takenAfter(said)) {
+      const bytes = framesAfter(said.headers)[form] as Buffer
+      const then = { parts: [...said.parts, bytes], headers: said.headers + (form === 'H' ? 1 : 0) }
+      const following = stateAfter(form, next)
+      // No two states allow the same frames, so these tell which one it is.
+      t.strictSame(takenAfter(then), mayComeIn[following], `${form} leads to ${following}`)
+    }
+  })
+}
+
+t.test('lets a receiver say what its table has, after its greeting', async (t) => {
+  const letters = documentTableBelow('Frames of the receiver').map(({ type = '' }) => codeWords(type)[0])
+  t.strictSame(letters, ['G', 'S', 'R', 'B'])
+  const frames = Object.entries(framesAfter(0))
+  const taken = (...before: Buffer[]) =>
+    frames.filter(([, bytes]) => decode(new ReceiverDecoder(), [...before, bytes]).error === null).map(([form]) => form)
+  t.strictSame(taken(Buffer.from('tcp-recv')), ['G'])
+  t.strictSame(taken(receiverOpening), ['S', 'R', 'B'])
+})

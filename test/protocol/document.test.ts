@@ -1,0 +1,99 @@
+/** The protocol document against the code: its limits, frames and fields are those that the code has. */
+import t from 'tap'
+import * as limits from '../../dist/protocol/limits.js'
+import { type FrameName, frameTypes, parsers } from '../../dist/protocol/messages.js'
+import { breach } from '../fixtures/fields.ts'
+import { someDigest } from '../fixtures/literals.ts'
+import { codeWords, documentSection, documentTable, documentTableBelow } from '../fixtures/protocol-document.ts'
+
+const number = (text = '') => Number(text.replace(/,|\s*(bytes|ms)$/g, ''))
+
+t.test('lists the limits that the code has', async (t) => {
+  const rows = Object.fromEntries(documentTable('limit', 'value').map(({ limit, value }) => [limit, number(value)]))
+  t.strictSame(rows, {
+    version: limits.VERSION,
+    chunk: limits.CHUNK,
+    'data payload': limits.MAX_DATA,
+    'control payload': limits.MAX_CONTROL,
+    'header deadline': limits.HEADER_DEADLINE,
+    'heartbeat interval': limits.HEARTBEAT_INTERVAL,
+  })
+})
+
+t.test('describes the first bytes and the frame as the code writes them', async (t) => {
+  const bytes = documentSection('Bytes')
+  t.strictSame(codeWords(bytes).slice(0, 2), [limits.SENDER_MAGIC, limits.RECEIVER_MAGIC])
+  const beforePayload = documentTable('bytes', 'what').slice(0, -1)
+  t.equal(
+    beforePayload.reduce((sum, row) => sum + Number(row.bytes), 0),
+    limits.FRAME_HEADER,
+  )
+  for (const [, figure = '', what] of bytes.matchAll(/at most ([\d,]+)( \(1,024 chunks| bytes\. A length)/g)) {
+    t.equal(number(figure), what?.includes('chunks') ? limits.MAX_DATA : limits.MAX_CONTROL)
+  }
+})
+
+/** The rows of a direction's table of frames. */
+const directions = [
+  { side: 'sender', rows: documentTableBelow('Frames of the sender') },
+  { side: 'receiver', rows: documentTableBelow('Frames of the receiver') },
+] as const
+
+t.test('gives every frame the letter that the code gives it, and knows no other', async (t) => {
+  const described = directions.flatMap(({ rows }) => rows.map(({ type = '', name = '' }) => [name, codeWords(type)[0]]))
+  t.strictSame(Object.fromEntries(described), { ...frameTypes })
+})
+
+interface Field {
+  name: string
+  isOptional: boolean
+  isNullable: boolean
+}
+
+/** "`size`: bytes or null; `type`?: media type" as fields. */
+function fieldsOf(cell = ''): Field[] {
+  return cell.split(';').flatMap((part) => {
+    const names = [...(part.split(':')[0] as string).matchAll(/`(\w+)`(\?)?/g)]
+    return names.map(([, name = '', mark]) => ({
+      name,
+      isOptional: mark === '?',
+      isNullable: part.includes('or null'),
+    }))
+  })
+}
+
+/** A right value for every field that the document knows. */
+const values: Record<string, unknown> = {
+  ...{ version: 1, software: 'x', name: 'a', size: 0, type: 'text/plain', mtime: 0, mode: 0 },
+  ...{ bytes: 0, blake3: someDigest, entry: 0, code: 'name', reason: 'no', entries: 0 },
+}
+
+for (const { side, rows } of directions) {
+  for (const { name = '', fields: cell = '' } of rows) {
+    if (name === 'data' || cell === 'as above') continue
+    const fields = fieldsOf(cell)
+    const parse = (payload: object) => parsers[name as keyof typeof parsers](Buffer.from(JSON.stringify(payload)))
+    const whole = Object.fromEntries(fields.map((field) => [field.name, values[field.name]]))
+
+    t.test(`describes the fields of a ${side}'s ${name} frame`, async (t) => {
+      t.strictSame(parse(whole), whole, 'the fields described are those that the code knows')
+      for (const field of fields) {
+        const { [field.name]: _, ...without } = whole
+        const absent = () => parse(without)
+        if (field.isOptional) t.doesNotThrow(absent, `${field.name} may be absent`)
+        else t.throws(absent, breach(/./), `${field.name} may not be absent`)
+        const empty = () => parse({ ...whole, [field.name]: null })
+        if (field.isNullable) t.doesNotThrow(empty, `${field.name} may be null`)
+        else t.throws(empty, breach(/./), `${field.name} may not be null`)
+      }
+    })
+  }
+}
+
+t.test('says which frames only a sender or only a receiver has', async (t) => {
+  const both = directions.map(({ rows }) => rows.map(({ name }) => name as FrameName))
+  t.strictSame(
+    both[0]?.filter((name) => both[1]?.includes(name)),
+    ['greeting', 'heartbeat'],
+  )
+})

@@ -1,0 +1,86 @@
+/** The bytes of every frame that is written, against literals; that they can be read again, against the decoders. */
+import t from 'tap'
+import { ReceiverDecoder, SenderDecoder } from '../../dist/protocol/decoder.js'
+import { controlFrame, encode, writeFrameHeader } from '../../dist/protocol/encode.js'
+import { decode } from '../fixtures/decode.ts'
+import { hex, someDigest, textFrame } from '../fixtures/literals.ts'
+import { receiverOpening, senderOpening } from '../fixtures/peer-frames.ts'
+
+const greeting = '{"version":1,"software":"tcp-send-recv"}'
+
+t.test('opens each direction with its magic and a greeting', async (t) => {
+  t.strictSame(
+    encode.senderOpening(),
+    Buffer.concat([hex('74 63 70 2d 73 65 6e 64  47 00000028'), Buffer.from(greeting)]),
+  )
+  t.strictSame(
+    encode.receiverOpening(),
+    Buffer.concat([hex('74 63 70 2d 72 65 63 76  47 00000028'), Buffer.from(greeting)]),
+  )
+})
+
+t.test('writes a type, a big-endian length and JSON without white space', async (t) => {
+  t.strictSame(encode.finished({ entries: 300 }), hex('46 0000000f 7b22656e7472696573223a3330307d'))
+  t.strictSame(encode.heartbeat(), hex('42 00000002 7b7d'))
+  const long = controlFrame('abort', { reason: 'x'.repeat(0x1234 - 13) })
+  t.strictSame(long.subarray(0, 5), hex('41 00001234'))
+  t.equal(long.length, 5 + 0x1234)
+})
+
+t.test('writes every message as the frame that the document gives it', async (t) => {
+  const header = { name: 'é', size: null, type: 'text/plain', mtime: null, mode: 420 }
+  t.strictSame(encode.header(header), textFrame('H', JSON.stringify(header)))
+  const end = { bytes: 5, blake3: someDigest }
+  t.strictSame(encode.end(end), textFrame('E', JSON.stringify(end)))
+  const abort = { entry: 0, code: 'changed', reason: 'it changed' }
+  t.strictSame(encode.abort(abort), textFrame('A', JSON.stringify(abort)))
+  const stored = { entry: 0, name: 'é', bytes: 5, blake3: someDigest }
+  t.strictSame(encode.stored(stored), textFrame('S', JSON.stringify(stored)))
+  const refused = { entry: null, code: 'no-space', reason: 'full' }
+  t.strictSame(encode.refused(refused), textFrame('R', JSON.stringify(refused)))
+})
+
+t.test('counts the length of a payload in bytes, not in characters', async (t) => {
+  const frame = encode.stored({ entry: 0, name: '😀é', bytes: 0, blake3: someDigest })
+  t.equal(frame.readUInt32BE(1), frame.length - 5)
+  const { messages, error } = decode(new ReceiverDecoder(), [receiverOpening, frame])
+  t.equal(error, null)
+  t.match(messages[1], { kind: 'stored', name: '😀é' })
+})
+
+t.test('writes the header of a data frame where it is told to, and nothing else', async (t) => {
+  const buffer = Buffer.alloc(12, 0xaa)
+  writeFrameHeader(buffer, 'data', 0x100000, 3)
+  t.strictSame(buffer, hex('aaaaaa 44 00100000 aaaaaaaa'))
+  writeFrameHeader(buffer, 'stored', 1)
+  t.strictSame(buffer.subarray(0, 5), hex('53 00000001'))
+})
+
+t.test('refuses to write a payload that no peer would take', async (t) => {
+  const fitting = { reason: 'x'.repeat(65_536 - 13) }
+  t.equal(controlFrame('abort', fitting).length, 5 + 65_536)
+  const tooLong = { reason: 'x'.repeat(65_536 - 12) }
+  t.throws(() => controlFrame('abort', tooLong), { name: 'RangeError', message: /65537 bytes is over 65536$/ })
+})
+
+t.test('writes whole conversations that the decoders take', async (t) => {
+  const sender = Buffer.concat([
+    encode.senderOpening(),
+    encode.header({ name: 'a', size: 0, type: 'text/plain', mtime: 1, mode: 420 }),
+    encode.heartbeat(),
+    encode.end({ bytes: 0, blake3: someDigest }),
+    encode.finished({ entries: 1 }),
+  ])
+  t.equal(decode(new SenderDecoder(), [sender]).error, null)
+  t.equal(
+    decode(new SenderDecoder(), [senderOpening, encode.abort({ entry: null, code: 'x', reason: 'y' })]).error,
+    null,
+  )
+  const receiver = Buffer.concat([
+    encode.receiverOpening(),
+    encode.heartbeat(),
+    encode.stored({ entry: 0, name: 'a', bytes: 0, blake3: someDigest }),
+    encode.refused({ entry: null, code: 'busy', reason: 'no more' }),
+  ])
+  t.equal(decode(new ReceiverDecoder(), [receiver]).error, null)
+})

@@ -1,0 +1,163 @@
+/** The fields of each control frame: which values are taken, and which are refused. */
+import t from 'tap'
+import { parsers } from '../../dist/protocol/messages.js'
+import { breach, type ControlFrame, counts, withField } from '../fixtures/fields.ts'
+import { someDigest } from '../fixtures/literals.ts'
+
+function parse(frame: ControlFrame, payload: string | Uint8Array): object {
+  return parsers[frame](Buffer.from(payload))
+}
+
+t.test('takes a count from 0 to the largest whole number that a double holds exactly', async (t) => {
+  for (const [frame, field] of counts) {
+    for (const value of [0, 1, 9_007_199_254_740_991]) {
+      t.match(parse(frame, withField(frame, field, `${value}`)), { [field]: value })
+    }
+  }
+})
+
+t.test('refuses everything else for a count, and says what it got', async (t) => {
+  const wrong = ['-1', '1.5', '"12"', 'true', '[]', '{}', '1e400', '9007199254740993', '9223372036854775808', '1e20']
+  for (const [frame, field] of counts) {
+    const expected = `^"${field}" of the ${frame} frame must be a whole number from 0 to 9007199254740991, and is `
+    for (const json of wrong) {
+      t.throws(() => parse(frame, withField(frame, field, json)), breach(new RegExp(expected)), `${field}: ${json}`)
+    }
+  }
+  t.throws(() => parse('end', withField('end', 'bytes', '"12"')), breach(/, and is "12"$/))
+  t.throws(() => parse('end', withField('end', 'bytes', 'null')), breach(/, and is null$/))
+  t.throws(() => parse('end', `{"blake3":"${someDigest}"}`), breach(/, and is missing$/))
+})
+
+t.test('takes a name that is any well-formed text, since the rules for names are not those of the wire', async (t) => {
+  for (const name of [
+    'a',
+    '',
+    '../x',
+    'é',
+    'e\u0301',
+    '😀',
+    '\u0000\n\u001b[2J',
+    '\ufeff',
+    '\u202e',
+    'x'.repeat(60_000),
+  ]) {
+    t.match(parse('header', JSON.stringify({ name, size: 1 })), { name })
+    t.match(parse('stored', withField('stored', 'name', JSON.stringify(name))), { name })
+  }
+})
+
+t.test('refuses a text that is none, or is not well-formed', async (t) => {
+  const texts: [ControlFrame, string][] = [
+    ['greeting', 'software'],
+    ['header', 'name'],
+    ['abort', 'code'],
+    ['abort', 'reason'],
+    ['stored', 'name'],
+    ['refused', 'code'],
+    ['refused', 'reason'],
+  ]
+  for (const [frame, field] of texts) {
+    const message = new RegExp(`^"${field}" of the ${frame} frame must be a string, and is `)
+    for (const json of ['12', 'true', '[]', '["a"]', '{}', '"\\ud800"', '"a\\udc00b"', '"\\udc00\\ud800"']) {
+      t.throws(() => parse(frame, withField(frame, field, json)), breach(message), `${field}: ${json}`)
+    }
+  }
+  t.throws(() => parse('header', '{"size":0}'), breach(/^"name" of the header frame must be a string, and is missing$/))
+})
+
+t.test('takes a media type without parameters, and refuses everything else', async (t) => {
+  const long = 'x'.repeat(127)
+  for (const type of ['text/plain', 'image/svg+xml', 'application/vnd.a-b_c.d!#$&^+1', 'X/Y', `${long}/${long}`]) {
+    t.match(parse('header', withField('header', 'type', JSON.stringify(type))), { type })
+  }
+  const wrong = [
+    'text',
+    'text/',
+    '/plain',
+    'a/b/c',
+    'text/plain; charset=utf-8',
+    'text/plain\n',
+    ' a/b',
+    'a b/c',
+    'é/x',
+    '*/*',
+  ]
+  for (const type of [...wrong, '', `${long}x/a`, `a/${long}x`, 12, true, ['a/b'], {}]) {
+    t.throws(
+      () => parse('header', withField('header', 'type', JSON.stringify(type))),
+      breach(/^"type" of the header frame must be a media type such as text\/plain, and is /),
+    )
+  }
+})
+
+t.test('takes a digest of 64 lower-case hexadecimal digits, and refuses everything else', async (t) => {
+  for (const frame of ['end', 'stored'] as const) {
+    t.match(parse(frame, withField(frame, 'blake3', `"${someDigest}"`)), { blake3: someDigest })
+    const wrong = [
+      someDigest.slice(1),
+      `${someDigest}0`,
+      someDigest.toUpperCase(),
+      `g${someDigest.slice(1)}`,
+      '',
+      `${someDigest}\n`,
+    ]
+    for (const value of [...wrong, null, 12, [someDigest]]) {
+      t.throws(
+        () => parse(frame, withField(frame, 'blake3', JSON.stringify(value))),
+        breach(new RegExp(`^"blake3" of the ${frame} frame must be 64 lower-case hexadecimal digits, and is `)),
+      )
+    }
+  }
+})
+
+t.test('takes the times that a date can hold, and refuses others', async (t) => {
+  for (const mtime of [0, -1, 1_700_000_000_000, 8_640_000_000_000_000, -8_640_000_000_000_000, null]) {
+    t.match(parse('header', withField('header', 'mtime', `${mtime}`)), { mtime })
+  }
+  for (const json of ['8640000000000001', '-8640000000000001', '1e20', '-1e20', '0.5', '"0"', 'true']) {
+    t.throws(
+      () => parse('header', withField('header', 'mtime', json)),
+      breach(/^"mtime" of the header frame must be a whole/),
+    )
+  }
+})
+
+t.test('takes the mode bits of a file, and refuses what can be none', async (t) => {
+  for (const mode of [0, 0o644, 0o4755, 0o100_644, 0o177_777, null]) {
+    t.match(parse('header', withField('header', 'mode', `${mode}`)), { mode })
+  }
+  for (const json of ['65536', '-1', '1e9', '1.5', '"644"', '[]']) {
+    t.throws(
+      () => parse('header', withField('header', 'mode', json)),
+      breach(/^"mode" of the header frame must be a whole/),
+    )
+  }
+})
+
+t.test('takes what may be absent as what the document says it is then', async (t) => {
+  t.strictSame(parse('header', '{"name":"a","size":null}'), {
+    name: 'a',
+    size: null,
+    type: 'application/octet-stream',
+    mtime: null,
+    mode: null,
+  })
+  t.strictSame(parse('greeting', '{"version":1}'), { version: 1 })
+  t.strictSame(parse('greeting', '{"version":1,"software":"x 1.0"}'), { version: 1, software: 'x 1.0' })
+})
+
+t.test('shortens the name of the software, which nobody needs at length', async (t) => {
+  const { software } = parsers.greeting(Buffer.from(JSON.stringify({ version: 1, software: 'x'.repeat(201) })))
+  t.equal(software, 'x'.repeat(200))
+})
+
+t.test('refuses a version that is no version number', async (t) => {
+  for (const json of ['0', '-1', '1.5', '"1"', 'true', 'null', '1e400']) {
+    t.throws(
+      () => parse('greeting', `{"version":${json}}`),
+      breach(/^"version" of the greeting frame must be a whole number/),
+    )
+  }
+  t.throws(() => parse('greeting', '{}'), breach(/^"version" of the greeting frame must be .*, and is missing$/))
+})

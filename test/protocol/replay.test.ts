@@ -1,0 +1,120 @@
+/** The real sender and the real receiver, each against the other side of a golden transcript, byte for byte. */
+import { chmodSync, utimesSync } from 'node:fs'
+import { join } from 'node:path'
+import { PassThrough } from 'node:stream'
+import t, { type Test } from 'tap'
+import { startReceiver, trySend } from '../fixtures/ends.ts'
+import { filesIn } from '../fixtures/folder.ts'
+import { hex } from '../fixtures/literals.ts'
+import { listenAsPeer, Peer } from '../fixtures/peer.ts'
+import { readTranscript, transcriptNames } from '../fixtures/transcript.ts'
+
+/** Heartbeats come by the clock and not by the conversation, so they are left out of both sides. */
+function withoutHeartbeats(bytes: Buffer): string {
+  return bytes.toString('latin1').replaceAll(hex('42 00000002 7b7d').toString('latin1'), '')
+}
+
+/** What the receiver of each transcript has in the end. */
+const stored: Record<string, Record<string, string>> = {
+  'one-small-file': { 'hello.txt': 'hello\n' },
+  'second-refused': { 'a.txt': 'first\n', 'b.txt': 'it was here\n' },
+  'aborted-entry': { 'hello.txt': 'hello\n' },
+  'standard-input': { 'numbers.txt': `${'0123456789abcde\n'.repeat(64)}the last chunk may be short\n` },
+  'empty-file': { empty: '' },
+  'version-refused': {},
+  'magic-mismatch': {},
+}
+
+for (const name of transcriptNames) {
+  t.test(`${name}: the receiver answers the sender as in the transcript`, async (t) => {
+    const transcript = readTranscript(name)
+    const out = t.testdir(name === 'second-refused' ? { 'b.txt': 'it was here\n' } : {})
+    const { port, stop } = await startReceiver(t, { out, ifExists: 'fail' })
+    const peer = await Peer.dial(t, port)
+    peer.finish(transcript.sender)
+    t.equal(await peer.ended, 'end')
+    t.equal(withoutHeartbeats(peer.received), withoutHeartbeats(transcript.receiver))
+    await stop()
+    t.strictSame(filesIn(out), stored[name])
+  })
+}
+
+/** A receiver that says its part of a transcript once it has heard all that the sender has to say. */
+async function listenAsIn(t: Test, name: string) {
+  const transcript = readTranscript(name)
+  let heard: (bytes: string) => void
+  const said = new Promise<string>((resolve) => {
+    heard = resolve
+  })
+  const { port } = await listenAsPeer(t, async (peer) => {
+    await peer.ended
+    peer.finish(transcript.receiver)
+    heard(withoutHeartbeats(peer.received))
+  })
+  return { port, said, expected: withoutHeartbeats(transcript.sender) }
+}
+
+/** A folder with these files, as old and as private as they are in the transcripts. */
+function folderWith(t: Test, files: Record<string, string>): string[] {
+  const folder = t.testdir(files)
+  return Object.keys(files).map((name) => {
+    const path = join(folder, name)
+    chmodSync(path, 0o644)
+    utimesSync(path, 1_700_000_000, 1_700_000_000)
+    return path
+  })
+}
+
+t.test('one-small-file: the sender sends it as in the transcript', async (t) => {
+  const { port, said, expected } = await listenAsIn(t, 'one-small-file')
+  const { summary } = await trySend(t, port, folderWith(t, { 'hello.txt': 'hello\n' }))
+  t.equal(await said, expected)
+  t.match(summary, { files: 1, bytes: 6 })
+})
+
+t.test('empty-file: the sender sends it as in the transcript', async (t) => {
+  const { port, said, expected } = await listenAsIn(t, 'empty-file')
+  const { summary } = await trySend(t, port, folderWith(t, { empty: '' }))
+  t.equal(await said, expected)
+  t.match(summary, { files: 1, bytes: 0 })
+})
+
+t.test('second-refused: the sender sends both as in the transcript, and fails for the second', async (t) => {
+  const { port, said, expected } = await listenAsIn(t, 'second-refused')
+  const { error, events } = await trySend(t, port, folderWith(t, { 'a.txt': 'first\n', 'b.txt': 'second\n' }))
+  t.equal(await said, expected)
+  t.match(error, { exitCode: 5, reason: 'exists' })
+  t.match(events.of('sent'), [{ name: 'a.txt', storedAs: 'a.txt' }])
+  t.match(events.of('failed'), [{ name: 'b.txt', reason: 'exists' }])
+})
+
+t.test('aborted-entry: the sender gives up a file that changes, as in the transcript', async (t) => {
+  const { port, said, expected } = await listenAsIn(t, 'aborted-entry')
+  const [log = '', ...others] = folderWith(t, { 'app.log': 'line 1\n', 'hello.txt': 'hello\n' })
+  const { error, events } = await trySend(t, port, [log, ...others], {
+    onEvent: (event) => {
+      // Told before the first byte is read and after the file's time was: what a program that writes to it would do.
+      if (event.event === 'progress' && event.name === 'app.log') utimesSync(log, 1_800_000_000, 1_800_000_000)
+    },
+  })
+  t.equal(await said, expected)
+  t.match(error, { exitCode: 8, reason: 'changed' })
+  t.match(events.of('sent'), [{ name: 'hello.txt' }])
+})
+
+t.test('standard-input: the sender passes on what comes as in the transcript', async (t) => {
+  const transcript = readTranscript('standard-input')
+  const stream = new PassThrough()
+  let heard = ''
+  const { port } = await listenAsPeer(t, async (peer) => {
+    stream.write('0123456789abcde\n'.repeat(64))
+    await peer.next('D')
+    stream.end('the last chunk may be short\n')
+    await peer.ended
+    heard = withoutHeartbeats(peer.received)
+    peer.finish(transcript.receiver)
+  })
+  const { summary } = await trySend(t, port, [{ stream, name: 'numbers.txt' }])
+  t.equal(heard, withoutHeartbeats(transcript.sender))
+  t.match(summary, { files: 1, bytes: 1052 })
+})

@@ -1,0 +1,162 @@
+/** The golden transcripts: the decoders read them as the messages below, and the encoder writes those as their bytes. */
+import { readFileSync } from 'node:fs'
+import t from 'tap'
+import { ReceiverDecoder, SenderDecoder } from '../../dist/protocol/decoder.js'
+import { encode, writeFrameHeader } from '../../dist/protocol/encode.js'
+import type { ReceiverMessage, SenderMessage } from '../../dist/protocol/messages.js'
+import { bytewise, decode } from '../fixtures/decode.ts'
+import { digest } from '../fixtures/peer-frames.ts'
+import { type Line, readTranscript, transcriptNames } from '../fixtures/transcript.ts'
+
+const greeting = { kind: 'greeting', version: 1, software: 'tcp-send-recv' } as const
+const heartbeat = { kind: 'heartbeat' } as const
+const text = { type: 'text/plain', mtime: 1_700_000_000_000, mode: 0o644 }
+
+const header = (name: string, size: number | null, more: object = text) =>
+  ({ kind: 'header', name, size, ...more }) as SenderMessage
+const data = (content: string): SenderMessage => ({ kind: 'data', bytes: Buffer.from(content) })
+const end = (content: string): SenderMessage => ({ kind: 'end', bytes: content.length, blake3: digest(content) })
+const finished = (entries: number): SenderMessage => ({ kind: 'finished', entries })
+const stored = (entry: number, name: string, content: string): ReceiverMessage => ({
+  kind: 'stored',
+  entry,
+  name,
+  bytes: content.length,
+  blake3: digest(content),
+})
+const refused = (entry: number | null, code: string, reason: string): ReceiverMessage => ({
+  kind: 'refused',
+  entry,
+  code,
+  reason,
+})
+
+const chunk = '0123456789abcde\n'.repeat(64)
+const rest = 'the last chunk may be short\n'
+
+/** What each side says in each transcript. A side that does not get as far as a message is looked at by itself. */
+const conversations: Record<string, { sender?: SenderMessage[]; receiver?: ReceiverMessage[] }> = {
+  'one-small-file': {
+    sender: [greeting, header('hello.txt', 6), data('hello\n'), end('hello\n'), finished(1)],
+    receiver: [greeting, stored(0, 'hello.txt', 'hello\n')],
+  },
+  'second-refused': {
+    sender: [
+      greeting,
+      header('a.txt', 6),
+      data('first\n'),
+      end('first\n'),
+      header('b.txt', 7),
+      data('second\n'),
+      end('second\n'),
+      finished(2),
+    ],
+    receiver: [greeting, stored(0, 'a.txt', 'first\n'), refused(1, 'exists', 'it has "b.txt" already')],
+  },
+  'aborted-entry': {
+    sender: [
+      greeting,
+      header('app.log', 7),
+      data('line 1\n'),
+      { kind: 'abort', entry: 0, code: 'changed', reason: 'the file changed while it was sent' },
+      header('hello.txt', 6),
+      data('hello\n'),
+      end('hello\n'),
+      finished(2),
+    ],
+    receiver: [greeting, stored(1, 'hello.txt', 'hello\n')],
+  },
+  'standard-input': {
+    sender: [
+      greeting,
+      header('numbers.txt', null, { ...text, mtime: null, mode: null }),
+      data(chunk),
+      heartbeat,
+      data(rest),
+      end(chunk + rest),
+      finished(1),
+    ],
+    receiver: [greeting, heartbeat, stored(0, 'numbers.txt', chunk + rest)],
+  },
+  'empty-file': {
+    sender: [greeting, header('empty', 0, { ...text, type: 'application/octet-stream' }), end(''), finished(1)],
+    receiver: [greeting, stored(0, 'empty', '')],
+  },
+  'version-refused': {
+    receiver: [greeting, refused(null, 'version', 'the sender speaks version 2 of the protocol, this side version 1')],
+  },
+  'magic-mismatch': {},
+}
+
+/** One message as the bytes that the encoder makes of it. */
+function write(message: SenderMessage | ReceiverMessage, opening: () => Buffer): Buffer {
+  if (message.kind === 'greeting') return opening()
+  if (message.kind === 'heartbeat') return encode.heartbeat()
+  if (message.kind === 'data') {
+    const head = Buffer.alloc(5)
+    writeFrameHeader(head, 'data', message.bytes.length)
+    return Buffer.concat([head, message.bytes])
+  }
+  const { kind, ...fields } = message
+  return (encode[kind] as (fields: object) => Buffer)(fields)
+}
+
+t.test('there is a transcript for every conversation, and one of each is told of', async (t) => {
+  t.strictSame(transcriptNames, Object.keys(conversations).sort())
+  const contents = readFileSync(new URL('../../fixtures/transcripts/README.md', import.meta.url), 'utf8')
+  t.strictSame([...contents.matchAll(/^\| \[(.+)\.hex\]\(\1\.hex\)/gm)].map(([, name]) => name).sort(), transcriptNames)
+})
+
+for (const [name, { sender, receiver }] of Object.entries(conversations)) {
+  const transcript = readTranscript(name)
+
+  if (sender) {
+    t.test(`${name}: a receiver reads the sender's bytes as these messages`, async (t) => {
+      t.strictSame(decode(new SenderDecoder(), [transcript.sender]), { messages: sender, error: null })
+      t.strictSame(decode(new SenderDecoder(), bytewise(transcript.sender)), { messages: sender, error: null })
+    })
+    t.test(`${name}: a sender writes these messages as the transcript's bytes`, async (t) => {
+      t.strictSame(Buffer.concat(sender.map((message) => write(message, encode.senderOpening))), transcript.sender)
+    })
+  }
+  if (receiver) {
+    t.test(`${name}: a sender reads the receiver's bytes as these messages`, async (t) => {
+      t.strictSame(decode(new ReceiverDecoder(), [transcript.receiver]), { messages: receiver, error: null })
+      t.strictSame(decode(new ReceiverDecoder(), bytewise(transcript.receiver)), { messages: receiver, error: null })
+    })
+    t.test(`${name}: a receiver writes these messages as the transcript's bytes`, async (t) => {
+      t.strictSame(
+        Buffer.concat(receiver.map((message) => write(message, encode.receiverOpening))),
+        transcript.receiver,
+      )
+    })
+  }
+
+  t.test(`${name}: the comments say what the bytes are`, async (t) => {
+    for (const line of transcript.turns.flatMap(({ lines }) => lines)) t.ok(isTrue(line), line.comment)
+  })
+}
+
+t.test('version-refused: a receiver refuses the sender with the reason of the transcript', async (t) => {
+  const { messages, error } = decode(new SenderDecoder(), [readTranscript('version-refused').sender])
+  t.strictSame(messages, [])
+  const reason = 'the sender speaks version 2 of the protocol, this side version 1'
+  t.match(error, { reason: 'version', tell: reason })
+})
+
+t.test('magic-mismatch: neither side takes the other for one of its kind', async (t) => {
+  const { sender, receiver } = readTranscript('magic-mismatch')
+  const { messages, error } = decode(new SenderDecoder(), [sender])
+  t.strictSame(messages, [])
+  t.match(error, { reason: 'magic', tell: 'expected "tcp-send", got "GET / HT"' })
+  t.match(receiver.toString(), /^tcp-recv: [ -~]+\n$/, 'the answer is one line of plain text')
+  // Its first bytes are those of a receiver by name only; what follows is no frame.
+  t.match(decode(new ReceiverDecoder(), [receiver]).error, { reason: 'protocol' })
+})
+
+/** A comment shows the line's bytes as text, or names the frame that the line begins, with its length. */
+function isTrue({ bytes, comment }: Line): boolean {
+  if (comment.startsWith('|')) return comment === `|${bytes.toString('latin1').replace(/[^ -~]/g, '.')}|`
+  const [, letter, length] = /^([A-Z]) [a-z]+, (\d+) bytes$/.exec(comment) ?? []
+  return bytes.length === 5 && bytes.toString('latin1', 0, 1) === letter && bytes.readUInt32BE(1) === Number(length)
+}

@@ -1,0 +1,268 @@
+/** When a receiver that waits for so many transfers has had enough: what counts, what does not, and how long it waits. */
+import { join } from 'node:path'
+import { PassThrough, Readable } from 'node:stream'
+import t from 'tap'
+import { receive, type TransferEvent } from '../../dist/index.js'
+import { type FakeClock, fakeClock } from '../fixtures/clock.ts'
+import { type Receiving, startReceiver, trySend } from '../fixtures/ends.ts'
+import { bytesOf, filesIn, namesIn } from '../fixtures/folder.ts'
+import { freePort } from '../fixtures/free-port.ts'
+import { Peer } from '../fixtures/peer.ts'
+import { entryFrames, frame, senderOpening, transferFrames } from '../fixtures/peer-frames.ts'
+import { settle, stateOf, until } from '../fixtures/turns.ts'
+
+/** An entry that stops in the middle. */
+const half = [senderOpening, frame('H', { name: 'half.bin', size: 4096 }), frame('D', bytesOf(1024))]
+
+/** Waits until a receiver is done with a transfer that broke: all of its timers are gone but those of `left`. */
+async function afterFailure(receiver: Receiving, clock: FakeClock, left = 1): Promise<void> {
+  await receiver.events.until('failed')
+  await until(() => clock.timers === left)
+}
+
+t.test('ends after as many successful transfers as it was asked for', async (t) => {
+  const folder = t.testdir({ 'file.txt': 'text', out: {} })
+  const receiver = await startReceiver(t, { out: join(folder, 'out'), count: 3 })
+  for (let number = 1; number <= 3; number++) {
+    t.equal(await stateOf(receiver.ended), 'pending')
+    t.match((await trySend(t, receiver.port, join(folder, 'file.txt'))).summary, { files: 1 })
+  }
+  t.match((await receiver.ended).summary, { files: 3, bytes: 12 })
+  t.match(receiver.events.of('done'), [{ files: 3, bytes: 12, exitCode: 0 }])
+  t.match((await trySend(t, receiver.port, join(folder, 'file.txt'))).error, { code: 'connect' })
+})
+
+t.test('is not used up by what is not a transfer', async (t) => {
+  const folder = t.testdir({ 'a.pdf': 'refused', 'b.txt': 'taken', out: {} })
+  const receiver = await startReceiver(t, { out: join(folder, 'out'), count: 1, accept: ['text/plain'] })
+
+  const scan = await Peer.dial(t, receiver.port)
+  scan.finish()
+  await scan.ended
+  const garbage = await Peer.dial(t, receiver.port)
+  garbage.finish('GET / HTTP/1.1\r\n\r\n')
+  await garbage.ended
+  const opening = await Peer.dial(t, receiver.port)
+  await opening.write(senderOpening)
+  await opening.reset()
+  const empty = await Peer.dial(t, receiver.port)
+  empty.finish(senderOpening, frame('F', { entries: 0 }))
+  await empty.ended
+  t.match((await trySend(t, receiver.port, join(folder, 'a.pdf'))).error, { code: 'refused', reason: 'type' })
+  t.match((await trySend(t, receiver.port, [{ path: join(folder, 'b.txt'), name: '../b.txt' }])).error, {
+    code: 'refused',
+    reason: 'name',
+  })
+
+  t.equal(await stateOf(receiver.ended), 'pending')
+  t.match((await trySend(t, receiver.port, join(folder, 'b.txt'))).summary, { files: 1 })
+  t.match((await receiver.ended).summary, { files: 1 })
+  t.strictSame(filesIn(join(folder, 'out')), { 'b.txt': 'taken' })
+})
+
+t.test('does not report who came and went without a word', async (t) => {
+  const receiver = await startReceiver(t, { out: t.testdir() })
+  const scan = await Peer.dial(t, receiver.port)
+  scan.finish()
+  await scan.closed
+  const rude = await Peer.dial(t, receiver.port)
+  await rude.reset()
+  // Who comes after them is handled after them.
+  await trySend(t, receiver.port, [{ stream: Readable.from(['x']), name: 'file' }])
+  await receiver.stop()
+  const names = receiver.events.all.map(({ event }) => event)
+  t.strictSame(
+    names,
+    ['listening', 'connected', 'progress', 'stored', 'failed', 'done'],
+    'the failure is the interruption',
+  )
+})
+
+t.test('waits for the sender of a broken transfer, and fails when it does not come back in time', async (t) => {
+  const clock = fakeClock(t)
+  const out = t.testdir()
+  const receiver = await startReceiver(t, { out, count: 1 })
+  const peer = await Peer.dial(t, receiver.port)
+  peer.finish(...half)
+  await afterFailure(receiver, clock)
+  clock.advance(29_999)
+  t.equal(await stateOf(receiver.ended), 'pending')
+  clock.advance(1)
+  const { error } = await receiver.ended
+  t.match(error, { code: 'incomplete', exitCode: 6, reason: 'broken' })
+  t.equal(
+    error?.message,
+    'the sender closed the connection before the end; the sender did not come back within 30 seconds',
+  )
+  t.match(receiver.events.of('done'), [{ files: 0, exitCode: 6 }])
+  t.strictSame(namesIn(out), [])
+})
+
+t.test('is content when the sender of a broken transfer comes back', async (t) => {
+  const clock = fakeClock(t)
+  const folder = t.testdir({ 'half.bin': 'whole', out: {} })
+  const receiver = await startReceiver(t, { out: join(folder, 'out'), count: 2 })
+  const peer = await Peer.dial(t, receiver.port)
+  await peer.write(...half)
+  await receiver.events.until('progress')
+  await peer.reset()
+  await afterFailure(receiver, clock)
+  clock.advance(29_999)
+  t.match((await trySend(t, receiver.port, join(folder, 'half.bin'))).summary, { files: 1 })
+  clock.advance(100_000)
+  t.equal(await stateOf(receiver.ended), 'pending', 'what broke has been made good, so the next one has no deadline')
+  t.match((await trySend(t, receiver.port, join(folder, 'half.bin'))).summary, { files: 1 })
+  t.match((await receiver.ended).summary, { files: 2 })
+})
+
+t.test('does not lose patience while another transfer is under way', async (t) => {
+  const clock = fakeClock(t)
+  const receiver = await startReceiver(t, { out: t.testdir(), count: 1, timeout: 3_600_000 })
+  const broken = await Peer.dial(t, receiver.port)
+  broken.finish(...half)
+  await afterFailure(receiver, clock)
+  const slow = await Peer.dial(t, receiver.port)
+  await slow.write(...half)
+  await receiver.events.until('progress', 2)
+  clock.advance(3_599_999)
+  t.equal(await stateOf(receiver.ended), 'pending')
+  const rest = bytesOf(3072)
+  const content = Buffer.concat([bytesOf(1024), rest])
+  slow.finish(frame('D', rest), entryFrames('half.bin', content).at(-1) as Buffer, frame('F', { entries: 1 }))
+  t.match((await receiver.ended).summary, { files: 1, bytes: 4096 })
+})
+
+t.test('has no deadline for a broken transfer when it does not count', async (t) => {
+  const clock = fakeClock(t)
+  const receiver = await startReceiver(t, { out: t.testdir() })
+  const peer = await Peer.dial(t, receiver.port)
+  peer.finish(...half)
+  await afterFailure(receiver, clock, 0)
+  clock.advance(100_000)
+  t.equal(await stateOf(receiver.ended), 'pending')
+})
+
+t.test('ends at once when a transfer into a stream breaks, because a stream cannot begin anew', async (t) => {
+  const receiver = await startReceiver(t, { out: new PassThrough() })
+  const peer = await Peer.dial(t, receiver.port)
+  peer.finish(...half)
+  const { error } = await receiver.ended
+  t.match(error, { code: 'incomplete', exitCode: 6, reason: 'broken' })
+  t.equal(receiver.events.of('failed').length, 1, 'it is reported once')
+})
+
+t.test('gives up when no sender comes in time', async (t) => {
+  const clock = fakeClock(t)
+  const receiver = await startReceiver(t, { out: t.testdir(), wait: 60_000 })
+  clock.advance(59_999)
+  t.equal(await stateOf(receiver.ended), 'pending')
+  clock.advance(1)
+  const { error } = await receiver.ended
+  t.match(error, { code: 'timeout', exitCode: 9, message: 'no sender came within 60 seconds' })
+  t.match(receiver.events.of('failed'), [{ code: 'timeout', transfer: 0 }])
+})
+
+t.test('takes a scan for no sender, and tells who is still connected that it stops', async (t) => {
+  const clock = fakeClock(t)
+  const receiver = await startReceiver(t, { out: t.testdir(), wait: 5_000 })
+  const scan = await Peer.dial(t, receiver.port)
+  await scan.write(senderOpening)
+  await scan.next('G')
+  clock.advance(5_000)
+  t.match((await scan.next('R')).fields, { entry: null, code: 'timeout', reason: 'it has stopped waiting' })
+  scan.finish()
+  t.match((await receiver.ended).error, { code: 'timeout', exitCode: 9 })
+})
+
+t.test('waits for each of the senders that it counts', async (t) => {
+  const folder = t.testdir({ 'file.txt': 'text', out: {} })
+  const receiver = await startReceiver(t, { out: join(folder, 'out'), wait: 300, count: 2 })
+  t.match((await trySend(t, receiver.port, join(folder, 'file.txt'))).summary, { files: 1 })
+  t.match((await receiver.ended).error, { code: 'timeout', exitCode: 9, message: 'no sender came within 0.3 seconds' })
+  t.strictSame(filesIn(join(folder, 'out')), { 'file.txt': 'text' }, 'the one that came stays')
+})
+
+t.test('waits no more once a sender has come, when it does not count', async (t) => {
+  const clock = fakeClock(t)
+  const folder = t.testdir({ 'file.txt': 'text', out: {} })
+  const receiver = await startReceiver(t, { out: join(folder, 'out'), wait: 60_000 })
+  // By the time that the next one is stored the receiver is done with the one before it.
+  for (let times = 0; times < 3; times++) {
+    t.match((await trySend(t, receiver.port, join(folder, 'file.txt'))).summary, { files: 1 })
+    clock.advance(600_000)
+    t.equal(await stateOf(receiver.ended), 'pending')
+  }
+  await receiver.stop()
+})
+
+t.test('may be started after its sender', async (t) => {
+  const folder = t.testdir({ 'file.txt': 'text', out: {} })
+  const port = await freePort()
+  const sending = trySend(t, port, join(folder, 'file.txt'), { wait: 30_000 })
+  await settle()
+  const receiver = await startReceiver(t, { out: join(folder, 'out'), port, count: 1 })
+  t.match((await sending).summary, { files: 1 })
+  t.match((await receiver.ended).summary, { files: 1 })
+})
+
+t.test('takes no more transfers at a time than it still wants', async (t) => {
+  const clock = fakeClock(t)
+  const folder = t.testdir({ 'file.txt': 'text', out: {} })
+  const receiver = await startReceiver(t, { out: join(folder, 'out'), count: 1 })
+  const first = await Peer.dial(t, receiver.port)
+  await first.write(...half)
+  await receiver.events.until('progress')
+  const second = await trySend(t, receiver.port, join(folder, 'file.txt'))
+  t.match(second.error, { code: 'refused', exitCode: 5, reason: 'busy' })
+  t.match(second.error?.message, 'it has all the transfers that it waited for')
+  await first.reset()
+  await afterFailure(receiver, clock)
+  const third = await trySend(t, receiver.port, join(folder, 'file.txt'))
+  t.match(third.summary, { files: 1 })
+  await receiver.ended
+})
+
+t.test('tells whoever is still connected at its end that it has had enough', async (t) => {
+  const receiver = await startReceiver(t, { out: t.testdir(), count: 1 })
+  const silent = await Peer.dial(t, receiver.port)
+  const greeting = await Peer.dial(t, receiver.port)
+  await greeting.write(senderOpening)
+  await greeting.next('G')
+  const good = await Peer.dial(t, receiver.port)
+  good.finish(...transferFrames({ 'file.txt': 'text' }))
+  for (const late of [silent, greeting]) {
+    t.match((await late.next('R')).fields, { entry: null, code: 'busy', reason: 'it has received what it waited for' })
+    t.equal(await late.ended, 'end')
+    late.finish()
+  }
+  t.match((await receiver.ended).summary, { files: 1 })
+})
+
+t.test('refuses connections over the limit, and no others', async (t) => {
+  const clock = fakeClock(t)
+  const folder = t.testdir({ 'file.txt': 'text', out: {} })
+  const receiver = await startReceiver(t, { out: join(folder, 'out'), maxConnections: 2 })
+  const peers = [await Peer.dial(t, receiver.port), await Peer.dial(t, receiver.port)]
+  await peers[1]?.write(...half)
+  await receiver.events.until('progress')
+  const refused = await trySend(t, receiver.port, join(folder, 'file.txt'))
+  t.match(refused.error, { code: 'refused', exitCode: 5, reason: 'busy' })
+  t.match(refused.error?.message, 'it has 2 connections already')
+  await peers[0]?.reset()
+  // What is left is the clock of the other connection.
+  await until(() => clock.timers === 1)
+  t.match((await trySend(t, receiver.port, join(folder, 'file.txt'))).summary, { files: 1 })
+  await peers[1]?.reset()
+  await receiver.stop()
+})
+
+t.test('says that it cannot listen, in an event and by rejecting', async (t) => {
+  const { port } = await startReceiver(t, { out: t.testdir() })
+  const events: TransferEvent[] = []
+  const second = receive({ port, host: '127.0.0.1', out: t.testdir(), onEvent: (event) => events.push(event) })
+  await t.rejects(second, { code: 'connect', exitCode: 3 })
+  t.match(events, [
+    { event: 'failed', transfer: 0, code: 'connect' },
+    { event: 'done', files: 0, exitCode: 3 },
+  ])
+})
