@@ -5,7 +5,7 @@
  */
 import { constants, existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { disk } from './disk.js'
+import { disk, errno } from './disk.js'
 
 const { O_RDONLY, O_DIRECTORY = 0, O_NOFOLLOW = 0 } = constants
 
@@ -35,12 +35,21 @@ export class Directory {
     return join(this.#anchor, name)
   }
 
-  /** Makes the names in this folder durable. */
+  /** Makes the names in this folder durable. Some file systems (SMB, FUSE) have no such thing for a folder: EINVAL. */
   async sync(): Promise<void> {
-    await disk.fsync(this.#fd)
+    await disk.fsync(this.#fd).catch((error) => {
+      if (errno(error) !== 'EINVAL') throw error
+    })
+  }
+
+  /** True if the folder is this user's and nobody else may write to it. */
+  async isPrivate(): Promise<boolean> {
+    const { uid, mode } = await disk.fstat(this.#fd)
+    return process.geteuid === undefined || (uid === process.geteuid() && (mode & 0o022) === 0)
   }
 
   async close(): Promise<void> {
-    await disk.close(this.#fd)
+    // Nothing was written through it, so there is nothing that could be lost.
+    await disk.close(this.#fd).catch(() => {})
   }
 }

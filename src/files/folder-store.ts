@@ -6,7 +6,7 @@
  *
  * Until the name appears a crash leaves only the staging folder; from then on the file is whole and durable.
  */
-import { constants } from 'node:fs'
+import { constants, type Stats } from 'node:fs'
 import { join } from 'node:path'
 import { refusal, type TransferError } from '../errors.js'
 import type { Header } from '../protocol/messages.js'
@@ -76,9 +76,10 @@ export class FolderStore implements Store {
   /** Says early what the commit would say too late: here it costs a look, there the whole transfer. */
   async #checkExisting(name: string): Promise<void> {
     const { ifExists } = this.#options
-    if (ifExists === 'backup' || !(await exists(this.#root, name))) return
-    if (ifExists === 'skip') throw refusal('skipped', `it has "${printable(name, 80)}" already and skips it`)
-    if (ifExists === 'fail') throw alreadyThere(name)
+    const there = ifExists === 'backup' ? null : await look(this.#root, name)
+    if (there === null) return
+    if (ifExists !== 'overwrite') throw taken(name, ifExists)
+    if (there.isDirectory()) throw folderInTheWay(name)
   }
 
   async #checkSpace(size: number | null): Promise<void> {
@@ -86,7 +87,8 @@ export class FolderStore implements Store {
     const { bavail, bsize, blocks } = await disk.statfs(this.#root.path())
     const free = bavail * bsize
     // Some file systems (of FUSE, for one) do not know their size, and say that they have no blocks at all.
-    if (blocks > 0 && size > free) throw refusal('no-space', `the file has ${size} bytes, and only ${free} are free there`)
+    if (blocks > 0 && size > free)
+      throw refusal('no-space', `the file has ${size} bytes, and only ${free} are free there`)
   }
 
   async close(): Promise<void> {
@@ -95,18 +97,23 @@ export class FolderStore implements Store {
   }
 }
 
-async function exists(folder: Directory, name: string): Promise<boolean> {
+/** What has this name, itself and not what a link leads to; or null. */
+async function look(folder: Directory, name: string): Promise<Stats | null> {
   try {
-    await disk.lstat(folder.path(name))
-    return true
+    return await disk.lstat(folder.path(name))
   } catch (error) {
-    if (errno(error) === 'ENOENT') return false
+    if (errno(error) === 'ENOENT') return null
     throw error
   }
 }
 
-function alreadyThere(name: string) {
-  return refusal('exists', `it has "${printable(name, 80)}" already`)
+function folderInTheWay(name: string): TransferError {
+  return refusal('exists', `it has a folder named "${printable(name, 80)}"`)
+}
+
+function taken(name: string, ifExists: IfExists): TransferError {
+  const text = `it has "${printable(name, 80)}" already`
+  return ifExists === 'skip' ? refusal('skipped', `${text} and skips it`) : refusal('exists', text)
 }
 
 /** Link, chmod or utimes do not exist on every file system (FAT, some FUSE and network ones); these say so. */
@@ -119,6 +126,7 @@ class StagedFile implements Incoming {
   readonly #staged: { name: string; fd: number }
   readonly #header: Header
   #position = 0
+  #isOpen = true
 
   constructor(
     options: FolderOptions,
@@ -174,8 +182,8 @@ class StagedFile implements Incoming {
         await this.#takeNameBack(name)
         throw error
       }
-      await disk.close(fd)
-      return { name, path: this.#finalPath(name) }
+      await this.#close()
+      return { name, path: join(this.#options.path, name) }
     } catch (error) {
       await this.discard()
       throw this.#trouble('cannot store', error)
@@ -183,16 +191,19 @@ class StagedFile implements Incoming {
   }
 
   async discard(): Promise<void> {
-    await disk.close(this.#staged.fd).catch(() => {})
+    if (!this.#isOpen) return
+    await this.#close()
     await disk.unlink(this.#staging.path(this.#staged.name)).catch(() => {})
   }
 
-  #trouble(doing: string, error: unknown): TransferError {
-    return localTrouble(doing, this.#finalPath(this.#header.name), error)
+  /** Once: by a second time the number could be another file's. After the fsync an error tells nothing new. */
+  async #close(): Promise<void> {
+    this.#isOpen = false
+    await disk.close(this.#staged.fd).catch(() => {})
   }
 
-  #finalPath(name: string): string {
-    return join(this.#options.path, printable(name))
+  #trouble(doing: string, error: unknown): TransferError {
+    return localTrouble(doing, join(this.#options.path, this.#header.name), error)
   }
 
   /** The sender's permission bits, less set-id, sticky and what the umask forbids; and its modification time. */
@@ -201,7 +212,7 @@ class StagedFile implements Incoming {
     const { fd } = this.#staged
     // The owner may read what it has received, whatever the sender's bits were.
     await ifSupported(disk.fchmod(fd, ((mode ?? 0o666) & 0o777 & ~this.#options.umask) | 0o400))
-    if (mtime !== null) await ifSupported(disk.futimes(fd, Date.now() / 1000, mtime / 1000))
+    if (mtime !== null) await ifSupported(disk.futimes(fd, new Date(), new Date(mtime)))
   }
 
   async #giveName(): Promise<string> {
@@ -211,7 +222,7 @@ class StagedFile implements Incoming {
       return name
     }
     if (await this.#linkAs(name)) return name
-    if (this.#options.ifExists !== 'backup') throw alreadyThere(name)
+    if (this.#options.ifExists !== 'backup') throw taken(name, this.#options.ifExists)
     return await this.#linkAsBackup(name)
   }
 
@@ -220,7 +231,7 @@ class StagedFile implements Incoming {
       await disk.rename(this.#staging.path(this.#staged.name), this.#root.path(name))
     } catch (error) {
       const isFolder = ['EISDIR', 'ENOTEMPTY', 'EEXIST'].includes(errno(error) ?? '')
-      throw isFolder ? refusal('exists', `it has a folder named "${printable(name, 80)}"`) : error
+      throw isFolder ? folderInTheWay(name) : error
     }
   }
 
@@ -235,7 +246,8 @@ class StagedFile implements Incoming {
       if (!unsupported.has(errno(error) ?? '')) throw error
       return await renameUnlessTaken(from, to)
     }
-    await disk.unlink(from)
+    // What stays there is cleaned up later; the file has its name.
+    await disk.unlink(from).catch(() => {})
     return true
   }
 
@@ -243,23 +255,24 @@ class StagedFile implements Incoming {
   async #linkAsBackup(name: string): Promise<string> {
     let taken = 0
     let free = 1
-    while (await exists(this.#root, backupName(name, free))) {
+    while (await look(this.#root, backupName(name, free))) {
       taken = free
       free *= 2
     }
     while (taken + 1 < free) {
       const middle = Math.floor((taken + free) / 2)
-      if (await exists(this.#root, backupName(name, middle))) taken = middle
+      if (await look(this.#root, backupName(name, middle))) taken = middle
       else free = middle
     }
-    for (let number = free; ; number++) {
-      const candidate = backupName(name, number)
-      if (await this.#linkAs(candidate)) return candidate
-    }
+    let number = free
+    while (!(await this.#linkAs(backupName(name, number)))) number++
+    return backupName(name, number)
   }
 
   /** After a failed fsync of the folder nobody knows what a crash would leave, so the name must not be relied on. */
   async #takeNameBack(name: string): Promise<void> {
+    // What it has replaced is gone, and a whole file is better than none.
+    if (this.#options.ifExists === 'overwrite') return
     try {
       const [ours, there] = await Promise.all([disk.fstat(this.#staged.fd), disk.lstat(this.#root.path(name))])
       if (ours.ino === there.ino && ours.dev === there.dev) await disk.unlink(this.#root.path(name))
@@ -280,7 +293,8 @@ async function ifSupported(call: Promise<void>): Promise<void> {
 /** Without hard links: reserves the name with an empty file, exclusively, and renames over that. */
 async function renameUnlessTaken(from: string, to: string): Promise<boolean> {
   try {
-    await disk.close(await disk.open(to, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY, 0o600))
+    const fd = await disk.open(to, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY, 0o600)
+    await disk.close(fd).catch(() => {})
   } catch (error) {
     if (errno(error) === 'EEXIST') return false
     throw error

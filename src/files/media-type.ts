@@ -1,4 +1,5 @@
 /** The MIME type that goes with a name, and the patterns of `--accept`. */
+import { extname } from 'node:path'
 import mime from 'mime-types'
 
 /** What is said of a file whose name tells nothing (RFC 2046, 4.5.1). */
@@ -6,7 +7,7 @@ export const UNKNOWN_TYPE = 'application/octet-stream'
 
 /** The MIME type by the extension of `name`. */
 export function mediaType(name: string): string {
-  return mime.lookup(name) || UNKNOWN_TYPE
+  return mime.lookup(extname(name)) || UNKNOWN_TYPE
 }
 
 // True for `type/subtype`, and for the patterns `type/*` and `*/*`; none has parameters.

@@ -13,7 +13,7 @@ export const STAGING = '.tcp-recv'
 export const MAX_NAME = 255
 
 /** Device names that Windows finds in every folder, with or without an extension (Naming Files, Microsoft). */
-const windowsDevice = /^(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])(\.|$)/i
+const windowsDevice = /^(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³]) *(\.|$)/i
 const windowsForbidden = /[<>:"|?*\\/]|[. ]$/
 
 export interface NameRules {

@@ -3,13 +3,15 @@ import { constants, type Stats } from 'node:fs'
 import { basename } from 'node:path'
 import type { Readable } from 'node:stream'
 import { TransferError } from '../errors.js'
-import { CHUNK } from '../protocol/limits.js'
+import { CHUNK, MAX_TIME } from '../protocol/limits.js'
 import type { Header } from '../protocol/messages.js'
 import { printable } from '../text.js'
 import { Blocking } from './blocking.js'
 import { disk } from './disk.js'
 import { mediaType } from './media-type.js'
 import { localTrouble } from './trouble.js'
+
+const { O_RDONLY, O_NONBLOCK = 0, R_OK } = constants
 
 /** Something to send, not yet opened. */
 export interface Source {
@@ -19,8 +21,10 @@ export interface Source {
   readonly path: string
   /** The name to offer. */
   readonly name: string
-  /** The size as far as it is known before opening, for a total; null if unknown. Throws if it cannot be sent at all. */
-  inspect(): Promise<number | null>
+  /** True if it can be read only once. */
+  readonly isOnce: boolean
+  /** Throws if it cannot be sent. Called before the connection is made. */
+  inspect(): Promise<void>
   /** Opens it. `signal` ends a read that waits for a producer. */
   open(signal: AbortSignal): Promise<OpenSource>
 }
@@ -41,6 +45,7 @@ export interface OpenSource {
 export class FileSource implements Source {
   readonly label: string
   readonly path: string
+  readonly isOnce = false
   readonly name: string
 
   constructor(path: string, name: string = basename(path)) {
@@ -49,13 +54,12 @@ export class FileSource implements Source {
     this.name = name
   }
 
-  async inspect(): Promise<number> {
+  async inspect(): Promise<void> {
     try {
       const stats = await disk.stat(this.path)
       this.#checkKind(stats)
       // A stat says nothing of permissions; better to know before the connection is made.
-      await disk.access(this.path, constants.R_OK)
-      return stats.size
+      await disk.access(this.path, R_OK)
     } catch (error) {
       throw this.#trouble(error)
     }
@@ -64,13 +68,13 @@ export class FileSource implements Source {
   async open(): Promise<OpenSource> {
     try {
       // O_NONBLOCK: what was a file a moment ago may be a FIFO now, and opening one waits for a writer.
-      const fd = await disk.open(this.path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
+      const fd = await disk.open(this.path, O_RDONLY | O_NONBLOCK)
       try {
         const stats = await disk.fstat(fd)
         this.#checkKind(stats)
         return new OpenFile(this.label, fd, stats, this.name)
       } catch (error) {
-        await disk.close(fd)
+        await disk.close(fd).catch(() => {})
         throw error
       }
     } catch (error) {
@@ -80,7 +84,9 @@ export class FileSource implements Source {
 
   #trouble(error: unknown): TransferError {
     if (!this.path.isWellFormed() || this.path.includes('\ufffd')) {
-      return new TransferError('local-file', `${this.label}: its name is not UTF-8 and cannot be sent; rename it`)
+      return new TransferError('local-file', `${this.label}: its name is not UTF-8 and cannot be sent; rename it`, {
+        reason: 'disk',
+      })
     }
     return localTrouble('cannot read', this.label, error)
   }
@@ -90,7 +96,7 @@ export class FileSource implements Source {
     const hint = stats.isDirectory()
       ? `is a directory; send it as an archive: tar -C ${this.label} -c . | tcp-send --name NAME.tar - HOST PORT`
       : `is not a regular file; send what it gives: cat ${this.label} | tcp-send --name NAME - HOST PORT`
-    throw new TransferError('local-file', `${this.label} ${hint}`, { reason: 'read' })
+    throw new TransferError('local-file', `${this.label} ${hint}`, { reason: 'disk' })
   }
 }
 
@@ -110,7 +116,7 @@ class OpenFile implements OpenSource {
       name,
       size: stats.size,
       type: mediaType(name),
-      mtime: Math.round(stats.mtimeMs),
+      mtime: Math.abs(stats.mtimeMs) <= MAX_TIME ? Math.round(stats.mtimeMs) : null,
       mode: stats.mode & 0o7777,
     }
   }
@@ -143,6 +149,16 @@ class OpenFile implements OpenSource {
       throw localTrouble('cannot read', this.#label, error)
     })
     if (now.size !== this.#stats.size || now.mtimeMs !== this.#stats.mtimeMs) throw this.#changed('changed')
+    if (await this.#hasMore()) throw this.#changed('became longer')
+  }
+
+  /** A file of the kernel's has no size, and one on a network may have outgrown the size that was told. */
+  async #hasMore(): Promise<boolean> {
+    try {
+      return (await this.#readSome(Buffer.alloc(1), 0, 1)) > 0
+    } catch (error) {
+      throw localTrouble('cannot read', this.#label, error)
+    }
   }
 
   #changed(what: string): TransferError {
@@ -151,7 +167,7 @@ class OpenFile implements OpenSource {
   }
 
   async close(): Promise<void> {
-    await disk.close(this.#fd)
+    await disk.close(this.#fd).catch(() => {})
   }
 }
 
@@ -159,6 +175,7 @@ class OpenFile implements OpenSource {
 export class StreamSource implements Source {
   readonly label: string
   readonly path = '-'
+  readonly isOnce = true
   readonly name: string
   readonly #stream: Readable
 
@@ -170,9 +187,7 @@ export class StreamSource implements Source {
     stream.on('error', () => {})
   }
 
-  async inspect(): Promise<null> {
-    return null
-  }
+  async inspect(): Promise<void> {}
 
   async open(signal: AbortSignal): Promise<OpenSource> {
     return new OpenStream(this.#stream, this.name, this.label, signal)
@@ -231,7 +246,7 @@ class OpenStream implements OpenSource {
         if (this.#signal.aborted) reject(this.#signal.reason)
         else if (stream.errored) reject(localTrouble('cannot read', this.#label, stream.errored))
         else if (stream.readableEnded) resolve(false)
-        else if (stream.destroyed) reject(new TransferError('local-file', `${this.#label} was closed before its end`))
+        else if (stream.destroyed) reject(this.#cut())
         else resolve(true)
       }
       if (this.#signal.aborted || stream.readableEnded || stream.destroyed) {
@@ -241,6 +256,11 @@ class OpenStream implements OpenSource {
       for (const event of ['readable', 'end', 'error', 'close']) stream.on(event, settle)
       this.#signal.addEventListener('abort', settle)
     })
+  }
+
+  #cut(): TransferError {
+    const text = `${this.#label} was closed before its end`
+    return new TransferError('local-file', text, { reason: 'disk', tell: 'its input was closed before the end' })
   }
 
   async check(): Promise<void> {}

@@ -10,6 +10,7 @@
 import { createHash } from 'node:crypto'
 import { constants } from 'node:fs'
 import { hostname } from 'node:os'
+import { TransferError } from '../errors.js'
 import type { Directory } from './directory.js'
 import { disk, errno } from './disk.js'
 import { STAGING } from './names.js'
@@ -44,20 +45,32 @@ async function startTime(pid: number): Promise<string> {
 
 /** Opens an owner's folder inside `root`, making it if needed. */
 export async function openStaging(root: Directory, owner: string): Promise<Directory> {
-  for (let attempt = 1; ; attempt++) {
+  for (let attempt = 1; attempt < 5; attempt++) {
     try {
-      await makePrivate(root, STAGING)
-      const staging = await root.openDirectory(STAGING)
-      try {
-        await makePrivate(staging, owner)
-        return await staging.openDirectory(owner)
-      } finally {
-        await staging.close()
-      }
+      return await makeStaging(root, owner)
     } catch (error) {
       // Another receiver that has just ended may remove the empty folder between our making and our opening it.
-      if (errno(error) !== 'ENOENT' || attempt === 5) throw error
+      if (errno(error) !== 'ENOENT') throw error
     }
+  }
+  return await makeStaging(root, owner)
+}
+
+async function makeStaging(root: Directory, owner: string): Promise<Directory> {
+  await makePrivate(root, STAGING)
+  const staging = await root.openDirectory(STAGING)
+  try {
+    // Where everybody may write, somebody else could have made it first, and exchange what is in it.
+    if (!(await staging.isPrivate())) {
+      throw new TransferError('local-file', `the folder ${STAGING} there is not private to this user; remove it`, {
+        reason: 'disk',
+        tell: 'its staging folder cannot be used',
+      })
+    }
+    await makePrivate(staging, owner)
+    return await staging.openDirectory(owner)
+  } finally {
+    await staging.close()
   }
 }
 
@@ -86,7 +99,7 @@ export async function removeOwner(root: Directory, owner: string): Promise<void>
 export async function cleanStaging(root: Directory): Promise<void> {
   await inStaging(root, async (staging) => {
     for (const owner of await disk.readdir(staging.path())) {
-      if (await isGone(staging, owner)) await removeFolder(staging, owner)
+      if (await isGone(staging, owner).catch(() => false)) await removeFolder(staging, owner)
     }
   })
 }
@@ -122,7 +135,9 @@ async function removeFolder(staging: Directory, owner: string): Promise<void> {
 async function isGone(staging: Directory, owner: string): Promise<boolean> {
   const [where, pid = '', start] = owner.split('-')
   if (where === (await machine()) && /^\d+$/.test(pid)) {
-    return !isRunning(Number(pid)) || (await startTime(Number(pid))) !== start
+    if (!isRunning(Number(pid))) return true
+    const known = [start, await startTime(Number(pid))]
+    return !known.includes('0') && known[0] !== known[1]
   }
   return (await newestChange(staging, owner)) < Date.now() - FOREIGN_AGE
 }
@@ -140,9 +155,10 @@ function isRunning(pid: number): boolean {
 async function newestChange(staging: Directory, owner: string): Promise<number> {
   const folder = await staging.openDirectory(owner)
   try {
-    const paths = [folder.path(), ...(await disk.readdir(folder.path())).map((name) => folder.path(name))]
-    const times = await Promise.all(paths.map(async (path) => (await disk.lstat(path)).mtimeMs))
-    return Math.max(...times)
+    const names = await disk.readdir(folder.path())
+    // The folder's own path is a link of /proc, whose time is the present; `stat` goes to where it leads.
+    const looks = [disk.stat(folder.path()), ...names.map((name) => disk.lstat(folder.path(name)))]
+    return Math.max(...(await Promise.all(looks)).map((stats) => stats.mtimeMs))
   } finally {
     await folder.close()
   }
