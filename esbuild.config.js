@@ -1,8 +1,9 @@
 /**
- * Bundles the two commands into dist/bundle: a process that sends a small file spends most of its time loading modules,
- * and one minified file loads three times as fast as forty (bench/README.md). The library is used unbundled.
+ * What `tsc` leaves to do. It bundles the two commands into dist/bundle: a process that sends a small file spends most of its time loading modules,
+ * and one minified file loads three times as fast as forty (bench/README.md). The library is used unbundled. And it
+ * writes the manual pages.
  */
-import { rmSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { build } from 'esbuild'
 import mime from 'mime-types'
 
@@ -51,3 +52,13 @@ await build({
   external: ['cli-progress'],
   plugins: [asciiHelp, builtMimeTypes],
 })
+
+// After the build, what is made from it: the manual pages.
+const { manualPage } = await import('./dist/cli/manual.js')
+const { sendCommandLine } = await import('./dist/cli/send-command.js')
+const { receiveCommandLine } = await import('./dist/cli/receive-command.js')
+const { version } = JSON.parse(readFileSync('package.json', 'utf8'))
+mkdirSync('dist/man', { recursive: true })
+for (const line of [sendCommandLine, receiveCommandLine]) {
+  writeFileSync(`dist/man/${line.command}.1`, manualPage(line, version))
+}

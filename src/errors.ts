@@ -12,6 +12,7 @@ export const exitCodes = {
   'digest-mismatch': 7,
   'local-file': 8,
   timeout: 9,
+  hook: 10,
   interrupted: 130,
   terminated: 143,
 } as const

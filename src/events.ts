@@ -45,7 +45,18 @@ export interface StoredEvent {
   blake3: string
   /** The MIME type, by the sender's word. */
   type: string
+  /** False if nothing told the whole file from a part of it: a plain stream's end says only that it ended. */
+  verified: boolean
   seconds: number
+}
+
+/** A message instead of a file (`--text`). Nothing is stored. */
+export interface MessageEvent {
+  event: 'message'
+  transfer: number
+  peer: string
+  /** As it came: a stranger's text, not fit for a terminal. */
+  text: string
 }
 
 export interface SentEvent {
@@ -55,11 +66,13 @@ export interface SentEvent {
   path: string
   /** The name that was offered. */
   name: string
-  /** The name under which the receiver stored it. */
+  /** The name under which the receiver stored it; empty if it does not say, as a plain one, or for a message. */
   storedAs: string
   size: number
   blake3: string
   type: string
+  /** True if the receiver has confirmed it: complete, compared, durable. A plain receiver confirms nothing. */
+  verified: boolean
   seconds: number
 }
 
@@ -98,6 +111,7 @@ export type TransferEvent =
   | ConnectedEvent
   | ProgressEvent
   | StoredEvent
+  | MessageEvent
   | SentEvent
   | RefusedEvent
   | FailedEvent
@@ -106,9 +120,35 @@ export type TransferEvent =
 /** Called for every event, in order. What it throws is thrown by the transfer. */
 export type OnEvent = (event: TransferEvent) => void
 
-export function failedEvent(transfer: number, name: string | undefined, error: TransferError): FailedEvent {
+/** Errors that have had their event: one that ends a transfer and the call around it is still news only once. */
+const reported = new WeakSet<TransferError>()
+
+/** Reports a failure, once. `transfer` is 0 where it concerns no connection; `name` is the file, where it concerns one. */
+export function report(
+  onEvent: OnEvent,
+  about: { transfer: number; name?: string | undefined },
+  error: TransferError,
+): void {
+  if (reported.has(error)) return
+  reported.add(error)
   const { code, reason, message } = error
-  return { event: 'failed', transfer, ...(name === undefined ? {} : { name }), code, reason, message }
+  onEvent({ event: 'failed', transfer: about.transfer, ...named(about.name), code, reason, message })
+}
+
+/** Reports that this side did not take something, once. */
+export function reportRefusal(
+  onEvent: OnEvent,
+  about: { transfer: number; peer: string; name?: string | undefined },
+  error: TransferError,
+): void {
+  if (reported.has(error)) return
+  reported.add(error)
+  const { transfer, peer, name } = about
+  onEvent({ event: 'refused', transfer, peer, ...named(name), code: error.reason, message: error.message })
+}
+
+function named(name: string | undefined): { name?: string } {
+  return name === undefined ? {} : { name }
 }
 
 /** The least time between two progress events of one file, in milliseconds. */

@@ -2,16 +2,19 @@
  * One connection's worth of receiving: each entry is checked, stored and answered in its turn. It makes no difference
  * here who dialled. The peer is not trusted: what it may do is decided by the decoder (order, sizes) and here (policy).
  */
+import type { Duplex } from 'node:stream'
 import { asTransferError, refusal, TransferError } from './errors.js'
-import { failedEvent, type OnEvent, ProgressReport, secondsSince } from './events.js'
+import { type OnEvent, ProgressReport, report, reportRefusal, secondsSince } from './events.js'
 import { createDigest, type Digest } from './files/digest.js'
 import { typeMatches } from './files/media-type.js'
+import { receiveMessage } from './files/message.js'
 import type { Incoming as Entry, Store } from './files/store.js'
 import { Channel } from './net/channel.js'
 import { SenderDecoder } from './protocol/decoder.js'
 import { encode } from './protocol/encode.js'
 import { HEADER_DEADLINE } from './protocol/limits.js'
 import type { End, Header, SenderMessage } from './protocol/messages.js'
+import type { Transfer, TransferResult } from './serve.js'
 import { printable } from './text.js'
 
 /** What a receiver lets in. */
@@ -22,6 +25,8 @@ export interface Policy {
   maxSize: number
   /** The most files of one transfer. */
   maxFiles: number
+  /** What it takes: with an output stream a message would have no place. */
+  take: 'files' | 'messages' | 'both'
 }
 
 export interface IncomingOptions {
@@ -34,17 +39,8 @@ export interface IncomingOptions {
   timeout: number
   /** Opens the place to store in; called at the first header. `signal` is aborted when the connection fails. */
   openStore(signal: AbortSignal): Promise<Store>
-  /** Called at the first header that is taken: this is a transfer. Throws a refusal if no more are wanted. */
-  admit(): void
-}
-
-export interface IncomingResult {
-  /** True once a header was taken: from then on a failure is a broken transfer, and not just a stray connection. */
-  admitted: boolean
-  files: number
-  bytes: number
-  /** The first thing that went wrong, on either side. */
-  failure: TransferError | null
+  /** For a receiver that listens: called at the first header that is taken. Throws a refusal if no more are wanted. */
+  admit?: (() => void) | undefined
 }
 
 /** The entry that is being received. */
@@ -58,7 +54,7 @@ interface Current {
   bytes: number
 }
 
-export class Incoming {
+export class Incoming implements Transfer {
   readonly #channel: Channel
   readonly #options: IncomingOptions
   readonly #decoder = new SenderDecoder()
@@ -69,9 +65,9 @@ export class Incoming {
   #heard = false
   #greeted = false
   #finished = false
-  readonly #result: IncomingResult = { admitted: false, files: 0, bytes: 0, failure: null }
+  readonly #result: TransferResult = { admitted: false, files: 0, bytes: 0, failure: null }
 
-  constructor(socket: ConstructorParameters<typeof Channel>[0], options: IncomingOptions) {
+  constructor(socket: Duplex, options: IncomingOptions) {
     this.#options = options
     this.#channel = new Channel(socket, { timeout: options.timeout, farewell: (error) => this.#farewell(error) })
   }
@@ -82,7 +78,7 @@ export class Incoming {
   }
 
   /** Receives until the sender has finished or the connection has ended. Never rejects. */
-  async run(): Promise<IncomingResult> {
+  async run(): Promise<TransferResult> {
     const deadline = setTimeout(() => this.#tooSlow(), HEADER_DEADLINE)
     try {
       await this.#receive(deadline)
@@ -107,7 +103,9 @@ export class Incoming {
 
   /** The last words to a peer: a frame for a sender, a line of text for whatever else it is. */
   #farewell(error: TransferError): Buffer {
-    if (error.reason === 'magic') return Buffer.from(`tcp-recv: this port takes files from tcp-send; ${error.tell}\n`)
+    if (error.reason === 'magic') {
+      return Buffer.from('tcp-recv: this port takes files from tcp-send (tcp-recv --plain takes any bytes)\n')
+    }
     const refused = encode.refused({ entry: null, code: error.reason, reason: error.tell })
     return this.#greeted ? refused : Buffer.concat([encode.receiverOpening(), refused])
   }
@@ -158,8 +156,9 @@ export class Incoming {
   async #onGreeting(): Promise<void> {
     this.#greeted = true
     await this.#channel.write(encode.receiverOpening())
-    const { onEvent, transfer, peer } = this.#options
-    onEvent({ event: 'connected', transfer, peer })
+    const { onEvent, transfer, peer, admit } = this.#options
+    // Who dialled has told so when the connection was made.
+    if (admit) onEvent({ event: 'connected', transfer, peer })
   }
 
   async #onHeader({ kind: _, ...header }: SenderMessage & { kind: 'header' }): Promise<void> {
@@ -169,10 +168,9 @@ export class Incoming {
     if (index >= policy.maxFiles) throw refusal('files', `it takes at most ${policy.maxFiles} files in one transfer`)
     try {
       this.#checkPolicy(header)
-      if (!this.#result.admitted) this.#options.admit()
+      if (!this.#result.admitted) this.#options.admit?.()
       this.#result.admitted = true
-      this.#store ??= await this.#options.openStore(this.#channel.signal)
-      const entry = await this.#store.begin(header)
+      const entry = header.message ? receiveMessage(header) : await this.#beginFile(header)
       const digest = await createDigest()
       const progress = new ProgressReport(onEvent, { transfer, name: header.name, size: header.size })
       this.#current = { index, header, entry, digest, progress, start: performance.now(), bytes: 0 }
@@ -181,8 +179,16 @@ export class Incoming {
     }
   }
 
-  #checkPolicy({ size, type }: Header): void {
-    const { accept } = this.#options.policy
+  async #beginFile(header: Header): Promise<Entry> {
+    this.#store ??= await this.#options.openStore(this.#channel.signal)
+    return await this.#store.begin(header)
+  }
+
+  #checkPolicy({ size, type, message = false }: Header): void {
+    const { accept, take } = this.#options.policy
+    if (message && take === 'files') throw refusal('policy', 'it takes no messages')
+    if (!message && take === 'messages') throw refusal('policy', 'it takes only messages')
+    if (message) return
     if (accept.length > 0 && !typeMatches(type, accept)) {
       throw refusal('type', `it takes only ${accept.join(', ')}, and this is ${type}`)
     }
@@ -217,14 +223,17 @@ export class Incoming {
     try {
       const blake3 = digest.hex()
       this.#verify(end, current, blake3)
-      const { name, path } = await entry.commit()
-      this.#result.files++
-      this.#result.bytes += bytes
-      const { onEvent, transfer, peer } = this.#options
-      const { type } = header
-      const seconds = secondsSince(start)
-      onEvent({ event: 'stored', transfer, peer, name: header.name, path, size: bytes, blake3, type, seconds })
+      const { name, path, text } = await entry.commit()
       this.#current = null
+      const { onEvent, transfer, peer } = this.#options
+      if (text === undefined) {
+        this.#result.files++
+        this.#result.bytes += bytes
+        const facts = { name: header.name, path, size: bytes, blake3, type: header.type, verified: end.blake3 !== null }
+        onEvent({ event: 'stored', transfer, peer, ...facts, seconds: secondsSince(start) })
+      } else {
+        onEvent({ event: 'message', transfer, peer, text })
+      }
       await this.#channel.write(encode.stored({ entry: index, name, bytes, blake3 }))
     } catch (error) {
       await this.#giveUp(error)
@@ -237,7 +246,7 @@ export class Incoming {
       const text = `${bytes} bytes came, ${expected} were announced and ${end.bytes} sent by the sender's count`
       throw new TransferError('incomplete', text, { reason: 'size', tell: text })
     }
-    if (blake3 !== end.blake3) {
+    if (end.blake3 !== null && blake3 !== end.blake3) {
       const text = `the digest does not match: ${blake3} came, ${end.blake3} was sent`
       throw new TransferError('digest-mismatch', text, { reason: 'digest', tell: text })
     }
@@ -285,11 +294,8 @@ export class Incoming {
     const { onEvent, transfer, peer } = this.#options
     // What was skipped is there already: for the receiver, that is as it should be.
     if (error.reason !== 'skipped') this.#result.failure ??= error
-    if (error.code === 'refused' || !this.#result.admitted) {
-      const { reason: code, message } = error
-      onEvent({ event: 'refused', transfer, peer, ...(name === undefined ? {} : { name }), code, message })
-    } else {
-      onEvent(failedEvent(transfer, name, error))
-    }
+    const isRefusal = error.code === 'refused' || !this.#result.admitted
+    if (isRefusal) reportRefusal(onEvent, { transfer, peer, name }, error)
+    else report(onEvent, { transfer, name }, error)
   }
 }

@@ -2,6 +2,15 @@
 export { type ErrorCode, exitCodes, TransferError } from './errors.js'
 export type * from './events.js'
 export { EVENTS_VERSION } from './events.js'
+export type { Expectation } from './expect.js'
 export type { IfExists } from './files/folder-store.js'
 export { type ReceiveOptions, receive } from './receive.js'
-export { type FileToSend, type SendOptions, type StreamToSend, type Summary, send } from './send.js'
+export {
+  type DescriptorToSend,
+  type FileToSend,
+  type MessageToSend,
+  type SendOptions,
+  type StreamToSend,
+  send,
+} from './send.js'
+export type { Summary } from './serve.js'

@@ -2,36 +2,35 @@
  * One connection's worth of sending: every source as an entry, without waiting between them, while the receiver's
  * answers are read beside it. It makes no difference here who dialled.
  */
-import { asTransferError, interruption, TransferError } from './errors.js'
-import { failedEvent, type OnEvent, ProgressReport, secondsSince } from './events.js'
-import { createDigest } from './files/digest.js'
+import type { Duplex } from 'node:stream'
+import { asTransferError, TransferError } from './errors.js'
+import { type OnEvent, ProgressReport, report, secondsSince } from './events.js'
+import { checkExpected, type Expectation } from './expect.js'
 import type { OpenSource, Source } from './files/source.js'
 import { Channel } from './net/channel.js'
 import { ReceiverDecoder } from './protocol/decoder.js'
-import { encode, writeFrameHeader } from './protocol/encode.js'
-import { FRAME_HEADER, MAX_DATA } from './protocol/limits.js'
+import { encode } from './protocol/encode.js'
+import { HEADER_DEADLINE } from './protocol/limits.js'
 import type { Header, ReceiverMessage } from './protocol/messages.js'
 import { ProtocolError } from './protocol/messages.js'
+import { type Moved, Pump } from './pump.js'
+import type { Transfer, TransferResult } from './serve.js'
 import { printable } from './text.js'
 
-/** Buffers that may be on their way to the kernel at once. Two would do; four even out a slow read. */
-const BUFFERS = 4
-
 export interface OutgoingOptions {
+  /** What to send, in this order. */
+  sources: readonly Source[]
   onEvent: OnEvent
-  signal: AbortSignal
   transfer: number
   /** Milliseconds without progress after which the connection is given up. */
   timeout: number
   /** What the (single) source must turn out to have; anything else is an abort instead of an end. */
-  expect: { size?: number | undefined; blake3?: string | undefined }
-}
-
-export interface OutgoingResult {
-  files: number
-  bytes: number
-  /** The first thing that went wrong with a single file; the others were sent all the same. */
-  failure: TransferError | null
+  expect: Expectation
+  /**
+   * For a sender that listens: called when the other side has greeted as a receiver; throws a refusal if no more are
+   * wanted. Nothing is sent before, so that a stray connection costs no file. A sender that dials knows whom it called.
+   */
+  admit?: (() => void) | undefined
 }
 
 /** An entry whose answer is still to come. */
@@ -42,34 +41,37 @@ interface Pending {
   /** Stops reading the source when the receiver has refused it, or the connection has failed. */
   stop: AbortController
   /** Set once the end frame is sent. */
-  sent: { bytes: number; blake3: string } | null
+  sent: Moved | null
 }
 
-export class Outgoing {
+export class Outgoing implements Transfer {
   readonly #channel: Channel
   readonly #options: OutgoingOptions
   readonly #pending = new Map<number, Pending>()
-  readonly #slots: { frame: Buffer; written: Promise<void> }[] = []
-  #nextSlot = 0
+  readonly #pump: Pump
   #entries = 0
   #current: Pending | null = null
   #isFinished = false
-  #result: OutgoingResult = { files: 0, bytes: 0, failure: null }
+  #heard = false
+  #onGreeting: () => void = () => {}
+  readonly #result: TransferResult
 
-  constructor(socket: ConstructorParameters<typeof Channel>[0], options: OutgoingOptions) {
+  constructor(socket: Duplex, options: OutgoingOptions) {
     this.#options = options
     const farewell = (error: TransferError) => encode.abort({ entry: null, code: error.reason, reason: error.tell })
     this.#channel = new Channel(socket, { timeout: options.timeout, farewell })
+    this.#pump = new Pump(this.#channel, true)
+    this.#result = { admitted: options.admit === undefined, files: 0, bytes: 0, failure: null }
   }
 
-  /** Sends them all, and settles when every entry has its answer or the connection has ended. Never rejects. */
-  async run(sources: readonly Source[]): Promise<OutgoingResult> {
-    const { signal } = this.#options
-    const interrupt = () => this.#channel.fail(interruption(signal))
-    signal.addEventListener('abort', interrupt)
+  fail(error: TransferError): void {
+    this.#channel.fail(error)
+  }
+
+  /** Sends them all, and settles when every entry has its answer or the connection has ended. */
+  async run(): Promise<TransferResult> {
     this.#channel.signal.addEventListener('abort', () => this.#current?.stop.abort(this.#channel.signal.reason))
-    if (signal.aborted) interrupt()
-    const directions = [this.#send(sources), this.#readAnswers()]
+    const directions = [this.#send(), this.#readAnswers()]
     try {
       await Promise.all(directions)
       await this.#channel.close()
@@ -77,19 +79,32 @@ export class Outgoing {
       this.#channel.fail(asTransferError(error))
       await Promise.allSettled(directions)
       await this.#channel.closed
-      this.#failed(undefined, asTransferError(error))
-    } finally {
-      signal.removeEventListener('abort', interrupt)
+      this.#ended(asTransferError(error))
     }
     return this.#result
   }
 
-  async #send(sources: readonly Source[]): Promise<void> {
+  async #send(): Promise<void> {
     await this.#channel.write(encode.senderOpening())
-    for (const source of sources) await this.#sendSource(source)
+    if (this.#options.admit) await this.#waitForGreeting()
+    for (const source of this.#options.sources) await this.#sendSource(source)
     await this.#channel.write(encode.finished({ entries: this.#entries }))
     this.#isFinished = true
-    this.#channel.finish()
+    await this.#channel.finish()
+  }
+
+  async #waitForGreeting(): Promise<void> {
+    const text = `no greeting within ${HEADER_DEADLINE / 1000} seconds`
+    const error = new TransferError('timeout', text, { reason: 'timeout', tell: text })
+    const deadline = setTimeout(() => this.#channel.fail(error), HEADER_DEADLINE)
+    try {
+      await new Promise<void>((resolve, reject) => {
+        this.#onGreeting = resolve
+        this.#channel.signal.addEventListener('abort', () => reject(this.#channel.signal.reason))
+      })
+    } finally {
+      clearTimeout(deadline)
+    }
   }
 
   /** One entry. What is wrong with the source alone costs this entry and no other. */
@@ -108,9 +123,12 @@ export class Outgoing {
     this.#current = pending
     try {
       await this.#channel.write(encode.header(opened.header))
-      const sent = await this.#sendData(opened, pending)
+      const { transfer, onEvent, expect } = this.#options
+      const { name, size } = opened.header
+      const progress = new ProgressReport(onEvent, { transfer, name, size })
+      const sent = await this.#pump.move(opened, stop.signal, (bytes) => progress.update(bytes))
       await opened.check()
-      this.#checkExpected(source, sent)
+      checkExpected(source.label, sent, expect)
       // The answer may come before the write settles, so it must find what it is compared with.
       pending.sent = sent
       await this.#channel.write(encode.end(sent))
@@ -125,63 +143,23 @@ export class Outgoing {
     }
   }
 
-  async #sendData(opened: OpenSource, { header, stop }: Pending): Promise<{ bytes: number; blake3: string }> {
-    const { transfer, onEvent } = this.#options
-    const digest = await createDigest()
-    const progress = new ProgressReport(onEvent, { transfer, name: header.name, size: header.size })
-    let bytes = 0
-    while (header.size === null || bytes < header.size) {
-      stop.signal.throwIfAborted()
-      const slot = await this.#takeSlot()
-      const count = await opened.read(slot.frame, FRAME_HEADER, MAX_DATA)
-      if (count === 0) break
-      writeFrameHeader(slot.frame, 'data', count)
-      digest.update(slot.frame.subarray(FRAME_HEADER, FRAME_HEADER + count))
-      slot.written = this.#channel.write(slot.frame.subarray(0, FRAME_HEADER + count))
-      // A rejection is the channel's error, which the next slot, or the next frame, meets as well.
-      slot.written.catch(() => {})
-      bytes += count
-      progress.update(bytes)
-    }
-    return { bytes, blake3: digest.hex() }
-  }
-
-  /** The next buffer in turn, once the kernel has taken what was in it. */
-  async #takeSlot(): Promise<{ frame: Buffer; written: Promise<void> }> {
-    const index = this.#nextSlot++ % BUFFERS
-    const slot = this.#slots[index] ?? {
-      frame: Buffer.allocUnsafeSlow(FRAME_HEADER + MAX_DATA),
-      written: Promise.resolve(),
-    }
-    this.#slots[index] = slot
-    await slot.written
-    return slot
-  }
-
-  #checkExpected(source: Source, sent: { bytes: number; blake3: string }): void {
-    const { size, blake3 } = this.#options.expect
-    if (size !== undefined && sent.bytes !== size) {
-      const text = `${source.label} gave ${sent.bytes} bytes, and ${size} were expected`
-      throw new TransferError('incomplete', text, { reason: 'size', tell: 'the input did not have the expected size' })
-    }
-    if (blake3 !== undefined && sent.blake3 !== blake3) {
-      const text = `${source.label} has the BLAKE3 ${sent.blake3}, and ${blake3} was expected`
-      throw new TransferError('digest-mismatch', text, {
-        reason: 'digest',
-        tell: 'the input did not have the expected digest',
-      })
-    }
-  }
-
   /** Counts and reports the failure of one entry, or, without a name, of the connection. */
   #failed(name: string | undefined, error: TransferError): void {
     this.#result.failure ??= error
-    this.#options.onEvent(failedEvent(this.#options.transfer, name, error))
+    const { onEvent, transfer } = this.#options
+    report(onEvent, { transfer, name }, error)
+  }
+
+  /** The connection ended with `error`. A stray one that came and went without a word is not news. */
+  #ended(error: TransferError): void {
+    if (this.#result.admitted || this.#heard || error.reason !== 'broken') this.#failed(undefined, error)
+    this.#result.failure ??= error
   }
 
   async #readAnswers(): Promise<void> {
     const decoder = new ReceiverDecoder()
     await this.#channel.receive((bytes) => {
+      this.#heard = true
       for (const message of decoder.push(bytes)) this.#onAnswer(message)
       if (this.#isFinished && this.#pending.size === 0) this.#channel.stopReceiving()
     })
@@ -192,6 +170,11 @@ export class Outgoing {
   }
 
   #onAnswer(message: ReceiverMessage): void {
+    if (message.kind === 'greeting' && !this.#result.admitted) {
+      this.#options.admit?.()
+      this.#result.admitted = true
+      this.#onGreeting()
+    }
     if (message.kind === 'stored') this.#onStored(message)
     if (message.kind === 'refused') this.#onRefused(message)
   }
@@ -201,8 +184,9 @@ export class Outgoing {
     if (!pending?.sent) throw new ProtocolError(`the receiver confirmed entry ${answer.entry}, which it was not sent`)
     const { source, header, start, sent } = pending
     this.#pending.delete(answer.entry)
-    if (answer.bytes !== sent.bytes || answer.blake3 !== sent.blake3) {
-      const text = `${source.label}: the receiver stored ${answer.bytes} bytes with the BLAKE3 ${answer.blake3}, sent were ${sent.bytes} with ${sent.blake3}`
+    const { blake3 } = answer
+    if (answer.bytes !== sent.bytes || (blake3 !== null && blake3 !== sent.blake3)) {
+      const text = `${source.label}: the receiver stored ${answer.bytes} bytes with the BLAKE3 ${blake3}, sent were ${sent.bytes} with ${sent.blake3}`
       this.#failed(header.name, new TransferError('digest-mismatch', text, { reason: 'digest' }))
       return
     }
@@ -217,6 +201,7 @@ export class Outgoing {
       size: sent.bytes,
       blake3: sent.blake3,
       type: header.type,
+      verified: blake3 !== null,
       seconds: secondsSince(start),
     })
   }

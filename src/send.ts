@@ -1,11 +1,22 @@
 /** Sending, from paths and streams to a summary: what `tcp-send` does, for a program. */
 import type { Readable } from 'node:stream'
-import { asTransferError, interruption, type TransferError } from './errors.js'
-import { failedEvent, type OnEvent, secondsSince } from './events.js'
+import { asTransferError, type TransferError } from './errors.js'
+import { type OnEvent, report } from './events.js'
+import type { Expectation } from './expect.js'
+import { DescriptorSource } from './files/descriptor-source.js'
+import { MessageSource } from './files/message.js'
 import { FileSource, type Source, StreamSource } from './files/source.js'
-import { peerAddress } from './net/address.js'
-import { dial } from './net/dial.js'
-import { Outgoing, type OutgoingResult } from './outgoing.js'
+import { Outgoing } from './outgoing.js'
+import { PlainOutgoing } from './plain-outgoing.js'
+import {
+  type Connection,
+  conclude,
+  dialled,
+  Service,
+  type Summary,
+  type Transfer,
+  type TransferResult,
+} from './serve.js'
 
 /** A stream to send under a name, such as `process.stdin`. It is read once, in bounded memory, and destroyed at the end. */
 export interface StreamToSend {
@@ -21,26 +32,45 @@ export interface FileToSend {
   name: string
 }
 
+/** An open descriptor to send under a name, such as 0 for standard input: quicker than a stream made of it. */
+export interface DescriptorToSend {
+  fd: number
+  name: string
+  /** How messages call it. Default: the name. */
+  label?: string
+}
+
+/** A message, which the receiver shows and does not store: at most 64 KiB of UTF-8. */
+export interface MessageToSend {
+  text: string | Readable
+}
+
 export interface SendOptions {
-  /** What to send, in this order, over one connection: paths of regular files, files with another name, streams. */
-  sources: readonly (string | FileToSend | StreamToSend)[]
-  host: string
+  /** What to send, in this order, over one connection: paths of regular files, files with another name, streams, messages. */
+  sources: readonly (string | FileToSend | DescriptorToSend | StreamToSend | MessageToSend)[]
+  /** The receiver to connect to; or, with `listen`, the address to listen on (default: every interface). */
+  host?: string | undefined
   port: number
-  /** How long to keep trying to connect, in milliseconds. Default 0: once. */
+  /** Listen, and send to whoever connects, instead of connecting. Default false. */
+  listen?: boolean | undefined
+  /** When listening: how many successful transfers to make; Infinity for no end. Default 1. A stream can be sent once. */
+  count?: number | undefined
+  /**
+   * Without the protocol, the bytes of a single source until the end of the stream: for peers such as `nc`. Nothing is
+   * confirmed: success means that all was handed over and the connection was not reset. Default false.
+   */
+  plain?: boolean | undefined
+  /** Keep trying to connect, or waiting for a receiver, for so many milliseconds. Default: one try; no end. */
   wait?: number | undefined
   /** Milliseconds without progress, or for one try to connect, after which the transfer fails. Default 30,000. */
   timeout?: number | undefined
+  /** When listening: the most connections at once. Default 256. */
+  maxConnections?: number | undefined
   /** What a single source must turn out to have; anything else is never stored under a final name. */
-  expect?: { size?: number | undefined; blake3?: string | undefined } | undefined
+  expect?: Expectation | undefined
   /** Aborting ends the transfer at once; the receiver is told. */
   signal?: AbortSignal | undefined
   onEvent?: OnEvent | undefined
-}
-
-export interface Summary {
-  files: number
-  bytes: number
-  seconds: number
 }
 
 /**
@@ -50,50 +80,80 @@ export interface Summary {
  */
 export async function send(options: SendOptions): Promise<Summary> {
   const { onEvent = () => {} } = options
-  const start = performance.now()
-  const result = await sendAll(options, onEvent)
-  const { files, bytes, failure } = result
-  const seconds = secondsSince(start)
-  onEvent({ event: 'done', files, bytes, seconds, exitCode: failure?.exitCode ?? 0 })
-  if (failure) throw failure
-  return { files, bytes, seconds }
+  const tally = { files: 0, bytes: 0 }
+  return await conclude(onEvent, tally, async () => {
+    const { ready, failure } = await inspect(options.sources.map(toSource), onEvent)
+    if (ready.length > 0) {
+      const sent = options.listen ? await serve(options, ready, tally) : await dial(options, ready, tally)
+      if (sent && !failure) throw sent
+    }
+    if (failure) throw failure
+  })
 }
 
-async function sendAll(options: SendOptions, onEvent: OnEvent): Promise<OutgoingResult> {
-  const { host, port, wait = 0, timeout = 30_000, expect = {} } = options
-  const signal = options.signal ?? new AbortController().signal
-  let failure: TransferError | null = null
-  const failed = (name: string | undefined, error: unknown) => {
-    failure ??= asTransferError(error)
-    onEvent(failedEvent(1, name, asTransferError(error)))
-  }
-
-  const all = options.sources.map(toSource)
+/** The sources that can be sent, and the first failure of the others: better known before the connection is made. */
+async function inspect(
+  sources: readonly Source[],
+  onEvent: OnEvent,
+): Promise<{ ready: Source[]; failure: TransferError | null }> {
   const ready: Source[] = []
-  for (const source of all) {
+  let failure: TransferError | null = null
+  for (const source of sources) {
     try {
       await source.inspect()
       ready.push(source)
     } catch (error) {
-      failed(source.name, error)
+      failure ??= asTransferError(error)
+      report(onEvent, { transfer: 0, name: source.name }, asTransferError(error))
     }
   }
-  const nothing = () => ({ files: 0, bytes: 0, failure })
-  if (ready.length === 0) return nothing()
+  return { ready, failure }
+}
+
+type Tally = Pick<TransferResult, 'files' | 'bytes'>
+
+async function dial(options: SendOptions, sources: Source[], tally: Tally): Promise<TransferError | null> {
+  const { host = 'localhost', port, wait = 0, timeout = 30_000, onEvent = () => {} } = options
+  const signal = options.signal ?? new AbortController().signal
+  const result = await dialled({ host, port, wait, timeout, signal, onEvent }, (connection) =>
+    start(options, sources, connection),
+  )
+  Object.assign(tally, { files: result.files, bytes: result.bytes })
+  return result.failure
+}
+
+async function serve(options: SendOptions, sources: Source[], tally: Tally): Promise<null> {
+  const { timeout = 30_000, count = 1, onEvent = () => {} } = options
+  const service = new Service(
+    { ...options, timeout, count, onEvent },
+    {
+      partner: 'receiver',
+      isSpoiled: () => sources.some((source) => source.isOnce),
+      start: (connection) => start(options, sources, connection),
+    },
+  )
   try {
-    const socket = await dial({ host, port, wait, timeout, signal })
-    if (signal.aborted) throw interruption(signal)
-    onEvent({ event: 'connected', transfer: 1, peer: peerAddress(socket) })
-    const result = await new Outgoing(socket, { onEvent, signal, transfer: 1, timeout, expect }).run(ready)
-    return { ...result, failure: failure ?? result.failure }
-  } catch (error) {
-    failed(undefined, error)
-    return nothing()
+    await service.run()
+  } finally {
+    Object.assign(tally, { files: service.files, bytes: service.bytes })
   }
+  return null
+}
+
+function start(
+  { plain = false, timeout = 30_000, expect = {}, onEvent = () => {} }: SendOptions,
+  sources: readonly Source[],
+  { socket, transfer, admit }: Pick<Connection, 'socket' | 'transfer'> & Partial<Pick<Connection, 'admit'>>,
+): Transfer {
+  const [source] = sources
+  if (!plain || !source) return new Outgoing(socket, { sources, onEvent, transfer, timeout, expect, admit })
+  return new PlainOutgoing(socket, { source, onEvent, transfer, timeout, expect, admit })
 }
 
 function toSource(source: SendOptions['sources'][number]): Source {
   if (typeof source === 'string') return new FileSource(source)
   if ('path' in source) return new FileSource(source.path, source.name)
+  if ('fd' in source) return new DescriptorSource(source.fd, source.name, source.label ?? source.name)
+  if ('text' in source) return new MessageSource(source.text)
   return new StreamSource(source.stream, source.name, source.label ?? source.name)
 }

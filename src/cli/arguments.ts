@@ -2,12 +2,26 @@
 import yargs, { type Options } from 'yargs'
 import { usage } from './values.js'
 
-/** An option's place in the help. `type` is yargs': a string takes one value, an array one each time it is given. */
-export type OptionTable = Record<string, Options & { describe: string; type: 'string' | 'boolean' | 'array' }>
+/** One option: the help, the completions and the manual page are all made from this. */
+export interface Option {
+  /** What its value stands for, such as `SECONDS`; an option without one is a switch. */
+  value?: string
+  /** True if it may be given more than once. */
+  many?: boolean
+  /** The values it takes, where they are few. */
+  choices?: readonly string[]
+  /** What holds when it is not given. */
+  fallback?: string
+  describe: string
+}
+
+export type OptionTable = Record<string, Option>
 
 export interface CommandLine {
   command: string
-  /** The lines after "Usage:", without the command's name. */
+  /** One line of what it is for. */
+  purpose: string
+  /** The ways to call it, without the command's name. */
   usage: string[]
   options: OptionTable
   examples: [line: string, meaning: string][]
@@ -22,12 +36,21 @@ export interface Arguments {
   list(name: string): string[]
 }
 
+function yargsOptions(table: OptionTable): Record<string, Options> {
+  const entries = Object.entries(table).map(([name, { value, many, fallback, describe }]) => {
+    const type = many ? 'array' : value ? 'string' : 'boolean'
+    const defaults = fallback === undefined ? {} : { defaultDescription: fallback }
+    return [name, { type, requiresArg: value !== undefined, describe, ...defaults } as const]
+  })
+  return Object.fromEntries(entries)
+}
+
 /** The parsed arguments; or the text that `--help` or `--version` asks for. */
 export async function parseArguments(line: CommandLine, version: string, args: string[]): Promise<Arguments | string> {
   const parser = yargs(args)
     .scriptName(line.command)
     .usage(line.usage.map((text) => `${line.command} ${text}`).join('\n'))
-    .options(line.options)
+    .options(yargsOptions(line.options))
     .example(line.examples)
     .epilogue(line.epilogue)
     .version(version)
@@ -56,8 +79,8 @@ export async function parseArguments(line: CommandLine, version: string, args: s
   }
   // Each option's description says what it takes; yargs' "[string]" behind it would say less.
   if (output !== '') return output.replace(/\s*\[(string|boolean|array)\]$/gm, '')
-  for (const [name, { type }] of Object.entries(line.options)) {
-    if (type !== 'array' && Array.isArray(values[name])) throw usage(`--${name} was given more than once`)
+  for (const [name, { many }] of Object.entries(line.options)) {
+    if (!many && Array.isArray(values[name])) throw usage(`--${name} was given more than once`)
   }
   return {
     positionals: (values._ as unknown[]).map(String),

@@ -1,42 +1,78 @@
 /** What both commands share: their common options, the help's last part, and the reporter that the options ask for. */
 import { readFileSync } from 'node:fs'
 import type { TransferEvent } from '../events.js'
-import type { Arguments, OptionTable } from './arguments.js'
+import type { Expectation } from '../expect.js'
+import { type Arguments, type CommandLine, type OptionTable, parseArguments } from './arguments.js'
 import { createReporter, progressChoices, type Reporter, type ReporterOptions } from './reporter.js'
-import type { Context } from './run.js'
-import { parseChoice, parseSeconds } from './values.js'
+import { type Context, run } from './run.js'
+import { shells } from './shells.js'
+import { parseChoice, parseDigest, parseInteger, parseSeconds, parseSize } from './values.js'
 
 export const commonOptions: OptionTable = {
-  timeout: {
-    type: 'string',
-    requiresArg: true,
-    describe: 'Give up after so many seconds without progress [default: 30]',
-  },
+  timeout: { value: 'SECONDS', fallback: '30', describe: 'Give up after so many seconds without progress' },
   progress: {
-    type: 'string',
-    requiresArg: true,
-    describe: 'How progress is shown on stderr: auto, bar, lines or none [default: auto]',
+    value: 'HOW',
+    choices: progressChoices,
+    fallback: 'auto',
+    describe: 'How progress is shown on stderr: auto, bar, lines or none',
   },
-  quiet: { type: 'boolean', describe: 'Print only what went wrong' },
-  json: { type: 'boolean', describe: 'Print one JSON object a line instead of text' },
-  receipt: { type: 'string', requiresArg: true, describe: 'Write lines for "b3sum --check" into this file' },
+  quiet: { describe: 'Print only what went wrong' },
+  json: { describe: 'Print one JSON object a line instead of text' },
+  receipt: { value: 'FILE', describe: 'Write lines for "b3sum --check" into this file' },
+  completion: { value: 'SHELL', choices: shells, describe: 'Print a completion script for bash, zsh or fish' },
 }
 
-export const exitCodesHelp = `Exit status: 0 stored, verified and durable; 1 internal error; 2 usage; 3 cannot connect or listen; 5 refused by the receiver; 6 broken or incomplete; 7 digest mismatch; 8 local file; 9 no progress in time; 130 interrupted; 143 terminated.`
+/** What `--plain` may be told beforehand, and a sender's input too. */
+export const expectOptions: OptionTable = {
+  'expect-size': { value: 'SIZE', describe: 'Fail unless the file has exactly this size; nothing is stored then' },
+  'expect-blake3': { value: 'DIGEST', describe: 'Fail unless the file has this BLAKE3 digest; nothing is stored then' },
+}
+
+export function readExpectation(args: Arguments): Expectation {
+  const size = args.text('expect-size')
+  const blake3 = args.text('expect-blake3')
+  return {
+    size: size === undefined ? undefined : parseSize('--expect-size', size),
+    blake3: blake3 === undefined ? undefined : parseDigest('--expect-blake3', blake3),
+  }
+}
+
+/** A command: `--help`, `--version` and `--completion` print, anything else is its work. */
+export async function runCommand(
+  line: CommandLine,
+  argv: string[],
+  work: (args: Arguments, context: Context) => Promise<void>,
+): Promise<number> {
+  return await run(line.command, async (context) => {
+    const args = await parseArguments(line, packageVersion(), argv)
+    if (typeof args === 'string') {
+      process.stdout.write(`${args}\n`)
+      return
+    }
+    const shell = args.text('completion')
+    if (shell === undefined) await work(args, context)
+    else
+      process.stdout.write(
+        (await import('./completion.js')).completion(line, parseChoice('--completion', shell, shells)),
+      )
+  })
+}
+
+export const exitCodesHelp = `Exit status: 0 stored, verified and durable; 1 internal error; 2 usage; 3 cannot connect or listen; 5 refused by the receiver; 6 broken or incomplete; 7 digest mismatch; 8 local file; 9 no progress in time; 10 the --exec command failed; 130 interrupted; 143 terminated.`
 
 export function packageVersion(): string {
   const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
   return (JSON.parse(text) as { version: string }).version
 }
 
-/** `--timeout` in milliseconds, if it was given. */
-export function readTimeout(args: Arguments): number | undefined {
-  return readSeconds(args, 'timeout')
-}
-
 export function readSeconds(args: Arguments, name: string): number | undefined {
   const text = args.text(name)
   return text === undefined ? undefined : parseSeconds(`--${name}`, text)
+}
+
+export function readCount(args: Arguments, name: string, minimum = 1): number | undefined {
+  const text = args.text(name)
+  return text === undefined ? undefined : parseInteger(`--${name}`, text, minimum, 1_000_000_000)
 }
 
 export async function reporterFor(

@@ -31,19 +31,30 @@ function amount(size: number, seconds: number): string {
   return `${formatBytes(size)} in ${seconds.toFixed(2)} s${rate}`
 }
 
-/** The line that people see for an event; null where they see none. */
-export function describeEvent(event: TransferEvent): string | null {
+/** What to know of a file whose end nothing confirmed. */
+function doubt(verified: boolean): string {
+  return verified ? '' : ', NOT VERIFIED'
+}
+
+/** The line that people see for an event; null where they see none. `does` is what a stranger at an open port can do. */
+export function describeEvent(event: TransferEvent, does: 'send' | 'receive'): string | null {
   const about = 'name' in event && event.name !== undefined ? ` ${printable(event.name, 80)}` : ''
   switch (event.event) {
     case 'listening': {
       const where = formatAddress(event.address, event.port)
-      const open = isLoopback(event.address) ? '' : '; there is no key, so whoever can reach this port can send'
+      const open = isLoopback(event.address) ? '' : `; there is no key, so whoever can reach this port can ${does}`
       return `listening on ${where}${open}`
     }
-    case 'stored':
-      return `stored ${printable(event.path)} (${event.type}, ${amount(event.size, event.seconds)}) from ${event.peer}, blake3 ${event.blake3}`
-    case 'sent':
-      return `sent ${printable(event.path)} (${event.type}, ${amount(event.size, event.seconds)}) as ${printable(event.storedAs, 80)}, blake3 ${event.blake3}`
+    case 'stored': {
+      const { path, type, size, seconds, peer, blake3, verified } = event
+      return `stored ${printable(path)} (${type}, ${amount(size, seconds)}) from ${peer}, blake3 ${blake3}${doubt(verified)}`
+    }
+    case 'sent': {
+      const { path, name, type, size, seconds, storedAs, blake3, verified } = event
+      const what = path === '-' ? name : path
+      const as = storedAs === '' ? '' : ` as ${printable(storedAs, 80)}`
+      return `sent ${printable(what)} (${type}, ${amount(size, seconds)})${as}, blake3 ${blake3}${doubt(verified)}`
+    }
     case 'refused':
       return `refused${about} from ${event.peer}: ${printable(event.message, 400)}`
     case 'failed':

@@ -3,113 +3,179 @@ import { createWriteStream, fstatSync } from 'node:fs'
 import { Socket } from 'node:net'
 import type { Writable } from 'node:stream'
 import { isatty } from 'node:tty'
+import type { TransferEvent } from '../events.js'
+import { isExpecting } from '../expect.js'
 import { ifExistsChoices } from '../files/folder-store.js'
 import { isTypePattern } from '../files/media-type.js'
 import { type ReceiveOptions, receive } from '../receive.js'
-import { type Arguments, type CommandLine, parseArguments } from './arguments.js'
-import { commonOptions, exitCodesHelp, packageVersion, readSeconds, readTimeout, reporterFor } from './common.js'
-import { type Context, run } from './run.js'
+import { printable } from '../text.js'
+import type { Arguments, CommandLine, OptionTable } from './arguments.js'
+import {
+  commonOptions,
+  exitCodesHelp,
+  expectOptions,
+  readCount,
+  readExpectation,
+  readSeconds,
+  reporterFor,
+  runCommand,
+} from './common.js'
+import { splitCommand } from './exec.js'
+import type { Context } from './run.js'
 import { parseChoice, parseInteger, parseSize, usage } from './values.js'
 
-const COMMAND = 'tcp-recv'
+const options: OptionTable = {
+  port: { value: 'PORT', describe: 'The port to listen on; 0 picks a free one' },
+  host: { value: 'ADDRESS', fallback: 'all', describe: 'The address to listen on' },
+  connect: {
+    value: 'HOST',
+    describe: 'Connect to a sender (tcp-send --listen) instead of listening, for one transfer',
+  },
+  out: {
+    value: 'DIR',
+    fallback: '.',
+    describe: 'The folder to store in, made if missing; - is standard output, for one file',
+  },
+  once: { describe: 'Exit after one successful transfer' },
+  count: { value: 'N', describe: 'Exit after so many successful transfers' },
+  wait: { value: 'SECONDS', describe: 'Give up when no sender has come, or could be reached, for so many seconds' },
+  'if-exists': {
+    value: 'WHAT',
+    choices: ifExistsChoices,
+    fallback: 'backup',
+    describe: 'When the name is taken: backup (store as file_bak.txt), overwrite, skip or fail',
+  },
+  accept: { value: 'TYPE', many: true, describe: 'Take only this MIME type, such as image/*; may be repeated' },
+  'max-size': { value: 'SIZE', describe: 'The most bytes of one file, such as 500M or 2GB' },
+  'max-files': { value: 'N', fallback: '100000', describe: 'The most files of one transfer' },
+  'max-connections': { value: 'N', fallback: '256', describe: 'The most connections at once' },
+  'allow-hidden': { describe: 'Take names that begin with a dot, such as .bashrc' },
+  'text-only': { describe: 'Take messages (tcp-send --text) and no files' },
+  exec: {
+    value: 'COMMAND',
+    describe: 'Run this after each stored file, without a shell; see the README for its environment',
+  },
+  plain: { describe: 'Speak no protocol: all that comes until the end is one file; its end is not verified' },
+  name: { value: 'NAME', fallback: 'received', describe: 'With --plain: the name to store under' },
+  ...expectOptions,
+  ...commonOptions,
+}
 
 export const receiveCommandLine: CommandLine = {
-  command: COMMAND,
-  usage: ['[options] --port PORT [--out DIR]', '[options] --port PORT --out -   (standard output)'],
-  options: {
-    port: { type: 'string', requiresArg: true, describe: 'The port to listen on; 0 picks a free one' },
-    host: { type: 'string', requiresArg: true, describe: 'The address to listen on [default: all, IPv6 and IPv4]' },
-    out: {
-      type: 'string',
-      requiresArg: true,
-      describe: 'The folder to store in, made if missing; - is standard output, for one file [default: .]',
-    },
-    once: { type: 'boolean', describe: 'Exit after one successful transfer' },
-    count: { type: 'string', requiresArg: true, describe: 'Exit after so many successful transfers' },
-    wait: { type: 'string', requiresArg: true, describe: 'Give up when no sender has come for so many seconds' },
-    'if-exists': {
-      type: 'string',
-      requiresArg: true,
-      describe: 'When the name is taken: backup (store as file_bak.txt), overwrite, skip or fail [default: backup]',
-    },
-    accept: {
-      type: 'array',
-      requiresArg: true,
-      describe: 'Take only this MIME type, such as image/*; may be repeated',
-    },
-    'max-size': { type: 'string', requiresArg: true, describe: 'The most bytes of one file, such as 500M or 2GB' },
-    'max-files': { type: 'string', requiresArg: true, describe: 'The most files of one transfer [default: 100000]' },
-    'max-connections': { type: 'string', requiresArg: true, describe: 'The most connections at once [default: 256]' },
-    'allow-hidden': { type: 'boolean', describe: 'Take names that begin with a dot, such as .bashrc' },
-    ...commonOptions,
-  },
+  command: 'tcp-recv',
+  purpose: 'receive files over TCP',
+  usage: [
+    '[options] --port PORT [--out DIR]',
+    '[options] --port PORT --out -   (standard output)',
+    '[options] --connect HOST --port PORT [--out DIR]',
+  ],
+  options,
   examples: [
-    ['$0 --port 9000 --out dir', 'Store what comes into dir until Ctrl-C'],
-    ['path=$($0 --once --port 9000 --out dir)', 'Receive one transfer and print the path of each file'],
-    ['$0 --port 9000 --out - | tar -x', 'Pass one file on, and fail unless its end is verified'],
-    ['$0 --port 0 --json --once --out dir', 'Any free port, told by the first line of JSON'],
+    ['tcp-recv --port 9000 --out dir', 'Store what comes into dir until Ctrl-C'],
+    ['path=$(tcp-recv --once --port 9000 --out dir)', 'Receive one transfer, print the path of each file'],
+    ['tcp-recv --port 9000 --out - | tar -x', 'Pass one file on; fail unless its end is verified'],
+    ['tcp-recv --port 0 --json --once --out dir', 'Any free port, told by the first line of JSON'],
+    ['tcp-recv --connect host --port 9000 --out dir', 'Fetch from: tcp-send --listen --port 9000 file.txt'],
+    ['tcp-recv --plain --port 9000 --name file.txt', 'Receive from: nc -N host 9000 <file.txt'],
   ],
   epilogue: exitCodesHelp,
 }
 
 export async function receiveCommand(argv: string[]): Promise<number> {
-  return await run(COMMAND, async (context) => {
-    const args = await parseArguments(receiveCommandLine, packageVersion(), argv)
-    if (typeof args === 'string') process.stdout.write(`${args}\n`)
-    else await receiveWith(args, context)
-  })
+  return await runCommand(receiveCommandLine, argv, receiveWith)
 }
 
 async function receiveWith(args: Arguments, context: Context): Promise<void> {
-  const options = readOptions(args)
-  const toOutput = options.out === '-'
+  const call = readCall(args)
+  const output = call.out === '-' ? standardOutput() : null
   // Standard output carries the file, so what else would go there goes to stderr.
-  const output = toOutput ? standardOutput() : null
-  const reporter = await reporterFor(COMMAND, args, context, toOutput ? process.stderr : process.stdout, (event) =>
-    event.event === 'stored' && !toOutput ? event.path : null,
-  )
+  const stdout = output ? process.stderr : process.stdout
+  const reporter = await reporterFor('tcp-recv', args, context, stdout, output ? () => null : printedLine)
+  const exec = args.text('exec')
   try {
-    await receive({ ...options, out: output ?? options.out, signal: context.signal, onEvent: reporter.onEvent })
+    await receive({
+      ...call,
+      out: output ?? call.out,
+      signal: context.signal,
+      onEvent: reporter.onEvent,
+      afterStored: exec === undefined ? undefined : (await import('./exec.js')).runAfter(exec, context.signal),
+    })
   } finally {
     output?.destroy()
     reporter.close()
   }
 }
 
-function readOptions(args: Arguments): ReceiveOptions & { out: string } {
+/** What a script reads: the path of a stored file, or a message as one line that cannot be mistaken for two. */
+function printedLine(event: TransferEvent): string | null {
+  if (event.event === 'message') return printable(event.text, Number.POSITIVE_INFINITY)
+  return event.event === 'stored' ? event.path : null
+}
+
+type Call = ReceiveOptions & { out: string }
+
+function readCall(args: Arguments): Call {
   const [stray] = args.positionals
-  if (stray !== undefined) throw usage(`"${stray}" is not an option; the folder is given with --out`)
-  const port = args.text('port')
-  if (port === undefined) throw usage('--port is needed: tcp-recv --port 9000 --out dir')
-  const count = args.text('count')
-  if (args.flag('once') && count !== undefined) throw usage('--once and --count exclude each other')
+  if (stray !== undefined) throw usage(`"${printable(stray)}" is not an option; the folder is given with --out`)
   const out = args.text('out') ?? '.'
   if (out === '') throw usage('--out is empty')
-  if (out === '-' && count !== undefined) throw usage('--out - takes one file, so --count does not go with it')
   const accept = args.list('accept')
-  const maxSize = args.text('max-size')
   for (const type of accept) {
-    if (!isTypePattern(type)) throw usage(`--accept must be a MIME type such as text/plain or image/*, not "${type}"`)
+    if (!isTypePattern(type))
+      throw usage(`--accept must be a MIME type such as text/plain or image/*, not "${printable(type)}"`)
   }
+  const exec = args.text('exec')
+  if (exec !== undefined && splitCommand(exec).length === 0) throw usage('--exec is empty')
+  const maxSize = args.text('max-size')
   return {
-    port: parseInteger('--port', port, 0, 65535),
-    host: args.text('host'),
+    ...readPlace(args, out),
+    ...readPlain(args),
     out,
-    count: args.flag('once') ? 1 : readCount(args, 'count'),
-    wait: readSeconds(args, 'wait'),
-    timeout: readTimeout(args),
-    ifExists: parseChoice('--if-exists', args.text('if-exists') ?? 'backup', ifExistsChoices),
     accept,
+    wait: readSeconds(args, 'wait'),
+    timeout: readSeconds(args, 'timeout'),
+    ifExists: parseChoice('--if-exists', args.text('if-exists') ?? 'backup', ifExistsChoices),
     maxSize: maxSize === undefined ? undefined : parseSize('--max-size', maxSize),
     maxFiles: readCount(args, 'max-files'),
     maxConnections: readCount(args, 'max-connections'),
     allowHidden: args.flag('allow-hidden'),
+    textOnly: args.flag('text-only'),
   }
 }
 
-function readCount(args: Arguments, name: string): number | undefined {
-  const text = args.text(name)
-  return text === undefined ? undefined : parseInteger(`--${name}`, text, 1, 1_000_000_000)
+/** Where the sender is met, and how often. */
+function readPlace(args: Arguments, out: string): Pick<Call, 'port' | 'host' | 'connect' | 'count'> {
+  const port = args.text('port')
+  const connect = args.text('connect')
+  const count = readCount(args, 'count')
+  const once = args.flag('once')
+  if (port === undefined) throw usage('--port is needed: tcp-recv --port 9000 --out dir')
+  if (once && count !== undefined) throw usage('--once and --count exclude each other')
+  if (out === '-' && count !== undefined) throw usage('--out - takes one file, so --count does not go with it')
+  if (connect === '') throw usage('--connect is empty')
+  if (connect !== undefined && count !== undefined)
+    throw usage('--connect makes one transfer, so --count does not go with it')
+  if (connect !== undefined && args.text('host') !== undefined)
+    throw usage('--host is for listening, --connect names the sender')
+  return {
+    port: parseInteger('--port', port, connect === undefined ? 0 : 1, 65535),
+    host: connect ?? args.text('host'),
+    connect: connect !== undefined,
+    count: once ? 1 : count,
+  }
+}
+
+function readPlain(args: Arguments): Pick<Call, 'plain' | 'name' | 'expect'> {
+  const plain = args.flag('plain')
+  const name = args.text('name')
+  const expect = readExpectation(args)
+  if (!plain && name !== undefined) throw usage('--name is for --plain; otherwise the sender names the file')
+  if (!plain && isExpecting(expect))
+    throw usage('--expect-size and --expect-blake3 are for --plain here; otherwise all is verified')
+  if (plain && args.flag('text-only')) throw usage('--text-only needs the protocol, so --plain does not go with it')
+  if (plain && args.list('accept').length > 0)
+    throw usage('--accept needs the protocol, so --plain does not go with it')
+  return { plain, name, expect }
 }
 
 /**

@@ -44,7 +44,7 @@ export async function createReporter(options: ReporterOptions): Promise<Reporter
     onEvent(event) {
       progress?.update(event)
       if (isShown(event)) {
-        const text = describeEvent(event)
+        const text = describeEvent(event, command === 'tcp-recv' ? 'send' : 'receive')
         if (text !== null) progress?.line(`${command}: ${text}`)
       }
       if (json) stdout.write(`${JSON.stringify({ v: EVENTS_VERSION, ...event })}\n`)

@@ -1,95 +1,149 @@
 /** `tcp-send`: its options, and the call of the library that they stand for. */
-
-import { basename } from 'node:path'
-import type { Readable } from 'node:stream'
+import { isatty } from 'node:tty'
 import { type SendOptions, send } from '../send.js'
-import { type Arguments, type CommandLine, parseArguments } from './arguments.js'
-import { commonOptions, exitCodesHelp, packageVersion, readSeconds, readTimeout, reporterFor } from './common.js'
-import { type Context, run } from './run.js'
-import { parseDigest, parseInteger, parseSize, usage } from './values.js'
-
-const COMMAND = 'tcp-send'
+import type { Arguments, CommandLine, OptionTable } from './arguments.js'
+import {
+  commonOptions,
+  exitCodesHelp,
+  expectOptions,
+  readCount,
+  readExpectation,
+  readSeconds,
+  reporterFor,
+  runCommand,
+} from './common.js'
+import type { Context } from './run.js'
+import { parseInteger, usage } from './values.js'
 
 /** The name of standard input when nobody gave it one. */
 const STDIN_NAME = 'stdin'
 
-export const sendCommandLine: CommandLine = {
-  command: COMMAND,
-  usage: ['[options] PATH... HOST PORT', '[options] --name NAME - HOST PORT   (standard input)'],
-  options: {
-    name: { type: 'string', requiresArg: true, describe: "The name to offer instead of the file's own" },
-    wait: { type: 'string', requiresArg: true, describe: 'Keep trying to connect for so many seconds' },
-    'expect-size': {
-      type: 'string',
-      requiresArg: true,
-      describe: 'Fail unless the input has exactly this size; nothing is stored then',
-    },
-    'expect-blake3': {
-      type: 'string',
-      requiresArg: true,
-      describe: 'Fail unless the input has this BLAKE3 digest; nothing is stored then',
-    },
-    ...commonOptions,
+const options: OptionTable = {
+  name: { value: 'NAME', describe: "The name to offer instead of the file's own" },
+  text: {
+    value: 'MESSAGE',
+    describe: 'Send a message instead of a file; the receiver prints it (- reads standard input)',
   },
+  wait: { value: 'SECONDS', describe: 'Keep trying to connect, or waiting for a receiver, for so many seconds' },
+  listen: { describe: 'Wait for receivers to connect (tcp-recv --connect) instead of connecting' },
+  port: { value: 'PORT', describe: 'With --listen: the port; 0 picks a free one' },
+  host: { value: 'ADDRESS', fallback: 'all', describe: 'With --listen: the address to listen on' },
+  count: { value: 'N', fallback: '1', describe: 'With --listen: exit after so many successful transfers; 0 never' },
+  'max-connections': { value: 'N', fallback: '256', describe: 'With --listen: the most connections at once' },
+  plain: { describe: 'Speak no protocol: the bytes of one file, then the end; nothing is confirmed' },
+  ...expectOptions,
+  ...commonOptions,
+}
+
+export const sendCommandLine: CommandLine = {
+  command: 'tcp-send',
+  purpose: 'send files over TCP',
+  usage: [
+    '[options] PATH... HOST PORT',
+    '[options] --name NAME - HOST PORT   (standard input)',
+    '[options] --listen --port PORT PATH...',
+    '[options] --text MESSAGE HOST PORT',
+  ],
+  options,
   examples: [
-    ['$0 file.txt host 9000', 'Send a file to: tcp-recv --port 9000 --out dir'],
-    ['$0 a.txt b.txt host 9000', 'Send two files over one connection'],
-    ['pg_dump db | $0 --name db.sql - host 9000', 'Send what a command writes; use "set -o pipefail"'],
-    ['$0 --wait 60 file.txt host 9000', 'The receiver may be started up to a minute later'],
+    ['tcp-send file.txt host 9000', 'Send a file to: tcp-recv --port 9000 --out dir'],
+    ['tcp-send a.txt b.txt host 9000', 'Send two files over one connection'],
+    ['pg_dump db | tcp-send --name db.sql - host 9000', 'Send what a command writes; use "set -o pipefail"'],
+    ['tcp-send --wait 60 file.txt host 9000', 'The receiver may be started up to a minute later'],
+    ['tcp-send --listen --port 9000 file.txt', 'For a receiver behind a NAT: tcp-recv --connect host --port 9000'],
+    ['tcp-send --plain file.txt host 9000', 'Send to: nc -l 9000 >file.txt'],
+    ['tcp-send --text "build 42 is up" host 9000', 'Send a message'],
   ],
   epilogue: exitCodesHelp,
 }
 
 export async function sendCommand(argv: string[]): Promise<number> {
-  return await run(COMMAND, async (context) => {
-    const args = await parseArguments(sendCommandLine, packageVersion(), argv)
-    if (typeof args === 'string') process.stdout.write(`${args}\n`)
-    else await sendWith(args, context)
-  })
+  return await runCommand(sendCommandLine, argv, sendWith)
 }
 
 async function sendWith(args: Arguments, context: Context): Promise<void> {
-  const { sources, usesInput, ...options } = readOptions(args)
-  const reporter = await reporterFor(COMMAND, args, context, process.stdout, () => null)
-  if (usesInput && process.stdin.isTTY) reporter.note('reading standard input from the terminal; Ctrl-D ends it')
+  const { usesInput, ...call } = readCall(args)
+  const reporter = await reporterFor('tcp-send', args, context, process.stdout, () => null)
+  if (usesInput && isatty(0)) reporter.note('reading standard input from the terminal; Ctrl-D ends it')
   try {
-    await send({ ...options, sources, signal: context.signal, onEvent: reporter.onEvent })
+    await send({ ...call, signal: context.signal, onEvent: reporter.onEvent })
   } finally {
-    // Not read to its end, it would keep the process waiting for it.
-    if (usesInput) process.stdin.destroy()
     reporter.close()
   }
 }
 
-function readOptions(args: Arguments): SendOptions & { usesInput: boolean } {
-  const port = args.positionals.at(-1)
-  const host = args.positionals.at(-2)
-  const paths = args.positionals.slice(0, -2)
-  if (port === undefined || host === undefined || paths.length === 0) {
-    throw usage('a path, a host and a port are needed: tcp-send file.txt host 9000')
+type Call = SendOptions & { usesInput: boolean }
+
+function readCall(args: Arguments): Call {
+  const listen = args.flag('listen')
+  const { paths, host, port } = listen ? readListening(args) : readDestination(args)
+  const sources = readSources(args, paths)
+  const plain = args.flag('plain')
+  const expect = readExpectation(args)
+  const single = paths.length + (args.text('text') === undefined ? 0 : 1) === 1
+  if (plain && !single) throw usage('--plain sends a single file: without the protocol nothing tells where one ends')
+  if (plain && args.text('text') !== undefined) throw usage('--text needs the protocol, so --plain does not go with it')
+  if (plain && args.text('name') !== undefined) throw usage('--plain sends no name, so --name does not go with it')
+  if ((expect.size ?? expect.blake3) !== undefined && !single) {
+    throw usage('--expect-size and --expect-blake3 are for a single path')
   }
-  if (host === '') throw usage('the host is empty')
-  const name = args.text('name')
-  const single = paths.length === 1
-  if (name !== undefined && !single) throw usage('--name is for a single path')
-  if (paths.filter((path) => path === '-').length > 1) throw usage('standard input (-) can be sent only once')
-  const size = args.text('expect-size')
-  const blake3 = args.text('expect-blake3')
-  if ((size ?? blake3) !== undefined && !single) throw usage('--expect-size and --expect-blake3 are for a single path')
+  const count = readCount(args, 'count', 0) ?? 1
+  const usesInput = paths.includes('-') || args.text('text') === '-'
+  if (usesInput && count !== 1) throw usage('standard input can be sent only once, so --count does not go with it')
   return {
-    usesInput: paths.includes('-'),
-    sources: paths.map((path) => (path === '-' ? standardInput(name) : { path, name: name ?? basename(path) })),
-    host,
-    port: parseInteger('the port', port, 1, 65535),
+    ...{ usesInput, sources, listen, host, port, plain, expect },
+    count: count === 0 ? Number.POSITIVE_INFINITY : count,
     wait: readSeconds(args, 'wait'),
-    timeout: readTimeout(args),
-    expect: {
-      size: size === undefined ? undefined : parseSize('--expect-size', size),
-      blake3: blake3 === undefined ? undefined : parseDigest('--expect-blake3', blake3),
-    },
+    timeout: readSeconds(args, 'timeout'),
+    maxConnections: readCount(args, 'max-connections'),
   }
 }
 
-function standardInput(name = STDIN_NAME): { stream: Readable; name: string; label: string } {
-  return { stream: process.stdin, name, label: 'standard input' }
+interface Destination {
+  paths: string[]
+  host: string | undefined
+  port: number
+}
+
+/** `PATH... HOST PORT`, or `HOST PORT` for a message. */
+function readDestination(args: Arguments): Destination {
+  for (const name of ['port', 'host', 'count', 'max-connections']) {
+    if (args.text(name) !== undefined) throw usage(`--${name} is for --listen; otherwise give: PATH... HOST PORT`)
+  }
+  const paths = args.positionals.slice(0, -2)
+  const [host, port] = args.positionals.slice(-2)
+  const isComplete = args.text('text') === undefined ? paths.length > 0 : args.positionals.length >= 2
+  if (host === undefined || port === undefined || !isComplete) {
+    throw usage('a path, a host and a port are needed: tcp-send file.txt host 9000')
+  }
+  if (host === '') throw usage('the host is empty')
+  return { paths, host, port: parseInteger('the port', port, 1, 65535) }
+}
+
+function readListening(args: Arguments): Destination {
+  const port = args.text('port')
+  if (port === undefined) throw usage('--listen needs a port: tcp-send --listen --port 9000 file.txt')
+  if (args.positionals.length === 0 && args.text('text') === undefined) {
+    throw usage('a path is needed: tcp-send --listen --port 9000 file.txt')
+  }
+  return { paths: args.positionals, host: args.text('host'), port: parseInteger('--port', port, 0, 65535) }
+}
+
+function readSources(args: Arguments, paths: string[]): SendOptions['sources'] {
+  const name = args.text('name')
+  const text = args.text('text')
+  if (text !== undefined && paths.length > 0)
+    throw usage('--text sends a message instead of a file, so there is no path')
+  if (text !== undefined && name !== undefined) throw usage('a message has no name, so --name does not go with --text')
+  if (text !== undefined) return [{ text: text === '-' ? process.stdin : text }]
+  if (name !== undefined && paths.length > 1) throw usage('--name is for a single path')
+  if (paths.filter((path) => path === '-').length > 1) throw usage('standard input (-) can be sent only once')
+  return paths.map((path) => {
+    if (path === '-') return standardInput(name)
+    return name === undefined ? path : { path, name }
+  })
+}
+
+function standardInput(name = STDIN_NAME): { fd: number; name: string; label: string } {
+  return { fd: 0, name, label: 'standard input' }
 }

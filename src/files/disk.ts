@@ -18,7 +18,13 @@ export const disk = {
       fs.write(fd, buffer, offset, length, position, (error, count) => (error ? reject(error) : resolve(count)))
     }),
   /** The blocking kin of `read` and `write`, for when the page cache serves them: see `blocking.ts`. */
-  readSync: fs.readSync as (fd: number, buffer: Uint8Array, offset: number, length: number, position: number) => number,
+  readSync: fs.readSync as (
+    fd: number,
+    buffer: Uint8Array,
+    offset: number,
+    length: number,
+    position: number | null,
+  ) => number,
   writeSync: fs.writeSync as (
     fd: number,
     buffer: Uint8Array,

@@ -10,6 +10,7 @@ export class OutputStore implements Store {
   readonly #output: Writable
   readonly #signal: AbortSignal
   #taken = false
+  #buffer: Buffer = Buffer.alloc(0)
 
   /** @param signal when aborted, a write that waits for a slow reader gives up with the signal's reason */
   constructor(output: Writable, signal: AbortSignal) {
@@ -23,10 +24,17 @@ export class OutputStore implements Store {
     if (this.#taken) throw refusal('policy', 'it writes to its standard output and takes one file')
     if (!this.#output.writable) throw outputTrouble(this.#output.errored)
     this.#taken = true
-    return { write: (bytes) => this.#write(Buffer.from(bytes)), commit: () => this.#commit(), discard: async () => {} }
+    return { write: (bytes) => this.#write(this.#keep(bytes)), commit: () => this.#commit(), discard: async () => {} }
   }
 
   async close(): Promise<void> {}
+
+  /** A copy that lasts until the write is done. One piece is written at a time, so one buffer serves them all. */
+  #keep(bytes: Buffer): Buffer {
+    if (bytes.length > this.#buffer.length) this.#buffer = Buffer.allocUnsafeSlow(bytes.length)
+    bytes.copy(this.#buffer)
+    return this.#buffer.subarray(0, bytes.length)
+  }
 
   async #write(bytes: Buffer): Promise<void> {
     const output = this.#output
@@ -55,7 +63,7 @@ export class OutputStore implements Store {
 }
 
 function outputTrouble(error: Error | null): TransferError {
-  const closed = error === null || errno(error) === 'EPIPE'
+  const closed = error === null || ['EPIPE', 'ERR_STREAM_DESTROYED'].includes(errno(error) ?? '')
   const what = closed ? 'its reader has closed it' : describe(error)
   return new TransferError('local-file', `cannot write to the output: ${what}`, {
     reason: 'output',

@@ -23,4 +23,6 @@ export interface StoredAs {
   name: string
   /** The path on this machine, which it is not. */
   path: string
+  /** For a message, which has neither: what it says. */
+  text?: string
 }

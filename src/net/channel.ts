@@ -9,6 +9,7 @@
  * - Whatever goes wrong first is the error that everyone waiting gets; `fail` sends a last word and then lingers, because
  *   closing with unread bytes makes TCP reset the connection and destroy that word on its way (RFC 1122, 4.2.2.13).
  */
+import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { asTransferError, TransferError } from '../errors.js'
 import { encode } from '../protocol/encode.js'
@@ -21,8 +22,10 @@ const LINGER = 1_000
 export interface ChannelOptions {
   /** Milliseconds without progress after which everyone waiting gets a `timeout` error. */
   timeout: number
-  /** The last bytes to send to the peer when the channel fails. */
-  farewell(error: TransferError): Uint8Array
+  /** The last bytes to send to the peer when the channel fails. Without it the connection is reset instead. */
+  farewell?: (error: TransferError) => Uint8Array
+  /** True where the protocol is not spoken: no heartbeats. */
+  plain?: boolean
 }
 
 /** Takes bytes that are valid only until it returns: what it needs longer, also behind a promise, it copies. */
@@ -31,7 +34,8 @@ export type Consumer = (bytes: Buffer) => void | Promise<void>
 export class Channel {
   readonly #socket: Duplex
   readonly #timeout: number
-  readonly #farewell: (error: TransferError) => Uint8Array
+  readonly #farewell: ChannelOptions['farewell']
+  readonly #heartbeats: boolean
   readonly #clock: NodeJS.Timeout
   #consume: Consumer = () => {}
   #receiving: { resolve(): void; reject(error: Error): void } | null = null
@@ -50,10 +54,11 @@ export class Channel {
   /** Settles when the socket is closed and nothing of it is left. Never rejects. */
   readonly closed: Promise<void>
 
-  constructor(socket: Duplex, { timeout, farewell }: ChannelOptions) {
+  constructor(socket: Duplex, { timeout, farewell, plain = false }: ChannelOptions) {
     this.#socket = socket
     this.#timeout = timeout
     this.#farewell = farewell
+    this.#heartbeats = !plain
     this.closed = new Promise((resolve) => socket.once('close', resolve))
     socket.once('end', () => this.#onEnd())
     socket.on('error', (error: NodeJS.ErrnoException) => this.#onError(error))
@@ -101,10 +106,17 @@ export class Channel {
     })
   }
 
-  /** Ends our direction: all has been said. The other direction stays open. */
-  finish(): void {
+  /** Ends our direction: all has been said. The other one stays open. Resolves when the kernel has it all. */
+  finish(): Promise<void> {
+    if (this.#error) return Promise.reject(this.#error)
     this.#finished = true
-    this.#socket.end()
+    return new Promise((resolve, reject) => {
+      this.#writers.add(reject)
+      this.#socket.end(() => {
+        this.#writers.delete(reject)
+        resolve()
+      })
+    })
   }
 
   /** The first error wins: everyone waiting gets it, and the peer gets the farewell if the connection still carries it. */
@@ -115,7 +127,8 @@ export class Channel {
     for (const reject of this.#writers) reject(error)
     this.#writers.clear()
     this.#failed.abort(error)
-    void this.close(this.#farewell(error))
+    if (this.#farewell) void this.close(this.#farewell(error))
+    else this.#reset()
   }
 
   /** Ends our direction after `farewell`, drops what still comes until the peer ends too, for at most a second. */
@@ -133,6 +146,13 @@ export class Channel {
     else socket.once('finish', destroy)
     await this.closed
     clearTimeout(deadline)
+  }
+
+  /** Without a farewell a close would look like the end of a file; a reset does not. */
+  #reset(): void {
+    clearInterval(this.#clock)
+    if (this.#socket instanceof Socket) this.#socket.resetAndDestroy()
+    else this.#socket.destroy()
   }
 
   #isWaiting(): boolean {
@@ -184,7 +204,7 @@ export class Channel {
     }
     // Only after our opening, and only if the kernel takes what we write: never a growing queue.
     const quiet = now - this.#lastWrite >= HEARTBEAT_INTERVAL && this.#socket.writableLength === 0
-    if (quiet && this.#speaking && !this.#finished) {
+    if (quiet && this.#heartbeats && this.#speaking && !this.#finished) {
       this.#lastWrite = now
       this.#socket.write(encode.heartbeat())
     }

@@ -3,6 +3,7 @@ import { connect, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { interruption, TransferError } from '../errors.js'
 import { formatAddress } from './address.js'
+import { onread } from './feed.js'
 
 /**
  * How long one of several addresses of a host may take before the next is tried, in milliseconds. Node's default of
@@ -22,6 +23,8 @@ export interface DialOptions {
   /** How long to keep trying, in milliseconds; 0 tries once. */
   wait: number
   signal: AbortSignal
+  /** Read in large pieces, for a side that receives. `feed` must be called on the socket. */
+  largeReads?: boolean
 }
 
 /** A connected socket. Throws a `connect` error once `wait` has passed, or the interruption when `signal` is aborted. */
@@ -42,14 +45,15 @@ export async function dial(options: DialOptions): Promise<Socket> {
   }
 }
 
-function connectOnce({ host, port, timeout, signal }: DialOptions): Promise<Socket> {
+function connectOnce({ host, port, timeout, signal, largeReads = false }: DialOptions): Promise<Socket> {
   return new Promise((resolve, reject) => {
-    const socket = connect({
+    const socket: Socket = connect({
       host,
       port,
       allowHalfOpen: true,
       noDelay: true,
       autoSelectFamilyAttemptTimeout: ATTEMPT_TIMEOUT,
+      ...(largeReads ? { onread: onread(() => socket) } : {}),
     })
     const timer = setTimeout(() => socket.destroy(timedOut(timeout)), timeout)
     const interrupt = () => socket.destroy(interruption(signal))

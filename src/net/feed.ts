@@ -17,15 +17,25 @@ type Sink = (bytes: Buffer) => void | Promise<void>
 /** One for the process: a read is consumed, or copied, before the next one of any connection begins. */
 let shared: Buffer | undefined
 
+/** What takes a socket's bytes; false pauses it. */
 const sinks = new WeakMap<Duplex, (bytes: Buffer) => boolean>()
 
-/** Options that make a socket read into the shared buffer once `feed` is called on it, and pause until then. */
-function onread(find: () => Duplex): OnReadOpts {
+/** What came before there was a sink: a socket that dialled reads from the moment it is connected. */
+const early = new WeakMap<Duplex, Buffer>()
+
+/** The option that makes a socket read into the shared buffer, for `feed` to pass on. `find` gives that socket. */
+export function onread(find: () => Duplex): OnReadOpts {
   shared ??= Buffer.allocUnsafeSlow(READ_SIZE)
   const buffer = shared
   return {
     buffer,
-    callback: (length) => sinks.get(find())?.(buffer.subarray(0, length)) ?? true,
+    callback: (length) => {
+      const socket = find()
+      const sink = sinks.get(socket)
+      if (sink) return sink(buffer.subarray(0, length))
+      early.set(socket, Buffer.from(buffer.subarray(0, length)))
+      return false
+    },
   }
 }
 
@@ -55,5 +65,6 @@ export function feed(socket: Duplex, sink: Sink): void {
   }
   sinks.set(socket, take)
   socket.on('data', take)
-  socket.resume()
+  const first = early.get(socket)
+  if (!first || take(first)) socket.resume()
 }

@@ -9,7 +9,6 @@
  *
  * A heartbeat may stand between any two frames after the greeting.
  */
-import { printable } from '../text.js'
 import { CHUNK, FRAME_HEADER, MAX_CONTROL, MAX_DATA, RECEIVER_MAGIC, SENDER_MAGIC, VERSION } from './limits.js'
 import {
   type FrameName,
@@ -19,6 +18,7 @@ import {
   type ReceiverMessage,
   type SenderMessage,
 } from './messages.js'
+import { describeStranger } from './strangers.js'
 
 const EMPTY = Buffer.alloc(0)
 
@@ -121,7 +121,7 @@ class FrameDecoder {
   #checkMagic(start: Buffer): void {
     const text = start.toString('latin1')
     if (this.#magic.startsWith(text)) return
-    throw new ProtocolError(`expected "${this.#magic}", got "${printable(text, 40)}"`, 'magic')
+    throw new ProtocolError(describeStranger(start), 'magic')
   }
 
   #readHeader(unit: Buffer): void {

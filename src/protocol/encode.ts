@@ -32,7 +32,8 @@ export const encode = {
   senderOpening: () => opening(SENDER_MAGIC),
   /** The receiver's first bytes, once it has read the sender's. */
   receiverOpening: () => opening(RECEIVER_MAGIC),
-  header: (header: Header) => controlFrame('header', header),
+  header: ({ message, ...header }: Header) =>
+    controlFrame('header', message ? { ...header, '!message': true } : header),
   end: (end: End) => controlFrame('end', end),
   abort: (abort: Abort) => controlFrame('abort', abort),
   finished: (finished: Finished) => controlFrame('finished', finished),

@@ -15,6 +15,9 @@ export const MAX_CONTROL = 64 * 1024
 /** Bytes before a frame's payload: one of type and four of length, big-endian. */
 export const FRAME_HEADER = 5
 
+/** The most bytes of a message: both sides hold it in memory. */
+export const MAX_MESSAGE = 64 * 1024
+
 /** The first eight bytes of each direction say whose they are, so that two of a kind notice. */
 export const SENDER_MAGIC = 'tcp-send'
 export const RECEIVER_MAGIC = 'tcp-recv'
@@ -24,3 +27,6 @@ export const HEADER_DEADLINE = 10_000
 
 /** A side that has sent nothing for this long sends a heartbeat, in milliseconds: silence always means trouble. */
 export const HEARTBEAT_INTERVAL = 1_000
+
+/** The largest time of an entry, either side of 1970, in milliseconds: what a JavaScript date holds (ECMA-262, 21.4.1.1). */
+export const MAX_TIME = 8_640_000_000_000_000

@@ -5,6 +5,7 @@
  */
 import { TransferError } from '../errors.js'
 import { printable } from '../text.js'
+import { MAX_TIME } from './limits.js'
 
 /** The types of a frame, each one ASCII letter on the wire. */
 export const frameTypes = {
@@ -39,13 +40,15 @@ export interface Header {
   mtime: number | null
   /** Permission bits, or null. The receiver keeps only 0o777 of them. */
   mode: number | null
+  /** True for a message: it is shown, and not stored. On the wire `"!message": true`, since who ignored it would store a file. */
+  message?: boolean
 }
 
 /** Closes an entry: all its bytes have been sent. */
 export interface End {
   bytes: number
-  /** The BLAKE3 of all the entry's bytes, 64 lower-case hexadecimal digits. */
-  blake3: string
+  /** The BLAKE3 of all the entry's bytes, 64 lower-case hexadecimal digits; null from a sender that cannot compute it. */
+  blake3: string | null
 }
 
 /** The sender gives up the current entry, or, with `entry` null, the whole transfer. */
@@ -65,7 +68,8 @@ export interface Stored {
   entry: number
   name: string
   bytes: number
-  blake3: string
+  /** Of the bytes that it stored; null from a receiver that cannot compute it, and so has compared nothing. */
+  blake3: string | null
 }
 
 /** The receiver does not take the entry, or, with `entry` null, the whole transfer. */
@@ -137,6 +141,10 @@ export class Fields {
     return this.#take(name, 'a string', (value): value is string => typeof value === 'string' && value.isWellFormed())
   }
 
+  boolean(name: string): boolean {
+    return this.#take(name, 'true or false', (value) => typeof value === 'boolean')
+  }
+
   /** A whole number from 0 (or `minimum`) to `maximum`, by default the largest that a double counts exactly (2^53 - 1). */
   integer(name: string, minimum = 0, maximum = Number.MAX_SAFE_INTEGER): number {
     return this.#take(
@@ -185,9 +193,6 @@ export class Fields {
   }
 }
 
-/** The largest time that a JavaScript date can hold, in milliseconds either side of 1970 (ECMA-262, 21.4.1.1). */
-const MAX_TIME = 8_640_000_000_000_000
-
 /** How each control frame's payload becomes a message. */
 export const parsers = {
   greeting: (payload: Uint8Array): Greeting => {
@@ -201,7 +206,9 @@ export const parsers = {
   },
   header: (payload: Uint8Array): Header => {
     const fields = new Fields('header', payload)
+    const message = fields.optional('!message', (name) => fields.boolean(name)) ?? false
     return fields.finish({
+      ...(message ? { message } : {}),
       name: fields.string('name'),
       size: fields.optional('size', (name) => fields.integer(name)),
       type: fields.optional('type', (name) => fields.mediaType(name)) ?? 'application/octet-stream',
@@ -211,7 +218,10 @@ export const parsers = {
   },
   end: (payload: Uint8Array): End => {
     const fields = new Fields('end', payload)
-    return fields.finish({ bytes: fields.integer('bytes'), blake3: fields.digest('blake3') })
+    return fields.finish({
+      bytes: fields.integer('bytes'),
+      blake3: fields.optional('blake3', (name) => fields.digest(name)),
+    })
   },
   abort: (payload: Uint8Array): Abort => {
     const fields = new Fields('abort', payload)
@@ -231,7 +241,7 @@ export const parsers = {
       entry: fields.integer('entry'),
       name: fields.string('name'),
       bytes: fields.integer('bytes'),
-      blake3: fields.digest('blake3'),
+      blake3: fields.optional('blake3', (name) => fields.digest(name)),
     })
   },
   refused: (payload: Uint8Array): Refused => {

@@ -1,0 +1,73 @@
+/** Completion scripts for shells, made from the option tables. */
+import type { CommandLine, Option } from './arguments.js'
+import type { Shell } from './shells.js'
+
+/** The script that `--completion SHELL` prints. */
+export function completion(line: CommandLine, shell: Shell): string {
+  const options: [string, Option][] = [
+    ...Object.entries(line.options),
+    ['help', { describe: 'Show help' }],
+    ['version', { describe: 'Show version number' }],
+  ]
+  return { bash, zsh, fish }[shell](line.command, options)
+}
+
+/** True if the option's value is a path. */
+function takesPath({ value }: Option): boolean {
+  return value === 'FILE' || value === 'DIR' || value === 'COMMAND'
+}
+
+function bash(command: string, options: [string, Option][]): string {
+  const cases = options.flatMap(([name, option]) => {
+    if (option.choices)
+      return [`    --${name}) COMPREPLY=($(compgen -W '${option.choices.join(' ')}' -- "$word")); return ;;`]
+    if (takesPath(option)) return [`    --${name}) COMPREPLY=($(compgen -f -- "$word")); return ;;`]
+    return option.value ? [`    --${name}) return ;;`] : []
+  })
+  const words = options.map(([name]) => `--${name}`).join(' ')
+  const name = `_${command.replace('-', '_')}`
+  return `# ${command}: eval "$(${command} --completion bash)"
+${name}() {
+  local word=\${COMP_WORDS[COMP_CWORD]}
+  case \${COMP_WORDS[COMP_CWORD-1]} in
+${cases.join('\n')}
+  esac
+  if [[ $word == -* ]]; then COMPREPLY=($(compgen -W '${words}' -- "$word"))
+  else COMPREPLY=($(compgen -f -- "$word"))
+  fi
+}
+complete -o filenames -F ${name} ${command}
+`
+}
+
+function zsh(command: string, options: [string, Option][]): string {
+  const lines = options.map(([name, option]) => {
+    const about = option.describe.replace(/['[\]:\\]/g, (character) => (character === "'" ? "'\\''" : `\\${character}`))
+    const values = option.choices ? `(${option.choices.join(' ')})` : takesPath(option) ? '_files' : ' '
+    const value = option.value ? `:${option.value}:${values}` : ''
+    return `  '${option.many ? '*' : ''}--${name}[${about}]${value}' \\`
+  })
+  return `#compdef ${command}
+# ${command}: eval "$(${command} --completion zsh)"
+_${command.replace('-', '_')}() {
+  _arguments -s \\
+${lines.join('\n')}
+  '*:file:_files'
+}
+compdef _${command.replace('-', '_')} ${command}
+`
+}
+
+function fish(command: string, options: [string, Option][]): string {
+  const lines = options.map(([name, option]) => {
+    const values = option.choices
+      ? ` -x -a '${option.choices.join(' ')}'`
+      : takesPath(option)
+        ? ' -r -F'
+        : option.value
+          ? ' -x'
+          : ''
+    return `complete -c ${command} -l ${name}${values} -d '${option.describe.replace(/['\\]/g, '\\$&')}'`
+  })
+  return `# ${command}: ${command} --completion fish | source\n${lines.join('\n')}\n`
+}

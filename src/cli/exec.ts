@@ -1,0 +1,48 @@
+/** `--exec`: a program that is run after each stored file. No shell sees anything that a peer said. */
+import { spawn } from 'node:child_process'
+import { TransferError } from '../errors.js'
+import type { StoredEvent } from '../events.js'
+
+/**
+ * The words of a command line: separated by spaces, kept together by single or double quotes. Nothing is expanded, and
+ * nothing that is known of a file is ever put into it.
+ */
+export function splitCommand(text: string): string[] {
+  const words = text.match(/(?:[^\s'"]|'[^']*'|"[^"]*")+/g) ?? []
+  return words.map((word) => word.replace(/'([^']*)'|"([^"]*)"/g, (_, single, double) => single ?? double))
+}
+
+/** The facts of a stored file in the environment of the program; the whole event is on its standard input as JSON. */
+function facts({ path, name, size, blake3, type, peer, verified }: StoredEvent): Record<string, string> {
+  return {
+    TCP_TRANSFER_PATH: path,
+    TCP_TRANSFER_NAME: name,
+    TCP_TRANSFER_SIZE: String(size),
+    TCP_TRANSFER_BLAKE3: blake3,
+    TCP_TRANSFER_TYPE: type,
+    TCP_TRANSFER_PEER: peer,
+    TCP_TRANSFER_VERIFIED: String(verified),
+  }
+}
+
+/** Runs `command` for a file; rejects if it cannot be started or does not end with 0. Its output goes to our stderr. */
+export function runAfter(command: string, signal: AbortSignal): (event: StoredEvent) => Promise<void> {
+  const [program = '', ...args] = splitCommand(command)
+  return (event) =>
+    new Promise((resolve, reject) => {
+      const failed = (how: string) => reject(new TransferError('hook', `--exec ${program} ${how}`))
+      const child = spawn(program, args, {
+        stdio: ['pipe', process.stderr, process.stderr],
+        env: { ...process.env, ...facts(event) },
+        signal,
+      })
+      child.once('error', (error) => failed(`could not be run: ${error.message}`))
+      child.once('close', (code, killed) => {
+        if (code === 0) resolve()
+        else failed(code === null ? `was ended by ${killed}` : `ended with exit status ${code}`)
+      })
+      // It need not read what it is given.
+      child.stdin.on('error', () => {})
+      child.stdin.end(`${JSON.stringify(event)}\n`)
+    })
+}

@@ -1,0 +1,225 @@
+/**
+ * Listening, for either command: connections come and go, some of them are transfers, and some condition ends it all.
+ * What a connection does is the caller's; here they are counted, limited, waited for and, at the end, stopped.
+ */
+import type { AddressInfo, Server, Socket } from 'node:net'
+import { asTransferError, interruption, refusal, TransferError } from './errors.js'
+import { type OnEvent, report } from './events.js'
+import { peerAddress } from './net/address.js'
+import { type DialOptions, dial } from './net/dial.js'
+import { listen } from './net/listen.js'
+
+/** One connection at work. */
+export interface Transfer {
+  /** Works until the connection has ended. Never rejects, but for an `onEvent` that throws. */
+  run(): Promise<TransferResult>
+  /** Ends it at once for `error`, telling the other side. */
+  fail(error: TransferError): void
+}
+
+export interface TransferResult {
+  /** True once the other side was taken for a partner: from then on a failure is a broken transfer, not a stray connection. */
+  admitted: boolean
+  files: number
+  bytes: number
+  /** The first thing that went wrong, on either side. */
+  failure: TransferError | null
+}
+
+/** What a connection is told about itself. */
+export interface Connection {
+  socket: Socket
+  /** Counts from 1. */
+  transfer: number
+  peer: string
+  /** Called when the other side turns out to be a partner. Throws a refusal if no more transfers are wanted. */
+  admit(): void
+}
+
+export interface ServeOptions {
+  port: number
+  host?: string | undefined
+  /** How many successful transfers end it. Default: no end. */
+  count?: number | undefined
+  /** Give up when no partner has come for so many milliseconds. Default: never. */
+  wait?: number | undefined
+  /** How long a transfer that broke may take to come back, in milliseconds. */
+  timeout: number
+  maxConnections?: number | undefined
+  signal?: AbortSignal | undefined
+  onEvent: OnEvent
+}
+
+/** What differs between a listening sender and a listening receiver. */
+export interface Role {
+  /** Whom it waits for, in messages. */
+  partner: 'sender' | 'receiver'
+  /** True once a transfer that failed cannot be made good by another: a stream has been read, or written to. */
+  isSpoiled(): boolean
+  start(connection: Connection): Transfer
+}
+
+export class Service {
+  readonly #options: ServeOptions
+  readonly #role: Role
+  /** Successful transfers still wanted. */
+  #wanted: number
+  /** Transfers under way: connections that were admitted. */
+  #admitted = 0
+  #connections = 0
+  readonly #active = new Set<Transfer>()
+  readonly #running = new Set<Promise<void>>()
+  /** The failure of the last transfer, while its partner may still come back. */
+  #broken: TransferError | null = null
+  #idle: NodeJS.Timeout | undefined
+  #hadPartner = false
+  #settle: (failure: TransferError | null) => void = () => {}
+  files = 0
+  bytes = 0
+
+  constructor(options: ServeOptions, role: Role) {
+    this.#options = options
+    this.#role = role
+    this.#wanted = options.count ?? Number.POSITIVE_INFINITY
+  }
+
+  /** Listens until enough transfers have succeeded; throws what ended it otherwise. */
+  async run(): Promise<void> {
+    const { signal, host, port, onEvent } = this.#options
+    const ended = new Promise<TransferError | null>((resolve) => {
+      this.#settle = resolve
+    })
+    const server = await listen({ host, port, onConnection: (socket) => this.#onConnection(socket) })
+    const interrupt = () => this.#settle(interruption(signal as AbortSignal))
+    signal?.addEventListener('abort', interrupt)
+    // It may have been aborted before, or while the server was starting.
+    if (signal?.aborted) interrupt()
+    const address = server.address() as AddressInfo
+    onEvent({ event: 'listening', address: address.address, port: address.port })
+    this.#watchIdle()
+    const failure = await ended
+    signal?.removeEventListener('abort', interrupt)
+    await this.#stop(server, failure)
+    if (failure) throw failure
+  }
+
+  /** Ends what is still under way, and waits until it has let go of its files. */
+  async #stop(server: Server, failure: TransferError | null): Promise<void> {
+    clearTimeout(this.#idle)
+    server.close()
+    const farewell = failure ?? refusal('busy', 'it has done what it waited for')
+    for (const transfer of this.#active) transfer.fail(farewell)
+    await Promise.allSettled(this.#running)
+  }
+
+  #onConnection(socket: Socket): void {
+    const running = this.#serve(socket)
+    this.#running.add(running)
+    running.catch((error) => this.#settle(asTransferError(error))).finally(() => this.#running.delete(running))
+  }
+
+  async #serve(socket: Socket): Promise<void> {
+    const { maxConnections = 256 } = this.#options
+    const number = ++this.#connections
+    const connection = { socket, transfer: number, peer: peerAddress(socket), admit: () => this.#admit() }
+    const transfer = this.#role.start(connection)
+    if (this.#active.size >= maxConnections) {
+      transfer.fail(refusal('busy', `it has ${maxConnections} connections already (--max-connections)`))
+    } else {
+      this.#active.add(transfer)
+    }
+    const result = await transfer.run()
+    this.#active.delete(transfer)
+    this.files += result.files
+    this.bytes += result.bytes
+    if (result.admitted) this.#onTransferEnd(result.failure)
+  }
+
+  #admit(): void {
+    if (this.#admitted >= this.#wanted) throw refusal('busy', 'it has all the transfers that it waited for')
+    this.#admitted++
+    this.#hadPartner = true
+    clearTimeout(this.#idle)
+  }
+
+  #onTransferEnd(failure: TransferError | null): void {
+    this.#admitted--
+    if (failure === null) {
+      this.#wanted--
+      this.#broken = null
+      if (this.#wanted === 0) this.#settle(null)
+    } else if (this.#role.isSpoiled()) {
+      this.#settle(failure)
+    } else if (failure.code !== 'refused') {
+      this.#broken = failure
+    }
+    this.#watchIdle()
+  }
+
+  /**
+   * Nothing is under way: how long may that last? A transfer that broke, and is still wanted, must come back within
+   * `timeout`; a partner that never came, or the next one that is wanted, must come within `wait`.
+   */
+  #watchIdle(): void {
+    if (this.#admitted > 0) return
+    clearTimeout(this.#idle)
+    const { wait, timeout } = this.#options
+    const { partner } = this.#role
+    const isCounting = this.#wanted !== Number.POSITIVE_INFINITY
+    if (this.#broken && isCounting) {
+      const { code, message, reason } = this.#broken
+      const text = `${message}; no ${partner} came back within ${timeout / 1000} seconds`
+      const failure = new TransferError(code, text, { reason, cause: this.#broken })
+      this.#idle = setTimeout(() => this.#settle(failure), timeout)
+    } else if (wait !== undefined && (isCounting || !this.#hadPartner)) {
+      const text = `no ${partner} came within ${wait / 1000} seconds`
+      const failure = new TransferError('timeout', text, { tell: 'it has stopped waiting' })
+      this.#idle = setTimeout(() => this.#settle(failure), wait)
+    }
+  }
+}
+
+/** Dialling instead: one connection, one transfer. */
+export async function dialled(
+  options: DialOptions & { onEvent: OnEvent },
+  start: (connection: Pick<Connection, 'socket' | 'transfer' | 'peer'>) => Transfer,
+): Promise<TransferResult> {
+  const { signal, onEvent } = options
+  const socket = await dial(options)
+  const peer = peerAddress(socket)
+  onEvent({ event: 'connected', transfer: 1, peer })
+  const transfer = start({ socket, transfer: 1, peer })
+  const interrupt = () => transfer.fail(interruption(signal))
+  signal.addEventListener('abort', interrupt)
+  if (signal.aborted) interrupt()
+  const result = await transfer.run()
+  signal.removeEventListener('abort', interrupt)
+  return result
+}
+
+export interface Summary {
+  files: number
+  bytes: number
+  seconds: number
+}
+
+/** Runs `work` to its summary: a failure that had no event yet gets one, and `done` is the last event in any case. */
+export async function conclude(
+  onEvent: OnEvent,
+  tally: { files: number; bytes: number },
+  work: () => Promise<void>,
+): Promise<Summary> {
+  const start = performance.now()
+  let failure: TransferError | null = null
+  try {
+    await work()
+  } catch (error) {
+    failure = asTransferError(error)
+    report(onEvent, { transfer: 0 }, failure)
+  }
+  const { files, bytes } = tally
+  const seconds = Math.round(performance.now() - start) / 1000
+  onEvent({ event: 'done', files, bytes, seconds, exitCode: failure?.exitCode ?? 0 })
+  if (failure) throw failure
+  return { files, bytes, seconds }
+}
