@@ -253,10 +253,9 @@ export class Incoming implements Transfer {
   }
 
   async #onAbort({ entry, code, reason }: SenderMessage & { kind: 'abort' }): Promise<void> {
-    const error = new TransferError('incomplete', `the sender gave up: ${printable(reason)}`, {
-      reason: printable(code, 40),
-      tell: 'given up',
-    })
+    // The sender's own code is part of the text only: as a reason it could pass for one of ours.
+    const text = `the sender gave up: ${printable(reason)} (${printable(code, 40)})`
+    const error = new TransferError('incomplete', text, { reason: 'aborted', tell: 'given up' })
     if (entry === null) throw error
     const current = this.#current
     if (!current) return

@@ -224,6 +224,7 @@ function remoteError(code: string, message: string): TransferError {
   const known = {
     digest: 'digest-mismatch',
     size: 'incomplete',
+    broken: 'incomplete',
     interrupted: 'incomplete',
     timeout: 'timeout',
   } as const

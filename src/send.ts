@@ -1,6 +1,6 @@
 /** Sending, from paths and streams to a summary: what `tcp-send` does, for a program. */
 import type { Readable } from 'node:stream'
-import { asTransferError, type TransferError } from './errors.js'
+import { asTransferError, TransferError } from './errors.js'
 import { type OnEvent, report } from './events.js'
 import type { Expectation } from './expect.js'
 import { DescriptorSource } from './files/descriptor-source.js'
@@ -100,6 +100,7 @@ async function inspect(
   let failure: TransferError | null = null
   for (const source of sources) {
     try {
+      checkOfferable(source)
       await source.inspect()
       ready.push(source)
     } catch (error) {
@@ -108,6 +109,21 @@ async function inspect(
     }
   }
   return { ready, failure }
+}
+
+/** The most bytes of a name that is offered. No receiver stores one of more than 255, and says so; this is for the wire. */
+const MAX_OFFERED = 4096
+
+function checkOfferable({ name, label }: Source): void {
+  const problem = !name.isWellFormed() ? 'is not Unicode' : Buffer.byteLength(name) > MAX_OFFERED ? 'is too long' : null
+  if (problem === null) return
+  throw new TransferError(
+    'local-file',
+    `${label}: its name ${problem} and cannot be sent; give it another with --name`,
+    {
+      reason: 'name',
+    },
+  )
 }
 
 type Tally = Pick<TransferResult, 'files' | 'bytes'>

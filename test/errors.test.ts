@@ -15,6 +15,7 @@ t.test('gives every kind of failure its own exit status, which never changes', a
       'digest-mismatch': 7,
       'local-file': 8,
       timeout: 9,
+      hook: 10,
       interrupted: 130,
       terminated: 143,
     },

@@ -182,7 +182,7 @@ export class StreamSource implements Source {
   constructor(stream: Readable, name: string, label: string) {
     this.#stream = stream
     this.name = name
-    this.label = label
+    this.label = printable(label)
     // The read that fails tells it; without a listener an error before the first read would end the process.
     stream.on('error', () => {})
   }

@@ -132,7 +132,9 @@ export class Fields {
   }
 
   #wrong(name: string, expected: string, value: unknown): ProtocolError {
-    const shown = value === undefined ? 'missing' : `${printable(JSON.stringify(value), 40)}`
+    // An object is not shown: turning a deep one into text would overflow the stack.
+    const isPlain = typeof value !== 'object' || value === null
+    const shown = value === undefined ? 'missing' : isPlain ? printable(JSON.stringify(value), 40) : 'something else'
     return new ProtocolError(`"${name}" of the ${this.#kind} frame must be ${expected}, and is ${shown}`)
   }
 
@@ -170,6 +172,13 @@ export class Fields {
       '64 lower-case hexadecimal digits',
       (value): value is string => typeof value === 'string' && /^[0-9a-f]{64}$/.test(value),
     )
+  }
+
+  /** `read(name)`, or null where the field, which must be there, is null. */
+  nullable<T>(name: string, read: (name: string) => T): T | null {
+    if (this.#values.get(name) !== null) return read(name)
+    this.#values.delete(name)
+    return null
   }
 
   /** `read(name)`, or null where the field is null or absent. */
@@ -210,7 +219,7 @@ export const parsers = {
     return fields.finish({
       ...(message ? { message } : {}),
       name: fields.string('name'),
-      size: fields.optional('size', (name) => fields.integer(name)),
+      size: fields.nullable('size', (name) => fields.integer(name)),
       type: fields.optional('type', (name) => fields.mediaType(name)) ?? 'application/octet-stream',
       mtime: fields.optional('mtime', (name) => fields.integer(name, -MAX_TIME, MAX_TIME)),
       mode: fields.optional('mode', (name) => fields.integer(name, 0, 0o177777)),
@@ -226,7 +235,7 @@ export const parsers = {
   abort: (payload: Uint8Array): Abort => {
     const fields = new Fields('abort', payload)
     return fields.finish({
-      entry: fields.optional('entry', (name) => fields.integer(name)),
+      entry: fields.nullable('entry', (name) => fields.integer(name)),
       code: fields.string('code'),
       reason: fields.string('reason'),
     })
@@ -247,7 +256,7 @@ export const parsers = {
   refused: (payload: Uint8Array): Refused => {
     const fields = new Fields('refused', payload)
     return fields.finish({
-      entry: fields.optional('entry', (name) => fields.integer(name)),
+      entry: fields.nullable('entry', (name) => fields.integer(name)),
       code: fields.string('code'),
       reason: fields.string('reason'),
     })

@@ -30,19 +30,22 @@ t.test('refuses a magic at its first wrong byte, without waiting for the rest', 
   for (let place = 0; place < MAGIC.length; place++) {
     const decoder = new SenderDecoder()
     t.strictSame(decode(decoder, bytewise(MAGIC.subarray(0, place))).error, null)
-    t.match(decode(decoder, [hex('58')]).error, breach(/^expected "tcp-send", got ".*X"$/, 'magic'))
+    t.match(
+      decode(decoder, [hex('58')]).error,
+      breach(/does not speak this protocol \(its first bytes are ".*X"\)/, 'magic'),
+    )
   }
 })
 
 t.test('refuses the magic of its own side, so that two of a kind notice', async (t) => {
-  t.match(read(Buffer.from('tcp-recv')).error, breach(/^expected "tcp-send", got "tcp-recv"$/, 'magic'))
+  t.match(read(Buffer.from('tcp-recv')).error, breach(/^the other side is a receiver, as this side is/, 'magic'))
   const { error } = decode(new ReceiverDecoder(), [MAGIC])
-  t.match(error, breach(/^expected "tcp-recv", got "tcp-send"$/, 'magic'))
+  t.match(error, breach(/^the other side is a sender, as this side is/, 'magic'))
 })
 
 t.test('quotes a wrong magic without the bytes that could harm a terminal', async (t) => {
   const { error } = read(hex('1b 5b 32 4a 9b 0d 0a 07'))
-  t.match(error, breach(/got "\\u\{1b\}\[2J\\u\{9b\}\\u\{d\}\\u\{a\}\\u\{7\}"$/, 'magic'))
+  t.match(error, breach(/"\\u\{1b\}\[2J\\u\{9b\}\\u\{d\}\\u\{a\}\\u\{7\}"/, 'magic'))
   t.notOk(isUnsafe((error as Error).message))
 })
 
@@ -76,8 +79,12 @@ t.test('takes a control payload of 65,536 bytes, and refuses one byte more by it
 })
 
 t.test('puts the longest control payload together from pieces of any size', async (t) => {
-  const pad = Array.from({ length: 6550 }, (_, index) => `${index}`.padStart(10)).join('')
-  const stream = Buffer.concat([senderOpening, textFrame('A', JSON.stringify({ entry: null, code: 'x', reason: pad }))])
+  const pad = Array.from({ length: 10_000 }, (_, index) => `${100_000 + index} `)
+    .join('')
+    .slice(0, 65_536 - 37)
+  const payload = JSON.stringify({ entry: null, code: 'x', reason: pad })
+  const stream = Buffer.concat([senderOpening, textFrame('A', payload)])
+  t.equal(payload.length, 65_536)
   for (const size of [1, 1000, 32_768, 65_535]) {
     const pieces = Array.from({ length: Math.ceil(stream.length / size) }, (_, index) =>
       stream.subarray(index * size, (index + 1) * size),

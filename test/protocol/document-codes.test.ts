@@ -19,7 +19,7 @@ const refusalCodes = refusals.map(({ code }) => code)
 const abortCodes = codeWords(documentSection('Frames of the receiver').split('Codes of `A`:')[1] ?? '')
 
 /** Reasons that an error on this side may have and no frame may carry. */
-const localReasons = ['broken', 'connect', 'local-file', 'magic', 'read', 'usage']
+const localReasons = ['aborted', 'connect', 'hook', 'local-file', 'usage']
 
 /** Everything between the parenthesis that ends at `start` and the one that closes it. */
 function argumentsAt(code: string, start: number): string {

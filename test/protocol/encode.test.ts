@@ -30,6 +30,10 @@ t.test('writes a type, a big-endian length and JSON without white space', async 
 t.test('writes every message as the frame that the document gives it', async (t) => {
   const header = { name: 'é', size: null, type: 'text/plain', mtime: null, mode: 420 }
   t.strictSame(encode.header(header), textFrame('H', JSON.stringify(header)))
+  const marked = { name: 'message', size: 2, type: 'text/plain', mtime: null, mode: null, '!message': true }
+  const { '!message': message, ...facts } = marked
+  t.strictSame(encode.header({ ...facts, message }), textFrame('H', JSON.stringify(marked)))
+  t.strictSame(encode.header({ ...facts, message: false }), textFrame('H', JSON.stringify(facts)))
   const end = { bytes: 5, blake3: someDigest }
   t.strictSame(encode.end(end), textFrame('E', JSON.stringify(end)))
   const abort = { entry: 0, code: 'changed', reason: 'it changed' }

@@ -102,12 +102,33 @@ t.test('takes a digest of 64 lower-case hexadecimal digits, and refuses everythi
       '',
       `${someDigest}\n`,
     ]
-    for (const value of [...wrong, null, 12, [someDigest]]) {
+    for (const value of [...wrong, 12, true, [someDigest]]) {
       t.throws(
         () => parse(frame, withField(frame, 'blake3', JSON.stringify(value))),
         breach(new RegExp(`^"blake3" of the ${frame} frame must be 64 lower-case hexadecimal digits, and is `)),
       )
     }
+  }
+})
+
+t.test('takes a digest that is null or absent for one that nobody could compute', async (t) => {
+  for (const frame of ['end', 'stored'] as const) {
+    t.match(parse(frame, withField(frame, 'blake3', 'null')), { blake3: null })
+  }
+  t.strictSame(parse('end', '{"bytes":5}'), { bytes: 5, blake3: null })
+  t.strictSame(parse('stored', '{"entry":1,"name":"a","bytes":5}'), { entry: 1, name: 'a', bytes: 5, blake3: null })
+})
+
+t.test('takes the mark of a message, and refuses what is neither true nor false', async (t) => {
+  t.match(parse('header', withField('header', '!message', 'true')), { message: true })
+  t.notOk('message' in parse('header', withField('header', '!message', 'false')))
+  t.notOk('message' in parse('header', withField('header', 'message', 'true')), 'without the mark it is another field')
+  for (const json of ['1', '"true"', '[]', '{}']) {
+    const message = /^"!message" of the header frame must be true or false, and is /
+    t.throws(() => parse('header', withField('header', '!message', json)), breach(message))
+  }
+  for (const frame of ['end', 'abort', 'heartbeat'] as const) {
+    t.throws(() => parse(frame, withField(frame, '!message', 'true')), breach(/needs "!message"/, 'field'))
   }
 })
 

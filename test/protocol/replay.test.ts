@@ -21,6 +21,8 @@ const stored: Record<string, Record<string, string>> = {
   'aborted-entry': { 'hello.txt': 'hello\n' },
   'standard-input': { 'numbers.txt': `${'0123456789abcde\n'.repeat(64)}the last chunk may be short\n` },
   'empty-file': { empty: '' },
+  message: {},
+  'without-digest': { 'hello.txt': 'hello\n' },
   'version-refused': {},
   'magic-mismatch': {},
 }
@@ -100,6 +102,14 @@ t.test('aborted-entry: the sender gives up a file that changes, as in the transc
   t.equal(await said, expected)
   t.match(error, { exitCode: 8, reason: 'changed' })
   t.match(events.of('sent'), [{ name: 'hello.txt' }])
+})
+
+t.test('message: the sender sends it as in the transcript', async (t) => {
+  const { port, said, expected } = await listenAsIn(t, 'message')
+  const { error, events } = await trySend(t, port, [{ text: 'build 17 is ready' }])
+  t.equal(await said, expected)
+  t.equal(error, undefined)
+  t.match(events.of('sent'), [{ name: 'message', storedAs: '', verified: true }])
 })
 
 t.test('standard-input: the sender passes on what comes as in the transcript', async (t) => {
