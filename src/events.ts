@@ -123,6 +123,11 @@ export type OnEvent = (event: TransferEvent) => void
 /** Errors that have had their event: one that ends a transfer and the call around it is still news only once. */
 const reported = new WeakSet<TransferError>()
 
+/** True if `error` has had its event. */
+export function wasReported(error: TransferError): boolean {
+  return reported.has(error)
+}
+
 /** Reports a failure, once. `transfer` is 0 where it concerns no connection; `name` is the file, where it concerns one. */
 export function report(
   onEvent: OnEvent,

@@ -49,7 +49,8 @@ interface Current {
   header: Header
   entry: Entry
   digest: Digest
-  progress: ProgressReport
+  /** Null until its first report, which the user's listener may fail. */
+  progress: ProgressReport | null
   start: number
   bytes: number
 }
@@ -63,6 +64,8 @@ export class Incoming implements Transfer {
   #current: Current | null = null
   #entries = 0
   #heard = false
+  /** What ended it from outside. */
+  #stopped: TransferError | null = null
   #greeted = false
   #finished = false
   readonly #result: TransferResult = { admitted: false, files: 0, bytes: 0, failure: null }
@@ -74,6 +77,7 @@ export class Incoming implements Transfer {
 
   /** Ends the connection at once for `error`, telling the sender. */
   fail(error: TransferError): void {
+    this.#stopped = error
     this.#channel.fail(error)
   }
 
@@ -156,9 +160,6 @@ export class Incoming implements Transfer {
   async #onGreeting(): Promise<void> {
     this.#greeted = true
     await this.#channel.write(encode.receiverOpening())
-    const { onEvent, transfer, peer, admit } = this.#options
-    // Who dialled has told so when the connection was made.
-    if (admit) onEvent({ event: 'connected', transfer, peer })
   }
 
   async #onHeader({ kind: _, ...header }: SenderMessage & { kind: 'header' }): Promise<void> {
@@ -172,10 +173,11 @@ export class Incoming implements Transfer {
       this.#result.admitted = true
       const entry = header.message ? receiveMessage(header) : await this.#beginFile(header)
       const digest = await createDigest()
-      const progress = new ProgressReport(onEvent, { transfer, name: header.name, size: header.size })
-      this.#current = { index, header, entry, digest, progress, start: performance.now(), bytes: 0 }
+      const current: Current = { index, header, entry, digest, progress: null, start: performance.now(), bytes: 0 }
+      this.#current = current
+      current.progress = new ProgressReport(onEvent, { transfer, name: header.name, size: header.size })
     } catch (error) {
-      await this.#refuse(index, header.name, asTransferError(error))
+      await this.#giveUp({ index, header }, error)
     }
   }
 
@@ -209,10 +211,12 @@ export class Incoming implements Transfer {
       current.digest.update(bytes)
       const writing = current.entry.write(bytes)
       if (writing)
-        return writing.then(() => current.progress.update(current.bytes)).catch((error) => this.#giveUp(error))
-      current.progress.update(current.bytes)
+        return writing
+          .then(() => current.progress?.update(current.bytes))
+          .catch((error) => this.#giveUp(current, error))
+      current.progress?.update(current.bytes)
     } catch (error) {
-      return this.#giveUp(error)
+      return this.#giveUp(current, error)
     }
   }
 
@@ -236,7 +240,7 @@ export class Incoming implements Transfer {
       }
       await this.#channel.write(encode.stored({ entry: index, name, bytes, blake3 }))
     } catch (error) {
-      await this.#giveUp(error)
+      await this.#giveUp(current, error)
     }
   }
 
@@ -263,11 +267,10 @@ export class Incoming implements Transfer {
     this.#failed(current.header.name, error)
   }
 
-  /** The current entry cannot be stored: leaves no trace of it and says so. */
-  async #giveUp(error: unknown): Promise<void> {
-    const current = this.#current
+  /** An entry cannot be stored: leaves no trace of it and says so. */
+  async #giveUp({ index, header }: Pick<Current, 'index' | 'header'>, error: unknown): Promise<void> {
     await this.#drop()
-    if (current) await this.#refuse(current.index, current.header.name, asTransferError(error))
+    await this.#refuse(index, header.name, asTransferError(error))
   }
 
   /** Answers that the entry is not taken. A connection that has failed itself needs no answer, and has its own report. */
@@ -285,7 +288,10 @@ export class Incoming implements Transfer {
 
   /** Reports what ended the connection. One that came and went without a word (a port scan, a health check) is not news. */
   #report(name: string | undefined, error: TransferError): void {
-    if (this.#heard || error.reason !== 'broken') this.#failed(name, error)
+    const isStray = !this.#heard && error.reason === 'broken'
+    // Why this side ends is told once, by whoever ends it; it is not about a connection that was none of ours yet.
+    const isEnding = error === this.#stopped && !this.#result.admitted && error.code !== 'refused'
+    if (!isStray && !isEnding) this.#failed(name, error)
     this.#result.failure ??= error
   }
 

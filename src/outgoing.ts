@@ -51,6 +51,7 @@ export class Outgoing implements Transfer {
   readonly #pump: Pump
   #entries = 0
   #current: Pending | null = null
+  #isOpened = false
   #isFinished = false
   #heard = false
   #onGreeting: () => void = () => {}
@@ -58,14 +59,18 @@ export class Outgoing implements Transfer {
 
   constructor(socket: Duplex, options: OutgoingOptions) {
     this.#options = options
-    const farewell = (error: TransferError) => encode.abort({ entry: null, code: error.reason, reason: error.tell })
-    this.#channel = new Channel(socket, { timeout: options.timeout, farewell })
+    this.#channel = new Channel(socket, { timeout: options.timeout, farewell: (error) => this.#farewell(error) })
     this.#pump = new Pump(this.#channel, true)
     this.#result = { admitted: options.admit === undefined, files: 0, bytes: 0, failure: null }
   }
 
   fail(error: TransferError): void {
     this.#channel.fail(error)
+  }
+
+  #farewell(error: TransferError): Buffer {
+    const abort = encode.abort({ entry: null, code: error.reason, reason: error.tell })
+    return this.#isOpened ? abort : Buffer.concat([encode.senderOpening(), abort])
   }
 
   /** Sends them all, and settles when every entry has its answer or the connection has ended. */
@@ -85,6 +90,7 @@ export class Outgoing implements Transfer {
   }
 
   async #send(): Promise<void> {
+    this.#isOpened = true
     await this.#channel.write(encode.senderOpening())
     if (this.#options.admit) await this.#waitForGreeting()
     for (const source of this.#options.sources) await this.#sendSource(source)

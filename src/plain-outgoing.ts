@@ -48,7 +48,7 @@ export class PlainOutgoing implements Transfer {
     const { source, onEvent, transfer, admit } = this.#options
     this.#channel.signal.addEventListener('abort', () => this.#stop.abort(this.#channel.signal.reason))
     // Whatever it says is not for us; its end, or the reset of the connection, is.
-    const closed = this.#channel.receive(() => {})
+    const closed = this.#channel.receive(() => {}, false)
     closed.catch(() => {})
     try {
       admit?.()

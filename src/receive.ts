@@ -1,7 +1,7 @@
 /** Receiving, from a port to a summary: what `tcp-recv` does, for a program. */
 import { constants } from 'node:fs'
 import type { Writable } from 'node:stream'
-import { asTransferError, type TransferError } from './errors.js'
+import { asTransferError, TransferError } from './errors.js'
 import { type OnEvent, report, type StoredEvent } from './events.js'
 import type { Expectation } from './expect.js'
 import { Blocking } from './files/blocking.js'
@@ -148,12 +148,13 @@ async function serve(options: ReceiveOptions, transfers: Transfers, tally: Omit<
 async function dial(options: ReceiveOptions, transfers: Transfers, tally: Omit<Summary, 'seconds'>): Promise<void> {
   const { host = 'localhost', port, wait = 0, timeout = 30_000, onEvent = () => {} } = options
   const signal = options.signal ?? new AbortController().signal
-  const { files, bytes, failure } = await dialled(
+  const { admitted, files, bytes, failure } = await dialled(
     { host, port, wait, timeout, signal, onEvent, largeReads: true },
     (connection) => transfers.start(connection),
   )
   Object.assign(tally, { files, bytes })
   if (failure) throw failure
+  if (!admitted) throw new TransferError('incomplete', 'the sender had nothing to send', { reason: 'broken' })
 }
 
 /** Makes the transfer for each connection, and the store for each transfer. */

@@ -82,10 +82,16 @@ export async function send(options: SendOptions): Promise<Summary> {
   const { onEvent = () => {} } = options
   const tally = { files: 0, bytes: 0 }
   return await conclude(onEvent, tally, async () => {
-    const { ready, failure } = await inspect(options.sources.map(toSource), onEvent)
-    if (ready.length > 0) {
-      const sent = options.listen ? await serve(options, ready, tally) : await dial(options, ready, tally)
-      if (sent && !failure) throw sent
+    const sources = options.sources.map(toSource)
+    const { ready, failure } = await inspect(sources, onEvent)
+    try {
+      if (ready.length > 0) await (options.listen ? serve : dial)(options, ready, tally)
+    } catch (error) {
+      // The first failure is the one that counts; this one is told all the same.
+      report(onEvent, { transfer: 0 }, asTransferError(error))
+      throw failure ?? error
+    } finally {
+      for (const source of sources) source.release()
     }
     if (failure) throw failure
   })
@@ -128,23 +134,25 @@ function checkOfferable({ name, label }: Source): void {
 
 type Tally = Pick<TransferResult, 'files' | 'bytes'>
 
-async function dial(options: SendOptions, sources: Source[], tally: Tally): Promise<TransferError | null> {
+async function dial(options: SendOptions, sources: Source[], tally: Tally): Promise<void> {
   const { host = 'localhost', port, wait = 0, timeout = 30_000, onEvent = () => {} } = options
   const signal = options.signal ?? new AbortController().signal
   const result = await dialled({ host, port, wait, timeout, signal, onEvent }, (connection) =>
     start(options, sources, connection),
   )
   Object.assign(tally, { files: result.files, bytes: result.bytes })
-  return result.failure
+  if (result.failure) throw result.failure
 }
 
-async function serve(options: SendOptions, sources: Source[], tally: Tally): Promise<null> {
-  const { timeout = 30_000, count = 1, onEvent = () => {} } = options
+async function serve(options: SendOptions, sources: Source[], tally: Tally): Promise<void> {
+  const { timeout = 30_000, onEvent = () => {} } = options
+  const isOnce = sources.some((source) => source.isOnce)
+  const count = isOnce ? 1 : (options.count ?? 1)
   const service = new Service(
     { ...options, timeout, count, onEvent },
     {
       partner: 'receiver',
-      isSpoiled: () => sources.some((source) => source.isOnce),
+      isSpoiled: () => isOnce,
       start: (connection) => start(options, sources, connection),
     },
   )
@@ -153,7 +161,6 @@ async function serve(options: SendOptions, sources: Source[], tally: Tally): Pro
   } finally {
     Object.assign(tally, { files: service.files, bytes: service.bytes })
   }
-  return null
 }
 
 function start(

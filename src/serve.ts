@@ -73,6 +73,7 @@ export class Service {
   #broken: TransferError | null = null
   #idle: NodeJS.Timeout | undefined
   #hadPartner = false
+  #isOver = false
   #settle: (failure: TransferError | null) => void = () => {}
   files = 0
   bytes = 0
@@ -94,10 +95,15 @@ export class Service {
     signal?.addEventListener('abort', interrupt)
     // It may have been aborted before, or while the server was starting.
     if (signal?.aborted) interrupt()
-    const address = server.address() as AddressInfo
-    onEvent({ event: 'listening', address: address.address, port: address.port })
-    this.#watchIdle()
-    const failure = await ended
+    let failure: TransferError | null = null
+    try {
+      const address = server.address() as AddressInfo
+      onEvent({ event: 'listening', address: address.address, port: address.port })
+      this.#watchIdle()
+      failure = await ended
+    } catch (error) {
+      failure = asTransferError(error)
+    }
     signal?.removeEventListener('abort', interrupt)
     await this.#stop(server, failure)
     if (failure) throw failure
@@ -105,6 +111,7 @@ export class Service {
 
   /** Ends what is still under way, and waits until it has let go of its files. */
   async #stop(server: Server, failure: TransferError | null): Promise<void> {
+    this.#isOver = true
     clearTimeout(this.#idle)
     server.close()
     const farewell = failure ?? refusal('busy', 'it has done what it waited for')
@@ -121,8 +128,12 @@ export class Service {
   async #serve(socket: Socket): Promise<void> {
     const { maxConnections = 256 } = this.#options
     const number = ++this.#connections
-    const connection = { socket, transfer: number, peer: peerAddress(socket), admit: () => this.#admit() }
-    const transfer = this.#role.start(connection)
+    const peer = peerAddress(socket)
+    const admit = () => {
+      this.#admit()
+      this.#options.onEvent({ event: 'connected', transfer: number, peer })
+    }
+    const transfer = this.#role.start({ socket, transfer: number, peer, admit })
     if (this.#active.size >= maxConnections) {
       transfer.fail(refusal('busy', `it has ${maxConnections} connections already (--max-connections)`))
     } else {
@@ -139,6 +150,8 @@ export class Service {
     if (this.#admitted >= this.#wanted) throw refusal('busy', 'it has all the transfers that it waited for')
     this.#admitted++
     this.#hadPartner = true
+    // The one that broke, back again: or so it may be.
+    this.#broken = null
     clearTimeout(this.#idle)
   }
 
@@ -146,7 +159,6 @@ export class Service {
     this.#admitted--
     if (failure === null) {
       this.#wanted--
-      this.#broken = null
       if (this.#wanted === 0) this.#settle(null)
     } else if (this.#role.isSpoiled()) {
       this.#settle(failure)
@@ -161,7 +173,7 @@ export class Service {
    * `timeout`; a partner that never came, or the next one that is wanted, must come within `wait`.
    */
   #watchIdle(): void {
-    if (this.#admitted > 0) return
+    if (this.#admitted > 0 || this.#isOver) return
     clearTimeout(this.#idle)
     const { wait, timeout } = this.#options
     const { partner } = this.#role
@@ -187,7 +199,12 @@ export async function dialled(
   const { signal, onEvent } = options
   const socket = await dial(options)
   const peer = peerAddress(socket)
-  onEvent({ event: 'connected', transfer: 1, peer })
+  try {
+    onEvent({ event: 'connected', transfer: 1, peer })
+  } catch (error) {
+    socket.destroy()
+    throw error
+  }
   const transfer = start({ socket, transfer: 1, peer })
   const interrupt = () => transfer.fail(interruption(signal))
   signal.addEventListener('abort', interrupt)

@@ -1,5 +1,6 @@
 /** yargs, tamed: no printing, no exiting, one clear usage error, and every option at most once. */
 import yargs, { type Options } from 'yargs'
+import { printable } from '../text.js'
 import { usage } from './values.js'
 
 /** One option: the help, the completions and the manual page are all made from this. */
@@ -39,8 +40,9 @@ export interface Arguments {
 function yargsOptions(table: OptionTable): Record<string, Options> {
   const entries = Object.entries(table).map(([name, { value, many, fallback, describe }]) => {
     const type = many ? 'array' : value ? 'string' : 'boolean'
-    const defaults = fallback === undefined ? {} : { defaultDescription: fallback }
-    return [name, { type, requiresArg: value !== undefined, describe, ...defaults } as const]
+    const text = fallback === undefined ? describe : `${describe} (default: ${fallback})`
+    // A switch takes nothing, not even a path that happens to be called "true".
+    return [name, { type, describe: text, ...(value ? { requiresArg: true } : { nargs: 0 }) } as const]
   })
   return Object.fromEntries(entries)
 }
@@ -75,7 +77,7 @@ export async function parseArguments(line: CommandLine, version: string, args: s
       output = text
     })
   } catch (error) {
-    throw usage((error as Error).message.replace(/^Unknown arguments?: /, 'unknown option: '))
+    throw usage(printable((error as Error).message.replace(/^Unknown arguments?: /, 'unknown option: ')))
   }
   // Each option's description says what it takes; yargs' "[string]" behind it would say less.
   if (output !== '') return output.replace(/\s*\[(string|boolean|array)\]$/gm, '')

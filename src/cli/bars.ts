@@ -22,7 +22,10 @@ export class BarProgress implements Progress {
       format: (_options, _params, payload: { pace: Pace }) => drawBar(payload.pace, stream.columns || 80),
       clearOnComplete: true,
       hideCursor: true,
-      linewrap: null,
+      // The lines above the bars may be longer than the terminal is wide; the bars never are.
+      linewrap: true,
+      // Without it the library does not draw a bar again that a line has pushed away.
+      forceRedraw: true,
       emptyOnZero: true,
       // The commands end on their own signals; the library's handlers would exit first.
       gracefulExit: false,

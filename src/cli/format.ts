@@ -1,5 +1,5 @@
 /** Numbers and events as people read them: one line each, nothing in it that a peer could use to lie. */
-import type { TransferEvent } from '../events.js'
+import type { FailedEvent, TransferEvent } from '../events.js'
 import { formatAddress, isLoopback } from '../net/address.js'
 import { printable } from '../text.js'
 
@@ -31,6 +31,14 @@ function amount(size: number, seconds: number): string {
   return `${formatBytes(size)} in ${seconds.toFixed(2)} s${rate}`
 }
 
+/** True if the message names the file itself, as a word of its own. */
+function isNamed({ name, message }: FailedEvent): boolean {
+  if (name === undefined) return false
+  const place = message.indexOf(name)
+  const isEdge = (character: string | undefined) => character === undefined || /[\s/"':,]/.test(character)
+  return place >= 0 && isEdge(message[place - 1]) && isEdge(message[place + name.length])
+}
+
 /** What to know of a file whose end nothing confirmed. */
 function doubt(verified: boolean): string {
   return verified ? '' : ', NOT VERIFIED'
@@ -58,9 +66,9 @@ export function describeEvent(event: TransferEvent, does: 'send' | 'receive'): s
     case 'refused':
       return `refused${about} from ${event.peer}: ${printable(event.message, 400)}`
     case 'failed':
-      if (event.code === 'interrupted' || event.code === 'terminated') return event.message
+      if (event.code === 'interrupted' || event.code === 'terminated') return printable(event.message, 400)
       // A message about a local file names it by its path already.
-      return `failed${event.message.includes(about.trim()) ? '' : about}: ${event.message}`
+      return `failed${isNamed(event) ? '' : about}: ${printable(event.message, 400)}`
     default:
       return null
   }

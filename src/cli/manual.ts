@@ -1,11 +1,12 @@
 /** Manual pages (man(7)), made from the option tables when the package is built. */
 import type { CommandLine } from './arguments.js'
 
-/** roff reads a backslash and a leading dot or quote as its own; a hyphen that is typed is a minus sign. */
+/** roff reads a backslash, a double quote and a leading dot or quote as its own; a hyphen that is typed is a minus sign. */
 function roff(text: string): string {
   return text
     .replace(/\\/g, '\\e')
     .replace(/-/g, '\\-')
+    .replace(/"/g, '\\(dq')
     .replace(/^([.'])/, '\\&$1')
 }
 

@@ -67,8 +67,9 @@ export async function createReporter(options: ReporterOptions): Promise<Reporter
 async function createProgress({ stderr, json, quiet, progress }: ReporterOptions): Promise<Progress> {
   const print = (text: string) => void stderr.write(`${text}\n`)
   const kind = progress === 'auto' ? (json || quiet ? 'none' : stderr.isTTY ? 'bar' : 'lines') : progress
-  if (kind === 'bar') return new (await import('./bars.js')).BarProgress(stderr)
-  if (kind === 'lines') return new LineProgress(print)
+  // Bars are drawn over and over, which only a terminal can show.
+  if (kind === 'bar' && stderr.isTTY) return new (await import('./bars.js')).BarProgress(stderr)
+  if (kind !== 'none') return new LineProgress(print)
   return { update: () => {}, line: print, stop: () => {} }
 }
 
@@ -97,9 +98,6 @@ function openReceipt(
 
 /** As b3sum and GNU coreutils escape a name: with a backslash before the line, `\\` and `\n` in the name. */
 function receiptLine(digest: string, path: string): string {
-  const escaped = path.replace(
-    /[\\\n\r]/g,
-    (character) => ({ '\\': '\\\\', '\n': '\\n', '\r': '\\r' })[character] as string,
-  )
+  const escaped = path.replace(/[\\\n]/g, (character) => (character === '\n' ? '\\n' : '\\\\'))
   return `${escaped === path ? '' : '\\'}${digest}  ${escaped}\n`
 }

@@ -1,5 +1,6 @@
 /** What both commands do around their work: signals, errors to text, and the exit status. */
 import { asTransferError, type ErrorCode, exitCodes, TransferError } from '../errors.js'
+import { wasReported } from '../events.js'
 
 export interface Context {
   /** Aborted by SIGINT, SIGTERM and `abort`, with the TransferError that says which. */
@@ -9,10 +10,7 @@ export interface Context {
 
 const signals: Record<string, ErrorCode> = { SIGINT: 'interrupted', SIGTERM: 'terminated' }
 
-/**
- * Runs a command to its exit status. `main` reports its own failures as events and throws them too; only usage errors
- * and bugs, which come before or outside of any event, are printed here.
- */
+/** Runs a command to its exit status. `main` reports its failures as events and throws them; what had no event is printed here. */
 export async function run(command: string, main: (context: Context) => Promise<void>): Promise<number> {
   const controller = new AbortController()
   const abort = (error: Error) => controller.abort(error)
@@ -30,16 +28,18 @@ export async function run(command: string, main: (context: Context) => Promise<v
     return 0
   } catch (thrown) {
     const error = asTransferError(thrown)
-    if (error.code === 'usage')
-      process.stderr.write(`${command}: ${error.message}\n${command}: see ${command} --help\n`)
-    if (error.code === 'internal') process.stderr.write(`${command}: ${error.message}\n${bugReport(error)}\n`)
+    process.stderr.write(lastWords(command, error))
     return error.exitCode
   } finally {
     for (const { name, handler } of handlers) process.off(name, handler)
   }
 }
 
-function bugReport(error: TransferError): string {
-  const stack = error.cause instanceof Error ? error.cause.stack : undefined
-  return `this is a bug; please report it with these lines:\n${stack ?? error.stack}`
+/** What an error still needs to be told: how to use the command, how to report a bug, or itself if it had no event. */
+function lastWords(command: string, error: TransferError): string {
+  if (error.code === 'usage') return `${command}: ${error.message}\n${command}: see ${command} --help\n`
+  if (error.code !== 'internal') return wasReported(error) ? '' : `${command}: failed: ${error.message}\n`
+  const itself = wasReported(error) ? '' : `${command}: ${error.message}\n`
+  const stack = error.cause instanceof Error ? error.cause.stack : error.stack
+  return `${itself}this is a bug; please report it with these lines:\n${stack}\n`
 }

@@ -38,7 +38,9 @@ for (const [index, letter] of ['k', 'm', 'g', 't'].entries()) {
 export function parseSize(option: string, text: string): number {
   const [, number, unit = ''] = /^(\d+(?:\.\d+)?)\s*([a-z]*)$/i.exec(text) ?? []
   const factor = units.get(unit.toLowerCase())
-  const bytes = Math.floor(Number(number) * (factor ?? Number.NaN))
+  // Fifteen digits are what a double holds: 1.005 kB are 1005 bytes, and not the 1004.9999999999999 of the product.
+  const product = Number(number) * (factor ?? Number.NaN)
+  const bytes = number?.includes('.') ? Math.floor(Number(product.toPrecision(15))) : product
   if (Number.isSafeInteger(bytes)) return bytes
   throw usage(`${option} must be a size such as 1500, 10M (MiB) or 2GB, not "${printable(text, 40)}"`)
 }

@@ -36,6 +36,9 @@ export class DescriptorSource implements Source {
     }
   }
 
+  /** The descriptor is whoever's who opened it. */
+  release(): void {}
+
   async open(signal: AbortSignal): Promise<OpenSource> {
     const fd = this.#fd
     if (isatty(fd)) return await new StreamSource(new ReadStream(fd), this.name, this.label).open(signal)

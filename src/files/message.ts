@@ -13,7 +13,8 @@ export class MessageSource implements Source {
   readonly label = 'the message'
   readonly path = '-'
   readonly name = 'message'
-  readonly isOnce = true
+  /** A stream is read by `inspect`, and kept. */
+  readonly isOnce = false
   readonly #text: string | Readable
   #bytes: Buffer = Buffer.alloc(0)
 
@@ -46,6 +47,8 @@ export class MessageSource implements Source {
   #unfit(why: string): TransferError {
     return new TransferError('local-file', `${this.label} ${why}`, { reason: 'too-large' })
   }
+
+  release(): void {}
 
   async open(): Promise<OpenSource> {
     const bytes = this.#bytes

@@ -1,4 +1,6 @@
 /** Storing into a stream, such as standard output: one entry, passed on as it comes. Its end is verified, not its durability. */
+import { WriteStream } from 'node:fs'
+import { Socket } from 'node:net'
 import type { Writable } from 'node:stream'
 import { refusal, TransferError } from '../errors.js'
 import type { Header } from '../protocol/messages.js'
@@ -29,8 +31,12 @@ export class OutputStore implements Store {
 
   async close(): Promise<void> {}
 
-  /** A copy that lasts until the write is done. One piece is written at a time, so one buffer serves them all. */
+  /**
+   * A copy that lasts until the write is done. One piece is written at a time, so one buffer serves them all; but only
+   * for a stream that writes to a descriptor is its last use known. Any other may pass the piece itself on.
+   */
   #keep(bytes: Buffer): Buffer {
+    if (!(this.#output instanceof Socket || this.#output instanceof WriteStream)) return Buffer.from(bytes)
     if (bytes.length > this.#buffer.length) this.#buffer = Buffer.allocUnsafeSlow(bytes.length)
     bytes.copy(this.#buffer)
     return this.#buffer.subarray(0, bytes.length)

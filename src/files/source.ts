@@ -25,6 +25,8 @@ export interface Source {
   readonly isOnce: boolean
   /** Throws if it cannot be sent. Called before the connection is made. */
   inspect(): Promise<void>
+  /** Called when all is over, also where it was never opened: a producer must not wait for a reader that never comes. */
+  release(): void
   /** Opens it. `signal` ends a read that waits for a producer. */
   open(signal: AbortSignal): Promise<OpenSource>
 }
@@ -64,6 +66,8 @@ export class FileSource implements Source {
       throw this.#trouble(error)
     }
   }
+
+  release(): void {}
 
   async open(): Promise<OpenSource> {
     try {
@@ -188,6 +192,10 @@ export class StreamSource implements Source {
   }
 
   async inspect(): Promise<void> {}
+
+  release(): void {
+    this.#stream.destroy()
+  }
 
   async open(signal: AbortSignal): Promise<OpenSource> {
     return new OpenStream(this.#stream, this.name, this.label, signal)

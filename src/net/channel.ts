@@ -42,6 +42,7 @@ export class Channel {
   /** True while the consumer works behind a promise. */
   #busy = false
   readonly #writers = new Set<(error: Error) => void>()
+  #isAwaited = true
   #ended = false
   #finished = false
   #error: TransferError | null = null
@@ -70,22 +71,27 @@ export class Channel {
    * Feeds every piece that comes to `consume`, the next one only after the last was consumed. Resolves when the peer has
    * ended its direction or `stopReceiving` was called; rejects with the channel's or the consumer's error, and not before
    * the consumer has come to rest: what it has open can be closed then. Called once.
+   *
+   * @param isAwaited false if nothing need ever come, so that silence is no stall
    */
-  receive(consume: Consumer): Promise<void> {
+  receive(consume: Consumer, isAwaited = true): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#receiving = { resolve, reject }
+      // What fails before it begins is still fed, and dropped: a close waits for the other side's end.
       if (this.#error) reject(this.#error)
-      this.#consume = consume
-      this.#lastProgress = performance.now()
-      feed(this.#socket, (bytes) => this.#onBytes(bytes))
+      else {
+        this.#receiving = { resolve, reject }
+        this.#consume = consume
+        this.#isAwaited = isAwaited
+        this.#lastProgress = performance.now()
+      }
+      feed(this.#socket, (bytes) => this.#onBytes(bytes), !this.#heartbeats)
     })
   }
 
   /** Ends `receive` as if the peer had ended; what it still sends is dropped. */
   stopReceiving(): void {
     this.#consume = () => {}
-    this.#receiving?.resolve()
-    this.#receiving = null
+    this.#stopWaiting()
   }
 
   /** Hands `bytes` to the kernel; resolves when it has taken all of them. Rejects with the channel's error. */
@@ -151,12 +157,13 @@ export class Channel {
   /** Without a farewell a close would look like the end of a file; a reset does not. */
   #reset(): void {
     clearInterval(this.#clock)
-    if (this.#socket instanceof Socket) this.#socket.resetAndDestroy()
+    // After our end there is nothing to reset; Node would leave the handle open then.
+    if (this.#socket instanceof Socket && !this.#finished) this.#socket.resetAndDestroy()
     else this.#socket.destroy()
   }
 
   #isWaiting(): boolean {
-    return (this.#receiving !== null && !this.#busy) || this.#writers.size > 0
+    return (this.#receiving !== null && this.#isAwaited && !this.#busy) || this.#writers.size > 0
   }
 
   #onBytes(bytes: Buffer): void | Promise<void> {
@@ -179,7 +186,14 @@ export class Channel {
 
   #onEnd(): void {
     this.#ended = true
+    this.#stopWaiting()
+  }
+
+  /** There is nothing more to receive. Where the channel has failed, `receive` rejects, once its consumer has come to rest. */
+  #stopWaiting(): void {
+    if (this.#error) return
     this.#receiving?.resolve()
+    this.#receiving = null
   }
 
   #onError(error: NodeJS.ErrnoException): void {

@@ -54,13 +54,21 @@ export function withLargeReads(accepted: Socket): Socket {
   }
 }
 
-/** Feeds what `socket` reads to `sink`, which owns the bytes until it returns; a promise pauses the socket meanwhile. */
-export function feed(socket: Duplex, sink: Sink): void {
+/**
+ * Feeds what `socket` reads to `sink`, which owns the bytes until it returns; a promise pauses the socket meanwhile.
+ *
+ * With `careful` the end that is seen is a true one. Where the last bytes and a reset come together, libuv takes the
+ * hang-up for an end without asking the system (`uv__stream_io`, POLLHUP after a partial read), unless reading was
+ * stopped in between; the next read then meets the reset. It costs a little for each read, and serves `--plain`, where
+ * the end of the stream is all there is.
+ */
+export function feed(socket: Duplex, sink: Sink, careful = false): void {
   const take = (bytes: Buffer): boolean => {
     const working = sink(bytes)
-    if (!working) return true
+    if (!working && !careful) return true
     socket.pause()
-    void working.then(() => socket.resume())
+    if (working) void working.then(() => socket.resume())
+    else setImmediate(() => socket.resume())
     return false
   }
   sinks.set(socket, take)
