@@ -207,7 +207,8 @@ export class Incoming implements Transfer {
     if (!current) return
     try {
       current.bytes += bytes.length
-      this.#checkSize(current.bytes)
+      // A message has a limit of its own, which its header was held against.
+      if (!current.header.message) this.#checkSize(current.bytes)
       current.digest.update(bytes)
       const writing = current.entry.write(bytes)
       if (writing)

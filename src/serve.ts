@@ -129,8 +129,11 @@ export class Service {
     const { maxConnections = 256 } = this.#options
     const number = ++this.#connections
     const peer = peerAddress(socket)
+    let isReturn = false
     const admit = () => {
       this.#admit()
+      // After a break, whoever comes is taken for the one that broke; who was there before is not.
+      isReturn = this.#broken !== null
       this.#options.onEvent({ event: 'connected', transfer: number, peer })
     }
     const transfer = this.#role.start({ socket, transfer: number, peer, admit })
@@ -143,22 +146,21 @@ export class Service {
     this.#active.delete(transfer)
     this.files += result.files
     this.bytes += result.bytes
-    if (result.admitted) this.#onTransferEnd(result.failure)
+    if (result.admitted) this.#onTransferEnd(result.failure, isReturn)
   }
 
   #admit(): void {
     if (this.#admitted >= this.#wanted) throw refusal('busy', 'it has all the transfers that it waited for')
     this.#admitted++
     this.#hadPartner = true
-    // The one that broke, back again: or so it may be.
-    this.#broken = null
     clearTimeout(this.#idle)
   }
 
-  #onTransferEnd(failure: TransferError | null): void {
+  #onTransferEnd(failure: TransferError | null, isReturn: boolean): void {
     this.#admitted--
     if (failure === null) {
       this.#wanted--
+      if (isReturn) this.#broken = null
       if (this.#wanted === 0) this.#settle(null)
     } else if (this.#role.isSpoiled()) {
       this.#settle(failure)

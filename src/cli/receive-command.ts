@@ -125,7 +125,7 @@ function readCall(args: Arguments): Call {
       throw usage(`--accept must be a MIME type such as text/plain or image/*, not "${printable(type)}"`)
   }
   const exec = args.text('exec')
-  if (exec !== undefined && splitCommand(exec).length === 0) throw usage('--exec is empty')
+  if (exec !== undefined && !splitCommand(exec)[0]) throw usage('--exec is empty')
   const maxSize = args.text('max-size')
   return {
     ...readPlace(args, out),

@@ -38,8 +38,8 @@ export async function run(command: string, main: (context: Context) => Promise<v
 /** What an error still needs to be told: how to use the command, how to report a bug, or itself if it had no event. */
 function lastWords(command: string, error: TransferError): string {
   if (error.code === 'usage') return `${command}: ${error.message}\n${command}: see ${command} --help\n`
-  if (error.code !== 'internal') return wasReported(error) ? '' : `${command}: failed: ${error.message}\n`
-  const itself = wasReported(error) ? '' : `${command}: ${error.message}\n`
+  const itself = wasReported(error) ? '' : `${command}: failed: ${error.message}\n`
+  if (error.code !== 'internal') return itself
   const stack = error.cause instanceof Error ? error.cause.stack : error.stack
   return `${itself}this is a bug; please report it with these lines:\n${stack}\n`
 }
