@@ -3,7 +3,11 @@ import { join } from 'node:path'
 import t from 'tap'
 import { portOf, sendTo, shell, start, startReceiver } from '../fixtures/commands.js'
 import { bytesOf, filesIn, namesIn } from '../fixtures/folder.js'
+import { only, readEvents } from '../fixtures/json-events.js'
 import { unusedPlace } from '../fixtures/ports.js'
+
+// Many processes are started here, and a busy machine takes its time for that.
+t.setTimeout(120_000)
 
 t.test('path=$(tcp-recv --once) is the path of the file, and nothing else', async (t) => {
   const folder = t.testdir({ 'file.txt': 'hello' })
@@ -52,8 +56,11 @@ t.test('--quiet leaves stderr empty on success, and stdout the path', async (t) 
   const folder = t.testdir({ 'file.txt': 'hello' })
   const { host, port } = await unusedPlace()
   const args = ['--quiet', '--once', '--host', host, '--port', port, '--out', 'out']
-  const receiver = start(t, 'tcp-recv', args, { cwd: folder })
-  const sender = start(t, 'tcp-send', ['--quiet', '--wait', '20', 'file.txt', host, port], { cwd: folder })
+  const receiver = start(t, 'tcp-recv', args, { cwd: folder, covered: true })
+  const sender = start(t, 'tcp-send', ['--quiet', '--wait', '20', 'file.txt', host, port], {
+    cwd: folder,
+    covered: true,
+  })
   t.match(await sender.done, { code: 0, stdout: '', stderr: '' })
   t.match(await receiver.done, { code: 0, stdout: 'out/file.txt\n', stderr: '' })
 })
@@ -70,6 +77,22 @@ t.test('the sender may start before the receiver', async (t) => {
   t.equal((await sender.done).code, 0)
   t.equal((await receiver.done).code, 0)
   t.same(filesIn(join(folder, 'out')), { 'file.txt': 'hello' })
+})
+
+t.test("the README's script for either side first, on any port, works as it stands", async (t) => {
+  const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
+  const [lines] = /^ {4}tcp-recv --once --wait 300 .*? && wait \$!$/ms.exec(readme) ?? []
+  if (lines === undefined) throw new Error('the README has no such script any more')
+  const script = `
+    tcp-recv() { $RECV --host localhost "$@"; }
+    tcp-send() { $SEND "$@"; }
+    ${lines}`
+  const folder = t.testdir({ 'build.tar.gz': bytesOf(100_000) })
+  const { code, stderr } = await shell(t, script, {}, { cwd: folder }).done
+  t.equal(code, 0, stderr)
+  t.ok(readFileSync(join(folder, 'dir/build.tar.gz')).equals(bytesOf(100_000)))
+  const events = readEvents(t, readFileSync(join(folder, 'events.json'), 'utf8'))
+  t.match(only(events, 'stored'), { name: 'build.tar.gz', path: 'dir/build.tar.gz', type: 'application/gzip' })
 })
 
 t.test('sends no control sequences to a file, while it shows progress', async (t) => {

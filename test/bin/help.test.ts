@@ -3,13 +3,13 @@ import t from 'tap'
 import { receiveCommandLine } from '../../dist/cli/receive-command.js'
 import { sendCommandLine } from '../../dist/cli/send-command.js'
 import { exitCodes } from '../../dist/errors.js'
-import { runCommand } from '../fixtures/commands.js'
+import { runCommand, shell } from '../fixtures/commands.js'
 
 const lines = { 'tcp-send': sendCommandLine, 'tcp-recv': receiveCommandLine } as const
 
 for (const name of ['tcp-send', 'tcp-recv'] as const) {
   t.test(`${name} --help names every option and every exit status, in at most 100 columns`, async (t) => {
-    const { code, stdout, stderr } = await runCommand(t, name, ['--help'])
+    const { code, stdout, stderr } = await runCommand(t, name, ['--help'], { covered: true })
     t.equal(code, 0)
     t.equal(stderr, '')
     for (const [option, { describe }] of Object.entries(lines[name].options)) {
@@ -33,5 +33,13 @@ for (const name of ['tcp-send', 'tcp-recv'] as const) {
     const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
     const { code, stdout, stderr } = await runCommand(t, name, ['--version'])
     t.same({ code, stdout, stderr }, { code: 0, stdout: `${version}\n`, stderr: '' })
+  })
+
+  t.test(`eval "$(${name} --completion bash)" completes the command`, async (t) => {
+    const command = name === 'tcp-send' ? '$SEND' : '$RECV'
+    const script = `eval "$(${command} --completion bash)"; complete -p ${name}`
+    const { code, stdout, stderr } = await shell(t, script, {}, { covered: true }).done
+    t.same({ code, stderr }, { code: 0, stderr: '' })
+    t.match(stdout, new RegExp(`^complete .*-F _${name.replace('-', '_')} ${name}\n$`))
   })
 }

@@ -29,9 +29,9 @@ t.test('both write receipts that b3sum confirms', { skip: withoutProgram('b3sum'
 t.test('a receipt holds what was stored, and nothing of what was not', async (t) => {
   const folder = t.testdir({ a: 'one', b: 'two', '.hidden': 'three' })
   const args = ['--receipt', 'received.b3', '--out', 'out', '--json']
-  const receiver = await startReceiver(t, args, { cwd: folder, lean: true })
+  const receiver = await startReceiver(t, args, { cwd: folder })
   const names = ['a', 'missing', '.hidden', 'b']
-  const sender = await sendTo(t, receiver, ['--receipt', 'sent.b3', ...names], { cwd: folder, lean: true })
+  const sender = await sendTo(t, receiver, ['--receipt', 'sent.b3', ...names], { cwd: folder })
   t.equal(sender.code, 8, 'the first failure is that of the missing file')
   await receiver.says('stdout', /"event":"stored".*"name":"b"/)
   t.match(readFileSync(join(folder, 'sent.b3'), 'utf8'), /^[0-9a-f]{64} {2}a\n[0-9a-f]{64} {2}b\n$/)

@@ -5,6 +5,9 @@ import { type Receiver, type StartOptions, sendTo, start, startReceiver } from '
 import { filesIn } from '../fixtures/folder.js'
 import { only, readEvents } from '../fixtures/json-events.js'
 
+// Many processes are started here, and a busy machine takes its time for that.
+t.setTimeout(120_000)
+
 interface Refusal {
   title: string
   receive?: string[]
@@ -95,7 +98,7 @@ for (const { title, receive = [], send, input, code, words } of refusals) {
     const { bavail, bsize } = statfsSync(folder)
     // A hole in a file takes no space here; where the disk is too large for such a file, the test says so.
     if (code === 'no-space') truncateSync(join(folder, 'huge'), bavail * bsize + 1e12)
-    const options = { cwd: folder, lean: true }
+    const options = { cwd: folder }
     const args = ['--json', '--once', '--out', join(folder, 'out'), ...receive]
     const receiver = await startReceiver(t, args, options)
     const sender = await sendTo(t, receiver, ['--json', ...send], { ...options, ...(input ? { input } : {}) })
@@ -128,8 +131,8 @@ t.test('skips what is there: a refusal for the sender, and as it should be for t
 
 t.test('refuses more files than it takes, and keeps those before', async (t) => {
   const folder = t.testdir({ a: '1', b: '2', c: '3', d: '4' })
-  const receiver = await startReceiver(t, ['--json', '--max-files', '2', '--out', 'out'], { cwd: folder, lean: true })
-  const sender = await sendTo(t, receiver, ['--json', 'a', 'b', 'c', 'd'], { cwd: folder, lean: true })
+  const receiver = await startReceiver(t, ['--json', '--max-files', '2', '--out', 'out'], { cwd: folder })
+  const sender = await sendTo(t, receiver, ['--json', 'a', 'b', 'c', 'd'], { cwd: folder })
   t.equal(sender.code, 5)
   const events = readEvents(t, sender.stdout)
   t.match(
@@ -143,11 +146,10 @@ t.test('refuses more files than it takes, and keeps those before', async (t) => 
 t.test('refuses a second transfer when it takes one, and a connection over its limit', async (t) => {
   for (const limit of [['--once'], ['--max-connections', '1', '--count', '1']]) {
     const folder = t.testdir({ 'a.txt': 'hello' })
-    const options = { cwd: folder, lean: true }
+    const options = { cwd: folder }
     const receiver = await startReceiver(t, ['--json', '--out', 'out', ...limit], options)
     const first = start(t, 'tcp-send', ['--name', 'first', '-', '127.0.0.1', receiver.port], {
       input: 'pipe',
-      lean: true,
     })
     await receiver.says('stdout', /"event":"progress"/)
     const second = await sendTo(t, receiver, ['--json', 'a.txt'], options)
@@ -162,7 +164,7 @@ t.test('refuses a second transfer when it takes one, and a connection over its l
 
 t.test('tells the sender when the folder has gone, and recovers when it is back', async (t) => {
   const folder = t.testdir({ 'a.txt': 'hello', out: {} })
-  const options = { cwd: folder, lean: true }
+  const options = { cwd: folder }
   const receiver = await startReceiver(
     t,
     ['--json', '--count', '1', '--timeout', '60', '--out', join(folder, 'out')],

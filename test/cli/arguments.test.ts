@@ -5,14 +5,15 @@ import { usageError } from '../fixtures/usage.js'
 
 const line: CommandLine = {
   command: 'tcp-try',
+  purpose: 'try things',
   usage: ['[options] PATH...', '[options] -   (standard input)'],
   options: {
-    name: { type: 'string', requiresArg: true, describe: 'The name to offer' },
-    quiet: { type: 'boolean', describe: 'Print only what went wrong' },
-    accept: { type: 'array', requiresArg: true, describe: 'Take only this MIME type' },
-    'max-size': { type: 'string', requiresArg: true, describe: 'The most bytes' },
+    name: { value: 'NAME', describe: 'The name to offer' },
+    quiet: { describe: 'Print only what went wrong' },
+    accept: { value: 'TYPE', many: true, describe: 'Take only this MIME type' },
+    'max-size': { value: 'SIZE', fallback: 'unlimited', describe: 'The most bytes' },
   },
-  examples: [['$0 file.txt', 'Try a file']],
+  examples: [['tcp-try file.txt', 'Try a file']],
   epilogue: 'Exit status: 0 tried.',
 }
 
@@ -112,6 +113,7 @@ t.test('gives the help that was asked for, before it looks at anything else', as
       '--name',
       'The name to offer',
       '--max-size',
+      '(default: unlimited)',
       'tcp-try file.txt',
       'Exit status: 0 tried.',
     ]) {

@@ -83,9 +83,9 @@ function done(name: string): TransferEvent {
   return { event: 'refused', transfer: 1, peer: '127.0.0.1:1', name, code: 'type', message: 'not wanted' }
 }
 
-/** The first frame in which `isRight`. */
+/** The first screen that `isRight`; or what there is after so many writes that it should have come. */
 async function frame(terminal: Terminal, isRight: (screen: string[]) => boolean): Promise<string[]> {
-  while (!isRight(terminal.screen)) await once(terminal, 'shown')
+  for (let writes = 0; writes < 60 && !isRight(terminal.screen); writes++) await once(terminal, 'shown')
   return terminal.screen
 }
 

@@ -71,6 +71,7 @@ const table: [event: TransferEvent, line: string | null][] = [
       size: 1500,
       blake3,
       type: 'text/plain',
+      verified: true,
       seconds: 0.05,
     },
     `stored dir/a_bak.txt (text/plain, 1.50 kB in 0.05 s) from 127.0.0.1:5, blake3 ${blake3}`,
@@ -85,6 +86,7 @@ const table: [event: TransferEvent, line: string | null][] = [
       size: 2_000_000,
       blake3,
       type: 'text/plain',
+      verified: true,
       seconds: 2,
     },
     `sent dir/a.txt (text/plain, 2.00 MB in 2.00 s, 1.00 MB/s) as a_bak.txt, blake3 ${blake3}`,
@@ -142,7 +144,24 @@ const table: [event: TransferEvent, line: string | null][] = [
 ]
 
 t.test('describes every event in one line', async (t) => {
-  for (const [event, line] of table) t.equal(describeEvent(event), line, JSON.stringify(event))
+  for (const [event, line] of table) t.equal(describeEvent(event, 'send'), line, JSON.stringify(event))
+})
+
+t.test('says what a stranger at an open port can do', async (t) => {
+  const line = describeEvent({ event: 'listening', address: '0.0.0.0', port: 9 }, 'receive')
+  t.equal(line, 'listening on 0.0.0.0:9; there is no key, so whoever can reach this port can receive')
+})
+
+t.test('names what was sent from a stream, and says what nobody has confirmed', async (t) => {
+  const facts = { transfer: 1, name: 'db.sql', size: 2, blake3, type: 'text/plain', verified: false, seconds: 0 }
+  t.equal(
+    describeEvent({ event: 'sent', path: '-', storedAs: '', ...facts }, 'send'),
+    `sent db.sql (text/plain, 2 B in 0.00 s), blake3 ${blake3}, NOT VERIFIED`,
+  )
+  t.equal(
+    describeEvent({ event: 'stored', path: 'dir/db.sql', peer: '127.0.0.1:5', ...facts }, 'send'),
+    `stored dir/db.sql (text/plain, 2 B in 0.00 s) from 127.0.0.1:5, blake3 ${blake3}, NOT VERIFIED`,
+  )
 })
 
 t.test('names the file of a failure even where its name is part of another word', async (t) => {
@@ -153,15 +172,16 @@ t.test('names the file of a failure even where its name is part of another word'
     reason: 'broken',
     message: 'the end is missing',
   } as const
-  t.equal(describeEvent({ ...event, name: 'e' }), 'failed e: the end is missing')
+  t.equal(describeEvent({ ...event, name: 'e' }, 'send'), 'failed e: the end is missing')
 })
 
 t.test('shows no character that could lie, wherever in an event it stands', async (t) => {
   const hostile = 'a\u001b[2J\u001b]52;c;aGk=\u0007\r\nb\u0085\u009b\u2028\u202ecod.exe\u2066\u007f\ud800'
   for (const [event, line] of table) {
-    if (line === null) continue
+    // What a signal is called is no stranger's word.
+    if (line === null || ('code' in event && ['interrupted', 'terminated'].includes(event.code))) continue
     for (const field of ['name', 'path', 'storedAs', 'message'].filter((field) => field in event)) {
-      const described = describeEvent({ ...event, [field]: hostile })
+      const described = describeEvent({ ...event, [field]: hostile } as TransferEvent, 'send')
       t.notOk(isUnsafe(described ?? ''), `the ${field} of ${event.event}`)
     }
   }
@@ -169,7 +189,8 @@ t.test('shows no character that could lie, wherever in an event it stands', asyn
 
 t.test('shortens a name that would fill the screen', async (t) => {
   const name = 'n'.repeat(60_000)
-  const line = describeEvent({ event: 'refused', transfer: 1, peer: '127.0.0.1:5', name, code: 'name', message: name })
+  const event = { event: 'refused', transfer: 1, peer: '127.0.0.1:5', name, code: 'name', message: name } as const
+  const line = describeEvent(event, 'send')
   t.ok(line !== null && line.length < 600)
   t.match(line, '…')
 })

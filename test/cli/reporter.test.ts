@@ -1,34 +1,8 @@
-import { spawnSync } from 'node:child_process'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import t from 'tap'
-import { createReporter, type ReporterOptions } from '../../dist/cli/reporter.js'
-import { TransferError } from '../../dist/errors.js'
-import type { SentEvent, TransferEvent } from '../../dist/events.js'
-import { digest } from '../fixtures/peer-frames.js'
+import type { TransferEvent } from '../../dist/events.js'
 import { fakePerformanceNow } from '../fixtures/performance-clock.js'
-import { withoutProgram } from '../fixtures/required.js'
-import { Sink } from '../fixtures/sink.js'
+import { reporter } from '../fixtures/reporter.js'
 import { Terminal } from '../fixtures/terminal.js'
-
-/** A reporter with these options, and where its output goes. */
-async function reporter(options: Partial<ReporterOptions>) {
-  const stdout = new Sink()
-  const stderr = new Sink()
-  const aborted: Error[] = []
-  const created = await createReporter({
-    command: 'tcp-recv',
-    stdout,
-    stderr: stderr.stream,
-    json: false,
-    quiet: false,
-    progress: 'auto',
-    print: (event) => (event.event === 'stored' ? event.path : null),
-    abort: (error) => aborted.push(error),
-    ...options,
-  })
-  return { ...created, stdout, stderr, aborted }
-}
 
 const blake3 = 'ab'.repeat(32)
 const listening: TransferEvent = { event: 'listening', address: '127.0.0.1', port: 9000 }
@@ -51,12 +25,17 @@ const failed: TransferEvent = {
 const done: TransferEvent = { event: 'done', files: 1, bytes: 3, seconds: 1, exitCode: 6 }
 
 function stored(path: string): TransferEvent {
-  const known = { transfer: 1, peer: '127.0.0.1:5', name: 'a', size: 3, blake3, type: 'text/plain', seconds: 0 }
+  const known = {
+    transfer: 1,
+    peer: '127.0.0.1:5',
+    name: 'a',
+    size: 3,
+    blake3,
+    type: 'text/plain',
+    verified: true,
+    seconds: 0,
+  }
   return { event: 'stored', path, ...known }
-}
-
-function sent(path: string, blake3: string): SentEvent {
-  return { event: 'sent', transfer: 1, path, name: 'a', storedAs: 'a', size: 3, blake3, type: 'text/plain', seconds: 0 }
 }
 
 function progress(name: string, bytes: number): TransferEvent {
@@ -169,69 +148,4 @@ t.test('goes on without stderr', async (t) => {
   const { stderr, aborted } = await reporter({})
   stderr.emit('error', new Error('write EIO'))
   t.same(aborted, [])
-})
-
-t.test('says which receipt cannot be written', async (t) => {
-  const path = join(t.testdir({ file: '' }), 'file', 'receipt')
-  const error = await reporter({ receipt: path }).catch((error: unknown) => error)
-  t.ok(error instanceof TransferError)
-  t.match(error, { code: 'local-file', message: `cannot write ${path}: not a directory (ENOTDIR)` })
-})
-
-t.test(
-  'ends the transfer when the receipt cannot be written any more',
-  { skip: !existsSync('/dev/full') && 'there is no /dev/full' },
-  async (t) => {
-    const { onEvent, aborted, close } = await reporter({ receipt: '/dev/full' })
-    onEvent(stored('dir/a'))
-    close()
-    t.match(aborted, [{ code: 'local-file', reason: 'no-space', message: /^cannot write \/dev\/full: / }])
-  },
-)
-
-t.test('writes a line of the receipt as soon as its file is done', async (t) => {
-  const path = join(t.testdir(), 'receipt')
-  const { onEvent, close } = await reporter({ receipt: path, json: true, quiet: true })
-  t.equal(readFileSync(path, 'utf8'), '')
-  onEvent(listening)
-  onEvent(stored('dir/a'))
-  t.equal(readFileSync(path, 'utf8'), `${blake3}  dir/a\n`)
-  onEvent(failed)
-  onEvent(sent('b', blake3))
-  t.equal(readFileSync(path, 'utf8'), `${blake3}  dir/a\n${blake3}  b\n`)
-  close()
-})
-
-t.test('begins a receipt anew', async (t) => {
-  const path = join(t.testdir({ receipt: 'from an earlier run\n' }), 'receipt')
-  const { close } = await reporter({ receipt: path })
-  close()
-  t.equal(readFileSync(path, 'utf8'), '')
-})
-
-t.test('escapes a name in a receipt as b3sum does', { skip: withoutProgram('b3sum') }, async (t) => {
-  const folder = t.testdir()
-  const names = [
-    'plain',
-    'a b',
-    'back\\slash',
-    'back\\nslash',
-    'new\nline',
-    'return\rhere',
-    ' lead',
-    '-dash',
-    'ünï',
-    '\\',
-  ]
-  const { onEvent, close } = await reporter({ receipt: join(folder, 'receipt') })
-  for (const name of names) {
-    writeFileSync(join(folder, name), name)
-    onEvent(sent(`./${name}`, digest(name)))
-  }
-  close()
-  const checked = spawnSync('b3sum', ['--check', 'receipt'], { cwd: folder, encoding: 'utf8' })
-  t.equal(checked.status, 0, checked.stdout + checked.stderr)
-  t.equal(checked.stdout.trimEnd().split('\n').length, names.length)
-  writeFileSync(join(folder, 'plain'), 'other bytes')
-  t.equal(spawnSync('b3sum', ['--check', 'receipt'], { cwd: folder }).status, 1)
 })

@@ -2,6 +2,7 @@ import t, { type Test } from 'tap'
 import { type Context, run } from '../../dist/cli/run.js'
 import { usage } from '../../dist/cli/values.js'
 import { exitCodes, TransferError } from '../../dist/errors.js'
+import { report } from '../../dist/events.js'
 
 /** What is written to stderr from now on, which is not shown. */
 function captureStderr(t: Test): () => string {
@@ -46,7 +47,9 @@ t.test('ends with the status of what went wrong, of which the events have told',
   for (const [code, status] of Object.entries(exitCodes)) {
     if (code === 'usage' || code === 'internal') continue
     const failing = async () => {
-      throw new TransferError(code as keyof typeof exitCodes, 'told already')
+      const error = new TransferError(code as keyof typeof exitCodes, 'told already')
+      report(() => {}, { transfer: 0 }, error)
+      throw error
     }
     t.equal(await run('tcp-try', failing), status, code)
   }
@@ -62,13 +65,22 @@ t.test('tells of wrong usage and where to read on', async (t) => {
   t.equal(stderr(), 'tcp-try: --port is needed\ntcp-try: see tcp-try --help\n')
 })
 
+t.test('tells itself what no event has told', async (t) => {
+  const stderr = captureStderr(t)
+  const status = await run('tcp-try', async () => {
+    throw new TransferError('local-file', 'cannot write receipt')
+  })
+  t.equal(status, 8)
+  t.equal(stderr(), 'tcp-try: failed: cannot write receipt\n')
+})
+
 t.test('tells of a bug of ours with the lines that a report needs', async (t) => {
   const stderr = captureStderr(t)
   const status = await run('tcp-try', async () => {
     throw new RangeError('boom')
   })
   t.equal(status, 1)
-  t.match(stderr(), /^tcp-try: internal error: boom\nthis is a bug; please report it with these lines:\n/)
+  t.match(stderr(), /^tcp-try: (failed: )?internal error: boom\nthis is a bug; please report it with these lines:\n/)
   t.match(stderr(), /RangeError: boom\n {4}at .*run\.test\.ts/)
 })
 
@@ -76,7 +88,7 @@ t.test('tells of a bug even where something else than an error was thrown', asyn
   const stderr = captureStderr(t)
   const status = await run('tcp-try', () => Promise.reject('a string'))
   t.equal(status, 1)
-  t.match(stderr(), /^tcp-try: internal error: a string\n/)
+  t.match(stderr(), /^tcp-try: (failed: )?internal error: a string\n/)
   t.match(stderr(), /TransferError: internal error: a string\n {4}at /)
 })
 

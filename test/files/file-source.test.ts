@@ -21,7 +21,7 @@ t.test('announces a file with its name, size, type, time and mode', async (t) =>
   utimesSync(path, 1_000, 1_234_567_890.123)
   chmodSync(path, 0o640)
   t.match(source, { path, label: path, name: 'photo.png' })
-  t.equal(await source.inspect(), 5)
+  await source.inspect()
   const opened = await source.open()
   t.strictSame(opened.header, {
     name: 'photo.png',
@@ -83,7 +83,7 @@ t.test('goes on after a short read, and fills what was asked for', async (t) => 
 t.test('follows a symlink that the user names', async (t) => {
   const path = t.testdir({ 'real.txt': 'content', link: t.fixture('symlink', 'real.txt') })
   const source = new FileSource(join(path, 'link'))
-  t.equal(await source.inspect(), 7)
+  await source.inspect()
   t.equal(source.name, 'link')
   t.equal(String(await readSource(source)), 'content')
 })

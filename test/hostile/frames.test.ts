@@ -64,7 +64,6 @@ t.test('refuses a breach by name, closes that connection, and takes the next', a
   const out = t.testdir()
   const leftOpen = watchOpenFiles(out)
   const receiver = await startReceiver(t, { out })
-  let connections = 0
   for (const [what, [frames, code]] of Object.entries(breaches)) {
     await t.test(what, async (t) => {
       const before = receiver.events.all.length
@@ -76,8 +75,6 @@ t.test('refuses a breach by name, closes that connection, and takes the next', a
       t.equal(await peer.ended, 'end')
       peer.finish()
       await peer.closed
-      connections++
-      await receiver.events.until('connected', connections)
       const ofThisOne = () => receiver.events.all.slice(before).filter((event) => 'message' in event)
       await until(() => ofThisOne().length > 0)
       t.equal(ofThisOne().length, 1, 'it is reported once')
@@ -151,8 +148,8 @@ t.test('drops an entry that the sender gives up', async (t) => {
   t.match(receiver.events.of('failed')[0], {
     name: 'bad.txt',
     code: 'incomplete',
-    reason: 'changed\\u{a}',
-    message: 'the sender gave up: \\u{1b}[31mred\\u{202e}',
+    reason: 'aborted',
+    message: 'the sender gave up: \\u{1b}[31mred\\u{202e} (changed\\u{a})',
   })
   t.strictSame(filesIn(out), { 'good.txt': 'good' })
 })

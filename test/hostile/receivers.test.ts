@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { PassThrough, Readable } from 'node:stream'
 import t, { type Test } from 'tap'
 import type { SendOptions } from '../../dist/index.js'
-import { type Sent, trySend } from '../fixtures/ends.ts'
+import { type Ended, trySend } from '../fixtures/ends.ts'
 import { bytesOf } from '../fixtures/folder.ts'
 import { watchOpenFiles } from '../fixtures/open-files.ts'
 import { listenAsPeer, type Peer } from '../fixtures/peer.ts'
@@ -13,7 +13,7 @@ const text = 'a small file'
 const right = { name: 'file.txt', bytes: text.length, blake3: digest(text) }
 
 /** Sends `text` to a listener that behaves as the script says. What a script leaves open the listener ends. */
-async function sendTo(t: Test, script: (peer: Peer) => Promise<void>, options?: Partial<SendOptions>): Promise<Sent> {
+async function sendTo(t: Test, script: (peer: Peer) => Promise<void>, options?: Partial<SendOptions>): Promise<Ended> {
   const path = join(t.testdir({ 'file.txt': text }), 'file.txt')
   const listener = await listenAsPeer(t, async (peer) => {
     await script(peer).catch(() => {})
@@ -91,11 +91,24 @@ for (const [what, [answer, wanted]] of Object.entries(answers)) {
 const greetings: Record<string, [Buffer | string, { code: string; reason: string; message?: RegExp | string }]> = {
   'a web server': [
     'HTTP/1.1 400 Bad Request\r\n\r\n',
-    { code: 'incomplete', reason: 'magic', message: 'expected "tcp-recv", got "HTTP/1.1"' },
+    {
+      code: 'incomplete',
+      reason: 'magic',
+      message: 'the other side is an HTTP server (its first bytes are "HTTP/1.1")',
+    },
   ],
-  'an ssh server': ['SSH-2.0-OpenSSH_9.6\r\n', { code: 'incomplete', reason: 'magic', message: 'got "SSH-2.0-"' }],
-  'another sender': ['tcp-send', { code: 'incomplete', reason: 'magic', message: 'got "tcp-send"' }],
-  'control characters': ['\u001b[2J\n', { code: 'incomplete', reason: 'magic', message: 'got "\\u{1b}[2J\\u{a}"' }],
+  'an ssh server': [
+    'SSH-2.0-OpenSSH_9.6\r\n',
+    { code: 'incomplete', reason: 'magic', message: 'the other side is an SSH peer (its first bytes are "SSH-2.0-")' },
+  ],
+  'another sender': [
+    'tcp-send',
+    { code: 'incomplete', reason: 'magic', message: 'the other side is a sender, as this side is' },
+  ],
+  'control characters': [
+    '\u001b[2J\n',
+    { code: 'incomplete', reason: 'magic', message: 'its first bytes are "\\u{1b}[2J\\u{a}"' },
+  ],
   'a receiver of version 2': [
     Buffer.concat([Buffer.from('tcp-recv'), frame('G', { version: 2 })]),
     { code: 'incomplete', reason: 'version', message: /version 2.*version 1/ },
@@ -118,6 +131,20 @@ for (const [who, [words, wanted]] of Object.entries(greetings)) {
     t.match(error, { exitCode: 6, ...wanted })
   })
 }
+
+t.test('fails when the receiver confirms what is still under way', async (t) => {
+  const source = new PassThrough()
+  source.write(text)
+  const listener = await listenAsPeer(t, async (peer) => {
+    await peer.write(receiverOpening)
+    await peer.next('H')
+    await peer.write(frame('S', { entry: 0, ...right }))
+    await peer.next('A')
+    peer.finish()
+  })
+  const { error } = await trySend(t, listener.port, [{ stream: source, name: 'file.txt' }])
+  t.match(error, { code: 'incomplete', reason: 'protocol', message: /confirmed entry 0, which it was not sent/ })
+})
 
 t.test('tells the receiver why it breaks off', async (t) => {
   let told: Record<string, unknown> = {}

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { connect as connectTls } from 'node:tls'
 import t, { type Test } from 'tap'
 import { fakeClock } from '../fixtures/clock.ts'
-import { type Receiving, startReceiver } from '../fixtures/ends.ts'
+import { type Listening, startReceiver } from '../fixtures/ends.ts'
 import { filesIn } from '../fixtures/folder.ts'
 import { watchOpenFiles } from '../fixtures/open-files.ts'
 import { Peer } from '../fixtures/peer.ts'
@@ -11,7 +11,7 @@ import { frameHeader, senderOpening, transferFrames } from '../fixtures/peer-fra
 import { settle, until } from '../fixtures/turns.ts'
 
 /** A good sender, to see that the receiver still takes what it should. */
-async function takesGoodOne(t: Test, receiver: Receiving, out: string): Promise<void> {
+async function takesGoodOne(t: Test, receiver: Listening, out: string): Promise<void> {
   const peer = await Peer.dial(t, receiver.port)
   peer.finish(...transferFrames({ 'good.txt': 'good' }))
   t.match((await peer.next('S')).fields, { name: 'good.txt' })
@@ -42,7 +42,7 @@ for (const [who, words] of Object.entries(strangers)) {
     t.equal(await peer.ended, 'end')
     peer.finish()
     const answer = peer.received.toString()
-    t.match(answer, /^tcp-recv: this port takes files from tcp-send; expected "tcp-send", got "[^\n]*"\n$/)
+    t.match(answer, /^tcp-recv: this port takes files from tcp-send .*\n$/)
     t.notMatch(answer.slice(0, -1), /\p{Cc}/u)
     await peer.closed
     t.match(await receiver.events.until('refused'), { transfer: 1, code: 'magic' })
@@ -155,7 +155,7 @@ t.test('closes whoever is over the limit at once, while a running transfer finis
 
 t.test('does not count those that it has refused, however long they stay', async (t) => {
   // The second in which a refused peer may still read its answer does not pass.
-  const clock = fakeClock(t)
+  fakeClock(t)
   const out = t.testdir()
   const receiver = await startReceiver(t, { out, maxConnections: 1 })
   const first = await Peer.dial(t, receiver.port)
@@ -164,8 +164,8 @@ t.test('does not count those that it has refused, however long they stay', async
   const refused = await Promise.all(Array.from({ length: 3 }, () => Peer.dial(t, receiver.port)))
   for (const peer of refused) t.match((await peer.next('R')).fields, { code: 'busy' })
   await first.reset()
-  // What is left is the second of each of the refused.
-  await until(() => clock.timers === 3)
+  await receiver.events.until('refused')
+  await settle()
   const next = await Peer.dial(t, receiver.port)
   next.finish(...transferFrames({ 'good.txt': 'good' }))
   await next.closed

@@ -6,9 +6,12 @@ import { Channel } from '../../dist/net/channel.js'
 import { listen } from '../../dist/net/listen.js'
 import { bytesOf } from '../fixtures/folder.ts'
 import { Peer } from '../fixtures/peer.ts'
-import { settle } from '../fixtures/turns.ts'
+import { settle, stateOf } from '../fixtures/turns.ts'
 
-async function connected(t: Test, timeout = 30_000): Promise<{ channel: Channel; socket: Socket; peer: Peer }> {
+async function connected(
+  t: Test,
+  { timeout = 30_000, plain = false } = {},
+): Promise<{ channel: Channel; socket: Socket; peer: Peer }> {
   const accepted = new Promise<Socket>((resolve) => {
     void listen({ host: '127.0.0.1', port: 0, onConnection: resolve }).then((server) => {
       t.teardown(() => server.close())
@@ -21,7 +24,8 @@ async function connected(t: Test, timeout = 30_000): Promise<{ channel: Channel;
   const socket = await accepted
   t.teardown(() => socket.destroy())
   while (!dialled) await settle()
-  const channel = new Channel(socket, { timeout, farewell: ({ reason }) => Buffer.from(`bye: ${reason}`) })
+  const farewell = ({ reason }: TransferError) => Buffer.from(`bye: ${reason}`)
+  const channel = new Channel(socket, plain ? { timeout, plain } : { timeout, farewell })
   return { channel, socket, peer: dialled }
 }
 
@@ -37,6 +41,29 @@ t.test('delivers its last word although it has not read what the peer sent', asy
   t.equal(await peer.ended, 'end', 'the connection was not reset')
   t.equal(peer.received.toString(), 'bye: policy')
   await channel.closed
+})
+
+t.test('resets the connection where it has no last word', async (t) => {
+  const { channel, socket, peer } = await connected(t, { plain: true })
+  const error = new TransferError('interrupted', 'enough')
+  const received = channel.receive(() => {})
+  await channel.write(Buffer.from('half a file'))
+  await peer.bytes(11)
+  channel.fail(error)
+  await t.rejects(received, error)
+  t.equal(await peer.ended, 'reset')
+  t.ok(socket.destroyed)
+})
+
+t.test('closes also when it fails in the moment in which it ends', async (t) => {
+  const { channel, socket } = await connected(t, { plain: true })
+  const finished = channel.finish()
+  // The system refuses to reset a connection that it is just shutting down.
+  channel.fail(new TransferError('interrupted', 'enough'))
+  await t.rejects(finished, { code: 'interrupted' })
+  await settle(50)
+  t.equal(await stateOf(channel.closed), 'resolved')
+  t.ok(socket.destroyed)
 })
 
 t.test('tells everyone who waits that the peer broke the connection', async (t) => {
@@ -64,7 +91,7 @@ t.test('tells a writer that the peer broke the connection', async (t) => {
 })
 
 t.test('gives up on a peer that never reads, with no more in memory than one write', async (t) => {
-  const { channel, socket, peer } = await connected(t, 200)
+  const { channel, socket, peer } = await connected(t, { timeout: 200 })
   peer.socket.pause()
   let most = 0
   const writing = (async () => {

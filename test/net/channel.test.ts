@@ -14,10 +14,11 @@ const HEARTBEAT = 'B\0\0\0\u0002{}'
  * A channel and, without a network between, the other side of it. A write is done when the other side has read it, and
  * nothing is read there until `listenTo` is called.
  */
-function channelPair(t: Test, { timeout = TIMEOUT } = {}) {
+function channelPair(t: Test, { timeout = TIMEOUT, plain = false } = {}) {
   // The smallest buffer there is: a byte that nobody has read yet holds up the next one.
   const [socket, other] = duplexPair({ highWaterMark: 1 })
-  const channel = new Channel(socket, { timeout, farewell: ({ reason }) => Buffer.from(`bye: ${reason}`) })
+  const farewell = ({ reason }: TransferError) => Buffer.from(`bye: ${reason}`)
+  const channel = new Channel(socket, plain ? { timeout, plain } : { timeout, farewell })
   t.teardown(() => socket.destroy())
   return { channel, socket, other }
 }
@@ -170,6 +171,82 @@ t.test('sends a heartbeat after each second in which it wrote nothing, once it h
   t.equal(heard.text, `hello${HEARTBEAT.repeat(3)}`, 'nothing after its own end')
 })
 
+t.test('sends no heartbeat where the protocol is not spoken', async (t) => {
+  const clock = fakeClock(t)
+  const { channel, other } = channelPair(t, { plain: true })
+  const heard = listenTo(other)
+  await channel.write(Buffer.from('hello'))
+  clock.advance(5_000)
+  await settle()
+  t.equal(heard.text, 'hello')
+})
+
+t.test('destroys a stream where there is no last word, so that it does not look like an end', async (t) => {
+  const clock = fakeClock(t)
+  const { channel, socket, other } = channelPair(t, { plain: true })
+  let ended = false
+  other.resume().once('end', () => {
+    ended = true
+  })
+  const error = broken()
+  const received = channel.receive(() => {})
+  channel.fail(error)
+  await t.rejects(received, error)
+  await channel.closed
+  t.ok(socket.destroyed)
+  t.notOk(ended)
+  t.equal(clock.timers, 0)
+})
+
+t.test('has finished when the other side has all of it, and not before', async (t) => {
+  const { channel, other } = channelPair(t)
+  const written = channel.write(Buffer.from('a'))
+  const finished = channel.finish()
+  t.equal(await stateOf(finished), 'pending')
+  const heard = listenTo(other)
+  await Promise.all([written, finished, heard.ended])
+  t.equal(heard.text, 'a')
+})
+
+t.test('gives up when the other side does not take the end', async (t) => {
+  const clock = fakeClock(t)
+  const { channel } = channelPair(t)
+  const written = channel.write(Buffer.from('a'))
+  const finished = channel.finish()
+  written.catch(() => {})
+  clock.advance(TIMEOUT)
+  await t.rejects(finished, { code: 'timeout' })
+  await t.rejects(channel.finish(), { code: 'timeout' }, 'nor does it finish later')
+})
+
+t.test('does not call it finished when the connection broke first', async (t) => {
+  const { channel, socket } = channelPair(t)
+  void channel.write(Buffer.from('a')).catch(() => {})
+  const finished = channel.finish()
+  socket.destroy(Object.assign(new Error('write'), { code: 'EPIPE' }))
+  await t.rejects(finished, { code: 'incomplete', reason: 'broken' })
+})
+
+for (const [what, andThen] of Object.entries({
+  'went on': () => {},
+  'has ended in the meantime': (other: Duplex) => void other.end(),
+})) {
+  t.test(`rejects only when the consumer has come to rest, where the other side ${what}`, async (t) => {
+    const { channel, other } = channelPair(t)
+    listenTo(other)
+    const consuming = gate()
+    const received = channel.receive(() => consuming.opened)
+    other.write('one')
+    await settle()
+    const error = broken()
+    channel.fail(error)
+    andThen(other)
+    t.equal(await stateOf(received), 'pending')
+    consuming.open()
+    await t.rejects(received, error)
+  })
+}
+
 t.test('adds no heartbeat to a queue that does not move', async (t) => {
   const clock = fakeClock(t)
   const { channel, socket } = channelPair(t)
@@ -296,6 +373,20 @@ t.test('closes at once when both sides have ended before', async (t) => {
   await Promise.all([received, once(socket, 'finish')])
   await channel.close(Buffer.from('nothing more can be said'))
   t.equal(heard.text, '')
+})
+
+t.test('says nothing more after its farewell', async (t) => {
+  const clock = fakeClock(t)
+  const { channel, other } = channelPair(t)
+  const heard = listenTo(other)
+  await channel.write(Buffer.from('hello'))
+  clock.advance(900)
+  void channel.close(Buffer.from(', farewell'))
+  // The next heartbeat would be due.
+  clock.advance(900)
+  await settle()
+  t.equal(heard.text, 'hello, farewell')
+  t.notOk(channel.signal.aborted)
 })
 
 t.test('waits a second at most for the other side to end', async (t) => {

@@ -5,14 +5,15 @@ import { setImmediate as turn } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { TransferError } from '../../dist/index.js'
 import { type DialOptions, dial } from '../../dist/net/dial.js'
-import { freePort } from '../fixtures/free-port.ts'
+import { unusedPlace } from '../fixtures/ports.ts'
+import { stateOf } from '../fixtures/turns.ts'
 
-async function listening(t: Test, port = 0): Promise<{ server: Server; port: number }> {
+async function listening(t: Test, port = 0, host = '127.0.0.1'): Promise<{ server: Server; port: number }> {
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     t.teardown(() => socket.destroy())
     socket.resume()
   })
-  server.listen(port, '127.0.0.1')
+  server.listen(port, host)
   await once(server, 'listening')
   t.teardown(() => server.close())
   return { server, port: (server.address() as AddressInfo).port }
@@ -25,6 +26,12 @@ function onDial(t: Test, look: (socket: Socket, attempt: number) => void): { att
   subscribe('net.client.socket', listener)
   t.teardown(() => unsubscribe('net.client.socket', listener))
   return seen
+}
+
+/** Where nobody listens, with a host of its own so that nobody else will. */
+async function nowhere(): Promise<{ host: string; port: number }> {
+  const { host, port } = await unusedPlace()
+  return { host, port: Number(port) }
 }
 
 function dialling(port: number, options: Partial<DialOptions> = {}): Promise<Socket> {
@@ -52,14 +59,14 @@ t.test('connects, and keeps its own direction when the other side ends', async (
 })
 
 t.test('says that nothing listens there', async (t) => {
-  const port = await freePort()
+  const { host, port } = await nowhere()
   const seen = onDial(t, () => {})
-  const { code, exitCode, message } = await errorOf(t, dialling(port))
+  const { code, exitCode, message } = await errorOf(t, dialling(port, { host }))
   t.equal(code, 'connect')
   t.equal(exitCode, 3)
   t.equal(
     message,
-    `cannot connect to 127.0.0.1:${port}: nothing listens there (is tcp-recv running? --wait SECONDS waits for it) (ECONNREFUSED)`,
+    `cannot connect to ${host}:${port}: nothing listens there (is tcp-recv running? --wait SECONDS waits for it) (ECONNREFUSED)`,
   )
   t.equal(seen.attempts, 1, 'without wait it tries once')
 })
@@ -84,20 +91,20 @@ t.test('shows an error without a code as it is', async (t) => {
 })
 
 t.test('keeps trying until the listener is there', async (t) => {
-  const port = await freePort()
+  const { host, port } = await nowhere()
   const seen = onDial(t, (socket, attempt) => {
-    if (attempt === 2) socket.once('error', () => void listening(t, port))
+    if (attempt === 2) socket.once('error', () => void listening(t, port, host))
   })
-  const socket = await dialling(port, { wait: 30_000 })
+  const socket = await dialling(port, { host, wait: 30_000 })
   t.equal(socket.remotePort, port)
   t.ok(seen.attempts > 2)
   socket.destroy()
 })
 
 t.test('gives up with the last error when the time to wait is over', async (t) => {
-  const port = await freePort()
+  const { host, port } = await nowhere()
   const seen = onDial(t, () => {})
-  const { code, message } = await errorOf(t, dialling(port, { wait: 80 }))
+  const { code, message } = await errorOf(t, dialling(port, { host, wait: 80 }))
   t.equal(code, 'connect')
   t.match(message, 'ECONNREFUSED')
   t.ok(seen.attempts > 1)
@@ -138,13 +145,17 @@ t.test('is interrupted while it connects', async (t) => {
 })
 
 t.test('is interrupted in the pause between two tries', async (t) => {
-  const port = await freePort()
+  const { host, port } = await nowhere()
   const controller = new AbortController()
   const seen = onDial(t, (socket) => {
     // One turn later the failure has been seen and the pause has begun.
     socket.once('error', () => void turn().then(() => controller.abort()))
   })
-  const { code, exitCode } = await errorOf(t, dialling(port, { signal: controller.signal, wait: 30_000 }))
+  const connecting = dialling(port, { host, signal: controller.signal, wait: 30_000 })
+  connecting.catch(() => {})
+  await once(controller.signal, 'abort')
+  t.equal(await stateOf(connecting), 'rejected', 'the pause is over at once')
+  const { code, exitCode } = await errorOf(t, connecting)
   t.equal(code, 'interrupted')
   t.equal(exitCode, 130)
   t.equal(seen.attempts, 1)

@@ -1,10 +1,11 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, Socket } from 'node:net'
 import { type Duplex, duplexPair } from 'node:stream'
-import { setImmediate as turn } from 'node:timers/promises'
 import t, { type Test } from 'tap'
+import { dial } from '../../dist/net/dial.js'
 import { feed, withLargeReads } from '../../dist/net/feed.js'
 import { bytesOf } from '../fixtures/folder.ts'
+import { settle, until } from '../fixtures/turns.ts'
 
 const SHARED = 256 * 1024
 const content = bytesOf(3 * 1024 * 1024 + 1)
@@ -69,15 +70,37 @@ t.test('talks in both directions through the new wrapper, and survives what happ
   t.equal(String(answer), 'pong')
 })
 
-t.test('drops what comes to a socket that nobody was fed from', async (t) => {
-  const { client, accepted } = await connected(t)
-  const socket = withLargeReads(accepted)
-  t.teardown(() => socket.destroy())
-  client.end(content)
-  socket.resume()
-  await once(socket, 'end')
-  t.pass('its end has come')
-})
+for (const [how, work] of Object.entries({ 'at once': () => {}, 'behind a promise': async () => await settle(1) })) {
+  t.test(`loses nothing that came to a dialling socket before it was fed from, consumed ${how}`, async (t) => {
+    const server = createServer((accepted) => {
+      t.teardown(() => accepted.destroy())
+      accepted.end(content)
+    })
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const { port } = server.address() as AddressInfo
+    const { signal } = new AbortController()
+    const socket = await dial({ host: '127.0.0.1', port, timeout: 5_000, wait: 0, signal, largeReads: true })
+    server.close()
+    t.teardown(() => socket.destroy())
+    await until(() => socket.bytesRead > 0)
+    await settle()
+    t.ok(socket.bytesRead <= SHARED, 'it stopped reading after the first piece')
+    // Another connection reads into the same memory meanwhile.
+    const { accepted, client } = await connected(t)
+    client.end(Buffer.alloc(content.length))
+    const reader = withLargeReads(accepted)
+    t.teardown(() => reader.destroy())
+    await collect(reader)
+    const pieces: Buffer[] = []
+    feed(socket, (bytes) => {
+      pieces.push(Buffer.from(bytes))
+      return work()
+    })
+    await once(socket, 'end')
+    t.ok(Buffer.concat(pieces).equals(content))
+  })
+}
 
 t.test('falls back on the data event where there is no handle to wrap', async (t) => {
   const plain = new Socket()
@@ -119,7 +142,7 @@ for (const [how, wrap] of [
       working = true
       pieces.push(Buffer.from(bytes))
       // Long enough for a socket that is not paused to bring the next piece.
-      for (let turns = 0; turns < 3; turns++) await turn()
+      await settle(3)
       working = false
     })
     await once(socket, 'end')

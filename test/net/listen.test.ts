@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { type AddressInfo, connect, Server, type Socket } from 'node:net'
 import t, { type Test } from 'tap'
 import { TransferError } from '../../dist/index.js'
+import { feed } from '../../dist/net/feed.js'
 import { listen } from '../../dist/net/listen.js'
 
 async function listening(t: Test, onConnection: (socket: Socket) => void = () => {}) {
@@ -33,8 +34,36 @@ t.test('picks a free port and hands over the connections that come to it', async
   const socket = await came
   t.teardown(() => socket.destroy())
   t.ok(socket.allowHalfOpen, 'its own direction stays open when the other side ends')
-  socket.resume()
+  let said = ''
+  feed(socket, (bytes) => {
+    said += bytes
+  })
   await once(socket, 'end')
+  t.equal(said, 'hello')
+  t.ok(socket.writable)
+})
+
+t.test('hands over a connection that keeps its own direction, also where large reads cannot be had', async (t) => {
+  const { listen } = await t.mockImport<typeof import('../../dist/net/listen.js')>('../../dist/net/listen.js', {
+    '../../dist/net/feed.js': { withLargeReads: (socket: Socket) => socket },
+  })
+  const came = new Promise<Socket>((resolve) => {
+    void listen({ host: '127.0.0.1', port: 0, onConnection: resolve }).then((server) => {
+      t.teardown(() => server.close())
+      const client = connect({ host: '127.0.0.1', port: (server.address() as AddressInfo).port })
+      client.end('hello')
+      t.teardown(() => client.destroy())
+    })
+  })
+  const socket = await came
+  t.teardown(() => socket.destroy())
+  t.ok(socket.isPaused(), 'nothing is read before it is fed from')
+  let said = ''
+  feed(socket, (bytes) => {
+    said += bytes
+  })
+  await once(socket, 'end')
+  t.equal(said, 'hello')
   t.ok(socket.writable)
 })
 

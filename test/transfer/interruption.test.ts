@@ -54,8 +54,8 @@ t.test('ends the transfer when the sender is interrupted, and the receiver goes 
   t.match(await receiver.events.until('failed'), {
     name: 'half.bin',
     code: 'incomplete',
-    reason: 'interrupted',
-    message: 'the sender gave up: it was interrupted',
+    reason: 'aborted',
+    message: 'the sender gave up: it was interrupted (interrupted)',
   })
   const again = await trySend(t, receiver.port, [{ stream: Readable.from(['whole']), name: 'half.bin' }])
   t.match(again.summary, { files: 1 })
@@ -87,8 +87,8 @@ t.test('is interrupted while the output waits for its reader', async (t) => {
 t.test('does not begin when it is interrupted already', async (t) => {
   const out = join(t.testdir(), 'out')
   const signal = AbortSignal.abort()
-  await t.rejects(receive({ port: 0, out, signal }), { code: 'interrupted' })
-  t.throws(() => namesIn(out), 'not even the folder was made')
+  await t.rejects(receive({ port: 0, host: '127.0.0.1', out, signal }), { code: 'interrupted' })
+  t.strictSame(namesIn(out), [])
   const listener = await listenAsPeer(t, () => {})
   const sent = await trySend(t, listener.port, [{ stream: Readable.from(['x']), name: 'x' }], { signal })
   t.match(sent.error, { code: 'interrupted', exitCode: 130 })

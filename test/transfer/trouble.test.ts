@@ -3,11 +3,12 @@ import { appendFileSync, mkdirSync, rmSync, truncateSync, unlinkSync, writeFileS
 import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import t, { type Test } from 'tap'
+import { watchDescriptors } from '../fixtures/descriptors.ts'
 import { failDuring, injectFault, realDisk, replaceDuring, systemError } from '../fixtures/disk.ts'
 import { startReceiver, trySend } from '../fixtures/ends.ts'
 import { bytesOf, filesIn, namesIn } from '../fixtures/folder.ts'
-import { freePort } from '../fixtures/free-port.ts'
 import { listenAsPeer } from '../fixtures/peer.ts'
+import { unusedPlace } from '../fixtures/ports.ts'
 
 function folders(t: Test, files: Record<string, string | Buffer> = {}) {
   const folder = t.testdir({ in: files, out: {} })
@@ -29,6 +30,8 @@ t.test('refuses at once what is larger than the free space, and names both figur
 for (const call of ['writeSync', 'write'] as const) {
   t.test(`says when the disk is full in the middle of a file, found by ${call}`, async (t) => {
     const { out, path } = folders(t, { 'small.txt': 'small' })
+    const watch = watchDescriptors()
+    t.teardown(watch.restore)
     let left = 300_000
     const fill = (length: number) => {
       left -= length
@@ -57,7 +60,9 @@ for (const call of ['writeSync', 'write'] as const) {
     t.match(sent.error, { code: 'refused', exitCode: 5, reason: 'no-space' })
     t.equal(sent.error?.message, 'dump: the receiver refused it: its disk is full')
     t.ok(endless.destroyed, 'the sender stopped reading')
-    t.match(receiver.events.of('failed'), [{ name: 'dump', code: 'local-file', reason: 'no-space' }])
+    t.match(receiver.events.of('failed')[0], { name: 'dump', code: 'local-file', reason: 'no-space' })
+    t.equal(receiver.events.of('failed').length, 2, 'it is reported once; the other is the interruption')
+    t.strictSame(watch.problems(), [])
     t.match(receiver.events.of('failed')[0]?.message, `cannot write ${join(out, 'dump')}: no space left on device`)
     t.strictSame(filesIn(out), { 'small.txt': 'small' }, 'the next file went through')
   })
@@ -155,7 +160,7 @@ for (const [what, change] of Object.entries(changes)) {
     await receiver.stop()
     t.match(sent.error, { code: 'local-file', exitCode: 8, reason: 'changed' })
     t.match(sent.events.of('sent'), [{ name: 'other.txt' }])
-    t.match(receiver.events.of('failed'), [{ name: 'log.txt', code: 'incomplete', reason: 'changed' }])
+    t.match(receiver.events.of('failed'), [{ name: 'log.txt', code: 'incomplete', message: /\(changed\)/ }])
     t.strictSame(filesIn(out), { 'other.txt': 'other' })
   })
 }
@@ -192,16 +197,28 @@ t.test('says when a file cannot be read in the middle', async (t) => {
   writeFileSync(path('file'), bytesOf(3_000_000))
   const { readSync } = realDisk
   replaceDuring(t, 'readSync', () => (fd, buffer, offset, length, position) => {
-    if (position > 0) throw systemError('EIO', 'read')
+    if (position !== null && position > 0) throw systemError('EIO', 'read')
     return readSync(fd, buffer, offset, length, position)
   })
   const receiver = await startReceiver(t, { out })
   const sent = await trySend(t, receiver.port, path('file'))
   await receiver.stop()
   t.match(sent.error, { code: 'local-file', exitCode: 8, reason: 'disk' })
-  t.match(receiver.events.of('failed'), [{ name: 'file', code: 'incomplete', reason: 'disk' }])
+  t.match(receiver.events.of('failed'), [{ name: 'file', code: 'incomplete', message: /\(disk\)/ }])
   t.notMatch(receiver.events.of('failed')[0]?.message, path('file'), 'no path of the sender is told')
   t.strictSame(namesIn(out), [])
+})
+
+t.test('offers no name that cannot travel, and sends the others', async (t) => {
+  const { out, path } = folders(t, { 'a.txt': 'a' })
+  const receiver = await startReceiver(t, { out })
+  const names = ['\ud800.txt', 'x'.repeat(5_000), 'good.txt']
+  const sources = names.map((name) => ({ path: path('a.txt'), name }))
+  const sent = await trySend(t, receiver.port, sources)
+  await receiver.stop()
+  t.match(sent.error, { code: 'local-file', exitCode: 8, reason: 'name', message: /its name is not Unicode/ })
+  t.match(sent.events.of('failed')[1], { reason: 'name', message: /its name is too long/ })
+  t.strictSame(namesIn(out), ['good.txt'])
 })
 
 t.test('makes no connection when there is nothing to send', async (t) => {
@@ -215,7 +232,8 @@ t.test('makes no connection when there is nothing to send', async (t) => {
 
 t.test('fails for the file that it could not read, although it could not connect either', async (t) => {
   const folder = t.testdir({ 'a.txt': 'a' })
-  const sent = await trySend(t, await freePort(), [join(folder, 'missing'), join(folder, 'a.txt')])
+  const { host, port } = await unusedPlace()
+  const sent = await trySend(t, Number(port), [join(folder, 'missing'), join(folder, 'a.txt')], { host })
   t.match(sent.error, { code: 'local-file' }, 'the first failure is the one that counts')
   t.match(sent.events.of('failed'), [{ code: 'local-file' }, { code: 'connect' }])
 })

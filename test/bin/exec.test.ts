@@ -1,0 +1,55 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { sendTo, startReceiver } from '../fixtures/commands.js'
+import { filesIn } from '../fixtures/folder.js'
+import { only, readEvents } from '../fixtures/json-events.js'
+
+t.test('--exec runs a program for each file, in their order, and waits for the last', async (t) => {
+  const folder = t.testdir({ '$(id) "x"; y': 'one', b: 'two', log: '' })
+  writeFileSync(join(folder, 'hook.sh'), 'cat "$TCP_TRANSFER_PATH" >>log; echo " $TCP_TRANSFER_NAME" >>log; echo told')
+  const args = ['--once', '--exec', 'sh hook.sh', '--out', 'out']
+  const receiver = await startReceiver(t, args, { cwd: folder, covered: true })
+  t.equal((await sendTo(t, receiver, ['$(id) "x"; y', 'b'], { cwd: folder })).code, 0)
+  const { code, stdout, stderr } = await receiver.done
+  t.equal(code, 0)
+  t.equal(stdout, 'out/$(id) "x"; y\nout/b\n', 'what the program prints does not get between the paths')
+  t.equal(stderr.match(/^told$/gm)?.length, 2)
+  t.equal(readFileSync(join(folder, 'log'), 'utf8'), 'one $(id) "x"; y\ntwo b\n')
+})
+
+t.test('10: the program failed; its file is stored, and the sender knows nothing of it', async (t) => {
+  const folder = t.testdir({ a: 'one', b: 'two' })
+  const args = ['--json', '--once', '--exec', 'false', '--out', 'out']
+  const receiver = await startReceiver(t, args, { cwd: folder, covered: true })
+  t.equal((await sendTo(t, receiver, ['a', 'b'], { cwd: folder })).code, 0)
+  const { code, stdout } = await receiver.done
+  t.equal(code, 10)
+  const events = readEvents(t, stdout)
+  const failures = events.filter(({ event }) => event === 'failed')
+  t.match(failures, [
+    { name: 'a', code: 'hook', message: '--exec false ended with exit status 1' },
+    { name: 'b', code: 'hook' },
+  ])
+  t.match(only(events, 'done'), { files: 2, exitCode: 10 })
+  t.same(filesIn(join(folder, 'out')), { a: 'one', b: 'two' })
+})
+
+t.test('10: there is no such program', async (t) => {
+  const folder = t.testdir({ 'file.txt': 'one' })
+  const receiver = await startReceiver(t, ['--once', '--exec', './missing', '--out', 'out'], { cwd: folder })
+  t.equal((await sendTo(t, receiver, ['file.txt'], { cwd: folder })).code, 0)
+  const { code, stderr } = await receiver.done
+  t.equal(code, 10)
+  t.match(stderr, /^tcp-recv: failed file\.txt: --exec \.\/missing could not be run: .*ENOENT/m)
+})
+
+t.test('a signal ends the program too', async (t) => {
+  const folder = t.testdir({ a: 'one' })
+  writeFileSync(join(folder, 'slow.sh'), 'echo "started $$"; exec sleep 60')
+  const receiver = await startReceiver(t, ['--exec', 'sh slow.sh', '--out', 'out'], { cwd: folder })
+  t.equal((await sendTo(t, receiver, ['a'], { cwd: folder })).code, 0)
+  const [, pid] = await receiver.says('stderr', /^started (\d+)$/m)
+  t.equal((await receiver.kill('SIGTERM')).code, 143)
+  t.throws(() => process.kill(Number(pid), 0), { code: 'ESRCH' })
+})

@@ -1,0 +1,113 @@
+/** `--plain` as a command: what it says of what it cannot know, and how it ends when something is known. */
+import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
+import t, { type Test } from 'tap'
+import { portOf, type Running, runCommand, sendTo, shell, start, startReceiver } from '../fixtures/commands.js'
+import { bytesOf, filesIn, namesIn } from '../fixtures/folder.js'
+import { only, readEvents } from '../fixtures/json-events.js'
+import { listenAsPeer, Peer } from '../fixtures/peer.js'
+import { digest } from '../fixtures/peer-frames.js'
+
+t.setTimeout(120_000)
+t.jobs = 3
+const parallel = { buffered: true, timeout: 25_000 }
+
+/** Sends bytes as a program does that knows no protocol, and waits until the other side has ended. */
+async function sendBytes(t: Test, { port }: { port: string }, bytes: Buffer | string): Promise<'end' | 'reset'> {
+  const peer = await Peer.dial(t, Number(port))
+  peer.finish(bytes)
+  return await peer.ended
+}
+
+t.test('prints the path, says that nothing is verified, and names the file by what is in it', parallel, async (t) => {
+  const folder = t.testdir()
+  const receiver = await startReceiver(t, ['--plain', '--count', '3', '--out', 'out'], { cwd: folder })
+  for (const bytes of [gzipSync('hello'), '', 'hello']) t.equal(await sendBytes(t, receiver, bytes), 'end')
+  const { code, stdout, stderr } = await receiver.done
+  t.equal(code, 0)
+  t.equal(stdout, 'out/received.gz\nout/received\nout/received_bak\n')
+  const lines = stderr.trimEnd().split('\n').slice(1)
+  t.equal(lines.length, 3)
+  for (const line of lines) t.match(line, /^tcp-recv: stored out\/received.* blake3 [0-9a-f]{64}, NOT VERIFIED$/)
+  t.match(lines[2], `blake3 ${digest('hello')}`, 'so that a person can compare')
+  t.strictSame(namesIn(join(folder, 'out')), ['received', 'received.gz', 'received_bak'])
+})
+
+t.test('calls verified what was expected, and stores nothing else', parallel, async (t) => {
+  const folder = t.testdir()
+  const args = ['--plain', '--json', '--once', '--timeout', '1', '--name', 'file', '--out', 'out']
+  const cases: [expected: string[], code: number, reason?: string][] = [
+    [['--expect-size', '5', '--expect-blake3', digest('hello').toUpperCase()], 0],
+    [['--expect-size', '4'], 6, 'size'],
+    [['--expect-size', '6'], 6, 'size'],
+    [['--expect-blake3', digest('other')], 7, 'digest'],
+  ]
+  for (const [expected, code, reason] of cases) {
+    const receiver = await startReceiver(t, [...args, ...expected], { cwd: folder })
+    t.equal(await sendBytes(t, receiver, 'hello'), code === 0 ? 'end' : 'reset')
+    const ended = await receiver.done
+    t.equal(ended.code, code, expected.join(' '))
+    const events = readEvents(t, ended.stdout)
+    if (code === 0) t.match(only(events, 'stored'), { verified: true, size: 5 })
+    else
+      t.match(
+        events.find(({ event }) => event === 'failed'),
+        { transfer: 1, name: 'file', reason },
+      )
+  }
+  t.strictSame(filesIn(join(folder, 'out')), { file: 'hello' })
+})
+
+t.test('a sender whose receiver did not get what it expected fails too', parallel, async (t) => {
+  const folder = t.testdir({ file: 'hello' })
+  const args = ['--plain', '--once', '--timeout', '1', '--expect-size', '4', '--out', 'out']
+  const receiver = await startReceiver(t, args, { cwd: folder })
+  const sent = await sendTo(t, receiver, ['--plain', 'file'], { cwd: folder })
+  t.match(sent, { code: 6, stderr: /^tcp-send: failed file: the other side broke the connection \(ECONNRESET\)$/m })
+  t.equal((await receiver.done).code, 6)
+})
+
+t.test('a sender that is not sure of its own input resets the connection', parallel, async (t) => {
+  const ended: string[] = []
+  const { port } = await listenAsPeer(t, async (peer) => {
+    ended.push(await peer.ended)
+    peer.finish()
+  })
+  const cases: [script: string, code: number, end: string][] = [
+    ['printf hello | $SEND --plain --expect-size 5 - 127.0.0.1 $PORT', 0, 'end'],
+    ['printf hell | $SEND --plain --expect-size 5 - 127.0.0.1 $PORT', 6, 'reset'],
+    [`printf hell | $SEND --plain --expect-blake3 ${digest('hello')} - 127.0.0.1 $PORT`, 7, 'reset'],
+  ]
+  for (const [script, code, end] of cases) {
+    const { code: status, stderr } = await shell(t, script, { PORT: String(port) }).done
+    t.equal(status, code, stderr)
+    t.equal(ended.at(-1), end, script)
+  }
+})
+
+t.test('waits for a slow producer, however short the time for the other side is', parallel, async (t) => {
+  const { port } = await listenAsPeer(t, async (peer) => {
+    await peer.ended
+    peer.finish()
+  })
+  const script = '{ echo one; sleep 1; echo two; } | $SEND --plain --timeout 0.3 - 127.0.0.1 $PORT'
+  t.match(await shell(t, script, { PORT: String(port) }).done, { code: 0, stderr: /8 B in/ })
+})
+
+t.test('a plain receiver fetches from a plain sender, either started first', parallel, async (t) => {
+  const folder = t.testdir({ file: bytesOf(200_000) })
+  const listening = ['--plain', '--listen', '--host', '127.0.0.1', '--port', '0', '--json', 'file']
+  const sender: Running = start(t, 'tcp-send', listening, { cwd: folder })
+  const args = ['--plain', '--connect', '127.0.0.1', '--port', await portOf(sender), '--name', 'copy', '--out', 'out']
+  const received = await runCommand(t, 'tcp-recv', args, { cwd: folder })
+  t.match(received, { code: 0, stdout: 'out/copy\n', stderr: /NOT VERIFIED\n$/ })
+  const { code, stdout } = await sender.done
+  t.equal(code, 0)
+  t.match(only(readEvents(t, stdout), 'sent'), { storedAs: '', verified: false, blake3: digest(bytesOf(200_000)) })
+})
+
+t.test('passes a plain stream on to standard output', parallel, async (t) => {
+  const receiver = await startReceiver(t, ['--plain', '--out', '-'])
+  t.equal(await sendBytes(t, receiver, 'hello'), 'end')
+  t.match(await receiver.done, { code: 0, stdout: 'hello', stderr: /stored - .* NOT VERIFIED\n$/ })
+})

@@ -1,0 +1,104 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import t, { type Test } from 'tap'
+import { runAfter, splitCommand } from '../../dist/cli/exec.js'
+import type { StoredEvent } from '../../dist/events.js'
+
+const event: StoredEvent = {
+  event: 'stored',
+  transfer: 1,
+  peer: '127.0.0.1:5',
+  name: '$(touch shell) `touch shell`; touch shell',
+  path: 'out/$(touch shell) `touch shell`; touch shell',
+  size: 5,
+  blake3: 'ab'.repeat(32),
+  type: 'text/plain',
+  verified: true,
+  seconds: 0.1,
+}
+
+/** A program that writes what it is told into `seen.json` beside it, as a command line for `--exec`. */
+function recorder(t: Test): { command: string; seen(): Record<string, unknown> } {
+  const folder = t.testdir()
+  const program = join(folder, 'record.cjs')
+  writeFileSync(
+    program,
+    `const facts = Object.entries(process.env).filter(([name]) => name.startsWith('TCP_TRANSFER_'))
+    const input = require('node:fs').readFileSync(0, 'utf8')
+    const seen = { args: process.argv.slice(2), facts: Object.fromEntries(facts), input }
+    require('node:fs').writeFileSync(${JSON.stringify(join(folder, 'seen.json'))}, JSON.stringify(seen))`,
+  )
+  return {
+    command: `'${process.execPath}' '${program}'`,
+    seen: () => JSON.parse(readFileSync(join(folder, 'seen.json'), 'utf8')),
+  }
+}
+
+t.test('splits a command at spaces, and keeps quoted words together', async (t) => {
+  const table: [text: string, words: string[]][] = [
+    ['./deploy.sh', ['./deploy.sh']],
+    ['  a  b\tc ', ['a', 'b', 'c']],
+    [`'a b' "c d"`, ['a b', 'c d']],
+    [`a' b'"c "d`, ['a bc d']],
+    [`"it's" '"'`, [`it's`, '"']],
+    [`a '' ""`, ['a', '', '']],
+    ['$HOME *.txt a\\ b $(id) ; &', ['$HOME', '*.txt', 'a\\', 'b', '$(id)', ';', '&']],
+    ['', []],
+    [' \t', []],
+  ]
+  for (const [text, words] of table) t.same(splitCommand(text), words, JSON.stringify(text))
+})
+
+t.test('gives back every word that was quoted', async () => {
+  fc.assert(
+    fc.property(fc.array(fc.string({ unit: 'binary' })), (words) => {
+      const plain = words.map((word) => word.replace(/'/g, ''))
+      const split = splitCommand(plain.map((word) => `'${word}'`).join(' '))
+      return JSON.stringify(split) === JSON.stringify(plain)
+    }),
+  )
+})
+
+t.test('tells the program the facts of the file, in its environment and on its input', async (t) => {
+  const { command, seen } = recorder(t)
+  await runAfter(`${command} one "two words"`, new AbortController().signal)(event)
+  const { args, facts, input } = seen()
+  t.same(args, ['one', 'two words'])
+  t.same(facts, {
+    TCP_TRANSFER_PATH: event.path,
+    TCP_TRANSFER_NAME: event.name,
+    TCP_TRANSFER_SIZE: '5',
+    TCP_TRANSFER_BLAKE3: event.blake3,
+    TCP_TRANSFER_TYPE: 'text/plain',
+    TCP_TRANSFER_PEER: '127.0.0.1:5',
+    TCP_TRANSFER_VERIFIED: 'true',
+  })
+  t.same(JSON.parse(String(input)), event)
+  t.match(String(input), /\n$/)
+  t.notOk(existsSync('shell'), 'no shell has seen the name')
+})
+
+t.test('fails when the program does, and says how it ended', async (t) => {
+  const { signal } = new AbortController()
+  const table: [command: string, message: string | RegExp][] = [
+    [`sh -c 'exit 3'`, '--exec sh ended with exit status 3'],
+    [`sh -c 'kill -KILL $$'`, '--exec sh was ended by SIGKILL'],
+    ['/no/such/program', /^--exec \/no\/such\/program could not be run: .*ENOENT/],
+  ]
+  for (const [command, message] of table) {
+    await t.rejects(runAfter(command, signal)(event), { code: 'hook', exitCode: 10, message })
+  }
+})
+
+t.test('does not mind a program that reads nothing of its input', async (t) => {
+  const run = runAfter(`sh -c 'exec <&-'`, new AbortController().signal)
+  await t.resolves(Promise.all(Array.from({ length: 5 }, () => run(event))))
+})
+
+t.test('ends the program when the command is interrupted', async (t) => {
+  const controller = new AbortController()
+  const ended = runAfter('sleep 60', controller.signal)(event)
+  controller.abort()
+  await t.rejects(ended, { code: 'hook', message: /^--exec sleep could not be run: The operation was aborted/ })
+})

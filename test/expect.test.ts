@@ -1,0 +1,55 @@
+/** What somebody knows of a file beforehand, and whether it holds. */
+import t from 'tap'
+import { TransferError } from '../dist/errors.js'
+import { checkExpected, type Expectation, isExpecting } from '../dist/expect.js'
+import { digest } from './fixtures/peer-frames.ts'
+
+const actual = { bytes: 5, blake3: digest('hello') }
+const other = digest('other')
+
+function thrown(expected: Expectation): TransferError {
+  try {
+    checkExpected('/home/ann/file', actual, expected)
+  } catch (error) {
+    if (error instanceof TransferError) return error
+    throw error
+  }
+  throw new Error('nothing was thrown')
+}
+
+t.test('expects something as soon as one thing is known, be it an empty file', async (t) => {
+  for (const nothing of [{}, { size: undefined, blake3: undefined }]) t.notOk(isExpecting(nothing))
+  for (const some of [{ size: 5 }, { size: 0 }, { blake3: other }, { size: 0, blake3: other }]) t.ok(isExpecting(some))
+})
+
+t.test('lets pass what is as expected, in as far as something is', async (t) => {
+  for (const expected of [{}, { size: 5 }, { blake3: actual.blake3 }, { size: 5, blake3: actual.blake3 }]) {
+    t.doesNotThrow(() => checkExpected('file', actual, expected))
+  }
+  t.doesNotThrow(() => checkExpected('file', { bytes: 0, blake3: digest('') }, { size: 0, blake3: digest('') }))
+})
+
+t.test('names both sizes when the size is another, be the digest right or wrong', async (t) => {
+  for (const size of [0, 4, 6]) {
+    for (const blake3 of [undefined, actual.blake3, other]) {
+      const { code, exitCode, reason, message } = thrown({ size, blake3 })
+      t.strictSame([code, exitCode, reason], ['incomplete', 6, 'size'])
+      t.equal(message, `/home/ann/file has 5 bytes, and ${size} were expected`)
+    }
+  }
+})
+
+t.test('names both digests when the digest is another', async (t) => {
+  for (const size of [undefined, 5]) {
+    const { code, exitCode, reason, message } = thrown({ size, blake3: other })
+    t.strictSame([code, exitCode, reason], ['digest-mismatch', 7, 'digest'])
+    t.equal(message, `/home/ann/file has the BLAKE3 ${actual.blake3}, and ${other} was expected`)
+  }
+})
+
+t.test('tells the other side neither the path nor what was expected', async (t) => {
+  for (const expected of [{ size: 6 }, { blake3: other }]) {
+    const { tell } = thrown(expected)
+    t.match(tell, /^it did not have the expected (size|digest)$/)
+  }
+})

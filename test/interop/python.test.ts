@@ -1,0 +1,125 @@
+/** The protocol spoken by a stranger: the two ends in plain Python against the commands, and against each other. */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { sendTo, start, startReceiver } from '../fixtures/commands.js'
+import { bytesOf, namesIn } from '../fixtures/folder.js'
+import { only, readEvents } from '../fixtures/json-events.js'
+import { digest } from '../fixtures/peer-frames.js'
+import { hasBlake3, sourceOf, startPython, startPythonReceiver } from '../fixtures/python.js'
+import { withoutProgram } from '../fixtures/required.js'
+
+t.setTimeout(120_000)
+const skip = withoutProgram('python3')
+/** Without a digest to compare, nothing is called verified. */
+const verified = !skip && hasBlake3()
+
+const contents: Record<string, Buffer> = {
+  'small.txt': Buffer.from('hello\n'),
+  'large.bin': bytesOf(5_000_000),
+  empty: Buffer.alloc(0),
+  'ä name ☃.txt': bytesOf(1025),
+}
+const names = Object.keys(contents)
+
+t.test('the Python sender sends to tcp-recv', { skip }, async (t) => {
+  const folder = t.testdir({ ...contents, out: {} })
+  const receiver = await startReceiver(t, ['--json', '--count', String(names.length), '--out', join(folder, 'out')])
+  for (const name of names) {
+    const { code, stdout, stderr } = await startPython(t, 'send', [join(folder, name), '127.0.0.1', receiver.port]).done
+    t.equal(code, 0, stderr)
+    t.match(stdout, digest(contents[name] as Buffer), 'it is told the digest of what was stored')
+  }
+  const { code, stdout } = await receiver.done
+  t.equal(code, 0)
+  const stored = readEvents(t, stdout).filter(({ event }) => event === 'stored')
+  t.match(
+    stored,
+    names.map((name) => ({ name, size: contents[name]?.length, verified })),
+  )
+  for (const name of names) t.ok(readFileSync(join(folder, 'out', name)).equals(contents[name] as Buffer), name)
+})
+
+t.test('tcp-send sends to the Python receiver', { skip }, async (t) => {
+  const folder = t.testdir({ ...contents, out: {} })
+  const { receiver, port } = await startPythonReceiver(t, join(folder, 'out'))
+  const sent = await sendTo(t, { port }, ['--json', ...names], { cwd: folder })
+  t.equal(sent.code, 0)
+  const events = readEvents(t, sent.stdout).filter(({ event }) => event === 'sent')
+  t.match(
+    events,
+    names.map((name) => ({ name, storedAs: name, blake3: digest(contents[name] as Buffer), verified })),
+  )
+  t.match(await receiver.done, { code: 0, stdout: names.map((name) => `${join(folder, 'out', name)}\n`).join('') })
+  t.strictSame(namesIn(join(folder, 'out')), names.toSorted(), 'and nothing else is left there')
+  for (const name of names) t.ok(readFileSync(join(folder, 'out', name)).equals(contents[name] as Buffer), name)
+})
+
+t.test('the Python ends understand each other', { skip }, async (t) => {
+  const folder = t.testdir({ ...contents, out: {} })
+  for (const name of names) {
+    const { receiver, port } = await startPythonReceiver(t, join(folder, 'out'))
+    t.equal((await startPython(t, 'send', [join(folder, name), '127.0.0.1', port]).done).code, 0)
+    t.equal((await receiver.done).code, 0)
+    t.ok(readFileSync(join(folder, 'out', name)).equals(contents[name] as Buffer), name)
+  }
+})
+
+t.test('the Python sender fails when tcp-recv refuses its name, and says why', { skip }, async (t) => {
+  const folder = t.testdir({ '.hidden': 'hello', out: {} })
+  const receiver = await startReceiver(t, ['--json', '--out', join(folder, 'out')])
+  const sent = await startPython(t, 'send', [join(folder, '.hidden'), '127.0.0.1', receiver.port]).done
+  t.match(sent, { code: 1, stderr: /^refused: '.*begins with a dot/ })
+  t.match(only(readEvents(t, (await receiver.kill('SIGTERM')).stdout), 'refused'), { name: '.hidden', code: 'name' })
+  t.strictSame(namesIn(join(folder, 'out')), [])
+})
+
+t.test('tcp-send fails when the Python receiver refuses its name, and the other files arrive', { skip }, async (t) => {
+  const folder = t.testdir({ a: '1', '.hidden': '2', b: '3', out: {} })
+  const { receiver, port } = await startPythonReceiver(t, join(folder, 'out'))
+  const sent = await sendTo(t, { port }, ['--json', 'a', '.hidden', 'b'], { cwd: folder })
+  t.equal(sent.code, 5)
+  const events = readEvents(t, sent.stdout)
+  t.match(only(events, 'failed'), { name: '.hidden', code: 'refused', reason: 'policy', message: /no such names here/ })
+  t.match(only(events, 'done'), { files: 2, exitCode: 5 })
+  t.equal((await receiver.done).code, 0)
+  t.strictSame(namesIn(join(folder, 'out')), ['a', 'b'])
+})
+
+t.test('the Python receiver overwrites nothing', { skip }, async (t) => {
+  const folder = t.testdir({ a: 'new', out: { a: 'old' } })
+  const { receiver, port } = await startPythonReceiver(t, join(folder, 'out'))
+  t.equal((await sendTo(t, { port }, ['a'], { cwd: folder })).code, 5)
+  await receiver.done
+  t.equal(readFileSync(join(folder, 'out/a'), 'utf8'), 'old')
+  t.strictSame(namesIn(join(folder, 'out')), ['a'])
+})
+
+t.test('the Python receiver does not take a sender that was killed for one that has finished', { skip }, async (t) => {
+  const folder = t.testdir({ out: {} })
+  const { receiver, port } = await startPythonReceiver(t, join(folder, 'out'))
+  const sender = start(t, 'tcp-send', ['--name', 'half', '-', '127.0.0.1', port], { input: 'pipe' })
+  await sender.write(bytesOf(3_000_000))
+  await sender.kill('SIGKILL')
+  const { code, stdout, stderr } = await receiver.done
+  t.not(code, 0)
+  t.equal(stdout, '')
+  t.match(stderr, 'the connection ended before the sender had finished')
+  t.notOk(namesIn(join(folder, 'out')).includes('half'))
+})
+
+t.test('the Python receiver stores no message as if it were a file', { skip }, async (t) => {
+  const folder = t.testdir({ out: {} })
+  const { receiver, port } = await startPythonReceiver(t, join(folder, 'out'))
+  const sent = await sendTo(t, { port }, ['--json', '--text', 'hello'])
+  t.equal(sent.code, 5, 'a field that must be understood is refused by who does not know it')
+  await receiver.done
+  t.notOk(namesIn(join(folder, 'out')).includes('message'))
+})
+
+t.test('each of them is short enough to be read at once', async (t) => {
+  for (const end of ['send', 'recv'] as const) {
+    const lines = sourceOf(end).trimEnd().split('\n')
+    t.ok(lines.length < 60, `${end}.py has ${lines.length} lines`)
+  }
+})

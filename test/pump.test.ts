@@ -1,0 +1,179 @@
+/** From a source to a socket: every byte once, in frames or bare, with no more in memory than a few buffers. */
+import { type Duplex, duplexPair } from 'node:stream'
+import fc from 'fast-check'
+import t, { type Test } from 'tap'
+import { TransferError } from '../dist/errors.js'
+import type { OpenSource } from '../dist/files/source.js'
+import { Channel } from '../dist/net/channel.js'
+import { Pump } from '../dist/pump.js'
+import { bytesOf } from './fixtures/folder.ts'
+import { digest, readFrames } from './fixtures/peer-frames.ts'
+import { settle, stateOf } from './fixtures/turns.ts'
+
+const MEGABYTE = 1024 * 1024
+
+/** A channel, and the other side of it, which takes nothing until it is read. */
+function connected(t: Pick<Test, 'teardown'>): { channel: Channel; socket: Duplex; other: Duplex } {
+  const [socket, other] = duplexPair({ highWaterMark: 1 })
+  const channel = new Channel(socket, { timeout: 30_000, plain: true })
+  t.teardown(() => void socket.destroy())
+  return { channel, socket, other }
+}
+
+/**
+ * The first `length` bytes that come to the other side. Without a network between them both sides share the memory of
+ * the pump's buffers, so each piece is copied before the pump can use it again.
+ */
+function takeAll(other: Duplex, length: number): Promise<Buffer> {
+  const taken = Buffer.alloc(length)
+  let filled = 0
+  return new Promise((resolve) => {
+    const take = (piece: Buffer) => {
+      filled += piece.copy(taken, filled)
+      if (filled < length) return
+      other.off('data', take)
+      resolve(taken)
+    }
+    if (length === 0) resolve(taken)
+    else other.on('data', take)
+  })
+}
+
+interface Reads {
+  source: OpenSource
+  /** What each read was asked for. */
+  wanted: { buffer: Buffer; offset: number; length: number }[]
+}
+
+/** A source of `content`, of which each read gives at most `most` bytes. */
+function sourceOf(
+  content: Buffer,
+  { size = content.length as number | null, most = Number.POSITIVE_INFINITY } = {},
+): Reads {
+  const wanted: Reads['wanted'] = []
+  let position = 0
+  const source: OpenSource = {
+    header: { name: 'file', size, type: 'text/plain', mtime: null, mode: null },
+    read: async (buffer, offset, length) => {
+      wanted.push({ buffer, offset, length })
+      const count = content.copy(buffer, offset, position, position + Math.min(length, most))
+      position += count
+      return count
+    },
+    check: async () => {},
+    close: async () => {},
+  }
+  return { source, wanted }
+}
+
+const never = new AbortController().signal
+const sizes = [0, 1, 1023, 1024, 1025, 65_535, 65_536, 65_537, MEGABYTE - 1, MEGABYTE, MEGABYTE + 1, 6 * MEGABYTE + 17]
+
+for (const framed of [true, false]) {
+  const [how, prefix, piece] = framed ? ['in frames', 5, MEGABYTE] : ['bare', 0, 65_536]
+
+  t.test(`moves every byte once, ${how}, and tells their number and digest`, async (t) => {
+    for (const size of sizes) {
+      for (const isKnown of [true, false]) {
+        const content = bytesOf(size)
+        const { channel, other } = connected(t)
+        const { source, wanted } = sourceOf(content, isKnown ? {} : { size: null })
+        const moving = new Pump(channel, framed).move(source, never, () => {})
+        const pieces = Math.ceil(size / piece)
+        const stream = await takeAll(other, size + prefix * pieces)
+        t.strictSame(await moving, { bytes: size, blake3: digest(content) })
+        const frames = framed ? readFrames(Buffer.concat([Buffer.alloc(8), stream])).frames : []
+        if (framed) t.ok(frames.every(({ type, bytes }) => type === 'D' && bytes.length <= MEGABYTE))
+        t.ok((framed ? Buffer.concat(frames.map(({ bytes }) => bytes)) : stream).equals(content), `${size} bytes`)
+        t.equal(wanted.length, isKnown ? pieces : pieces + 1, 'it reads no further than the size')
+        t.ok(wanted.every(({ offset, length }) => offset === prefix && length === piece))
+      }
+    }
+  })
+
+  t.test(`reads four buffers ahead of a side that takes nothing, ${how}, and then waits`, async (t) => {
+    const content = bytesOf(8 * piece)
+    const { channel, other } = connected(t)
+    const { source, wanted } = sourceOf(content)
+    const moving = new Pump(channel, framed).move(source, never, () => {})
+    await settle(20)
+    t.equal(wanted.length, 4)
+    t.equal(await stateOf(moving), 'pending')
+    await takeAll(other, content.length + 8 * prefix)
+    t.match(await moving, { bytes: content.length })
+    t.equal(new Set(wanted.map(({ buffer }) => buffer)).size, 4, 'the same four buffers all the time')
+  })
+}
+
+t.test('moves what comes in any pieces, and reports each of them', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.nat(300_000),
+      fc.integer({ min: 1024, max: 100_000 }),
+      fc.boolean(),
+      async (size, most, framed) => {
+        const [content, reported] = [bytesOf(size), [] as number[]]
+        const teardown: (() => void)[] = []
+        const { channel, other } = connected({ teardown: (work) => void teardown.push(work as () => void) })
+        const { source } = sourceOf(content, { size: null, most })
+        const moving = new Pump(channel, framed).move(source, never, (bytes) => void reported.push(bytes))
+        const pieces = Math.ceil(size / Math.min(most, framed ? MEGABYTE : 65_536))
+        await takeAll(other, size + (framed ? 5 : 0) * pieces)
+        const moved = await moving
+        for (const work of teardown) work()
+        const sums = reported.every((bytes, index) => bytes > (reported[index - 1] ?? 0))
+        return moved.blake3 === digest(content) && sums && reported.length === pieces && (reported.at(-1) ?? 0) === size
+      },
+    ),
+    { numRuns: 40 },
+  )
+})
+
+t.test('tells of fewer bytes than there should be as they are: the source is asked what became of them', async (t) => {
+  const { channel, other } = connected(t)
+  const { source } = sourceOf(bytesOf(100), { size: 200 })
+  const moving = new Pump(channel, true).move(source, never, () => {})
+  await takeAll(other, 105)
+  t.match(await moving, { bytes: 100, blake3: digest(bytesOf(100)) })
+})
+
+t.test('stops between two reads when it is told to', async (t) => {
+  const { channel } = connected(t)
+  const controller = new AbortController()
+  const { source, wanted } = sourceOf(bytesOf(3 * MEGABYTE))
+  const reason = new TransferError('refused', 'the receiver refused it')
+  const moving = new Pump(channel, true).move(source, controller.signal, () => controller.abort(reason))
+  t.equal(await moving.catch((error) => error), reason)
+  t.equal(wanted.length, 1)
+})
+
+t.test('fails with the error of the source', async (t) => {
+  const { channel } = connected(t)
+  const fault = new TransferError('local-file', 'cannot read it')
+  const { source } = sourceOf(Buffer.alloc(0), { size: 10 })
+  source.read = () => Promise.reject(fault)
+  t.equal(await new Pump(channel, true).move(source, never, () => {}).catch((error) => error), fault)
+})
+
+t.test('fails with the error of the channel, however far it has read ahead', async (t) => {
+  const { channel, socket } = connected(t)
+  channel.receive(() => {}).catch(() => {})
+  const moving = new Pump(channel, true).move(sourceOf(bytesOf(6 * MEGABYTE)).source, never, () => {})
+  await settle(20)
+  socket.destroy(Object.assign(new Error('read'), { code: 'ECONNRESET' }))
+  await t.rejects(moving, { code: 'incomplete', reason: 'broken' })
+})
+
+t.test('carries several sources one after the other in the same buffers', async (t) => {
+  const { channel, other } = connected(t)
+  const pump = new Pump(channel, true)
+  const buffers = new Set<Buffer>()
+  for (const seed of [1, 2, 3, 4, 5, 6]) {
+    const { source, wanted } = sourceOf(bytesOf(100, seed))
+    const moving = pump.move(source, never, () => {})
+    t.ok((await takeAll(other, 105)).subarray(5).equals(bytesOf(100, seed)))
+    await moving
+    for (const { buffer } of wanted) buffers.add(buffer)
+  }
+  t.equal(buffers.size, 4)
+})

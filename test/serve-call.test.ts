@@ -1,0 +1,101 @@
+/** The frame of every call of the library: dialling for one transfer, and the events and the summary at the end. */
+import { getEventListeners } from 'node:events'
+import type { Socket } from 'node:net'
+import t, { type Test } from 'tap'
+import { TransferError } from '../dist/errors.js'
+import { report } from '../dist/events.js'
+import { conclude, dialled, type TransferResult } from '../dist/serve.js'
+import { Events } from './fixtures/ends.ts'
+import { listenAsPeer } from './fixtures/peer.ts'
+import { unusedPlace } from './fixtures/ports.ts'
+
+const result: TransferResult = { admitted: true, files: 2, bytes: 30, failure: null }
+
+/** A listener to dial, and what `dialled` needs beside it. */
+async function dialling(t: Test) {
+  const { port } = await listenAsPeer(t, () => {})
+  const [events, controller] = [new Events(), new AbortController()]
+  const { signal } = controller
+  const options = { host: '127.0.0.1', port, wait: 0, timeout: 5_000, signal, onEvent: events.add }
+  const keep = (socket: Socket) => t.teardown(() => socket.destroy())
+  return { options, events, controller, keep }
+}
+
+t.test('dials once, says so, and gives back how the one transfer went', async (t) => {
+  const { options, events, keep } = await dialling(t)
+  const peer = `127.0.0.1:${options.port}`
+  const returned = await dialled(options, ({ socket, ...connection }) => {
+    keep(socket)
+    t.strictSame(connection, { transfer: 1, peer })
+    t.match(events.all, [{ event: 'connected', transfer: 1, peer }], 'it is told before anything is done')
+    return { run: async () => result, fail: () => t.fail('nothing went wrong') }
+  })
+  t.equal(returned, result)
+  t.strictSame(getEventListeners(options.signal, 'abort'), [], 'it no longer listens for an interruption')
+})
+
+for (const when of ['while it runs', 'in the moment of the connection']) {
+  t.test(`ends the transfer when it is interrupted ${when}`, async (t) => {
+    const { options, controller, keep } = await dialling(t)
+    const reason = new TransferError('terminated', 'terminated by SIGTERM')
+    const interruptAt = (moment: string) => {
+      if (moment === when) controller.abort(reason)
+    }
+    const onEvent = () => interruptAt('in the moment of the connection')
+    const returned = await dialled({ ...options, onEvent }, ({ socket }) => {
+      keep(socket)
+      let fail = (_failure: TransferError) => {}
+      const failed = new Promise<TransferResult>((resolve) => {
+        fail = (failure) => resolve({ ...result, failure })
+      })
+      const run = () => {
+        interruptAt('while it runs')
+        return failed
+      }
+      return { run, fail }
+    })
+    t.equal(returned.failure, reason)
+  })
+}
+
+t.test('starts nothing where it cannot connect', async (t) => {
+  const { options, events } = await dialling(t)
+  const { host, port } = await unusedPlace()
+  const start = () => t.fail('there is no connection')
+  await t.rejects(
+    dialled({ ...options, host, port: Number(port) }, () => start() as never),
+    { code: 'connect', exitCode: 3 },
+  )
+  t.strictSame(events.all, [])
+})
+
+t.test('sums up a success, and says done last', async (t) => {
+  const events = new Events()
+  const tally = { files: 0, bytes: 0 }
+  const summary = await conclude(events.add, tally, async () => void Object.assign(tally, { files: 2, bytes: 30 }))
+  t.match(summary, { files: 2, bytes: 30, seconds: Number })
+  t.strictSame(events.all, [{ event: 'done', ...summary, exitCode: 0 }])
+})
+
+t.test('reports a failure that had no event, and one that had one no more', async (t) => {
+  for (const isKnown of [false, true]) {
+    const events = new Events()
+    const failure = new TransferError('timeout', 'nobody came', { reason: 'timeout' })
+    if (isKnown) report(() => {}, { transfer: 4 }, failure)
+    const tally = { files: 1, bytes: 5 }
+    const thrown = await conclude(events.add, tally, () => Promise.reject(failure)).catch((error) => error)
+    t.equal(thrown, failure)
+    const failed = { event: 'failed', transfer: 0, code: 'timeout', reason: 'timeout', message: 'nobody came' }
+    const done = { event: 'done', files: 1, bytes: 5, exitCode: 9 }
+    t.match(events.all, isKnown ? [done] : [failed, done])
+    t.equal(events.all.length, isKnown ? 1 : 2)
+  }
+})
+
+t.test('turns a fault of ours into an internal error', async (t) => {
+  const events = new Events()
+  const fault = new RangeError('an index too far')
+  const failed = conclude(events.add, { files: 0, bytes: 0 }, () => Promise.reject(fault))
+  await t.rejects(failed, { code: 'internal', exitCode: 1, cause: fault })
+  t.match(events.all, [{ code: 'internal' }, { event: 'done', exitCode: 1 }])
+})

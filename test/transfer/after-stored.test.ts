@@ -1,0 +1,52 @@
+/** The function that is called after each stored file. */
+import { join } from 'node:path'
+import t from 'tap'
+import { type StoredEvent, TransferError } from '../../dist/index.js'
+import { startReceiver, trySend } from '../fixtures/ends.ts'
+import { filesIn } from '../fixtures/folder.ts'
+import { gate } from '../fixtures/gate.ts'
+import { stateOf } from '../fixtures/turns.ts'
+
+t.test('is called for one file at a time, and waited for at the end', async (t) => {
+  const folder = t.testdir({ a: '1', b: '2', out: {} })
+  const calls: StoredEvent[] = []
+  const gates = [gate(), gate()]
+  const receiver = await startReceiver(t, {
+    out: join(folder, 'out'),
+    count: 1,
+    afterStored: async (event) => await gates[calls.push(event) - 1]?.opened,
+  })
+  const sent = await trySend(t, receiver.port, [join(folder, 'a'), join(folder, 'b')])
+  t.match(sent.summary, { files: 2 }, 'the sender does not wait for it')
+  t.equal(await stateOf(receiver.ended), 'pending')
+  t.match(calls, [{ event: 'stored', name: 'a', path: join(folder, 'out', 'a') }])
+  gates[0]?.open()
+  t.equal(await stateOf(receiver.ended), 'pending')
+  t.equal(calls.length, 2)
+  gates[1]?.open()
+  t.match((await receiver.ended).summary, { files: 2 })
+})
+
+t.test('decides how receive ends, while the sender succeeds and the file stays', async (t) => {
+  const folder = t.testdir({ a: '1', b: '2', out: {} })
+  const failures = [new TransferError('hook', 'the command ended with 1'), new Error('second')]
+  let calls = 0
+  const receiver = await startReceiver(t, {
+    out: join(folder, 'out'),
+    count: 1,
+    afterStored: async () => {
+      throw failures[calls++]
+    },
+  })
+  const sent = await trySend(t, receiver.port, [join(folder, 'a'), join(folder, 'b')])
+  t.match(sent.summary, { files: 2 })
+  const { error } = await receiver.ended
+  t.equal(error, failures[0], 'the first failure is the one that counts')
+  t.equal(error?.exitCode, 10)
+  t.match(receiver.events.of('failed'), [
+    { name: 'a', code: 'hook', message: 'the command ended with 1' },
+    { name: 'b', code: 'internal', message: 'internal error: second' },
+  ])
+  t.match(receiver.events.of('done'), [{ files: 2, exitCode: 10 }])
+  t.strictSame(filesIn(join(folder, 'out')), { a: '1', b: '2' })
+})

@@ -1,0 +1,170 @@
+/** Plain transfers that go wrong, or take their time: what looks like an end must be one. */
+import { appendFileSync } from 'node:fs'
+import { connect } from 'node:net'
+import { join } from 'node:path'
+import { PassThrough, Readable } from 'node:stream'
+import t, { type Test } from 'tap'
+import { FileSource } from '../../dist/files/source.js'
+import { PlainOutgoing } from '../../dist/plain-outgoing.js'
+import { fakeClock } from '../fixtures/clock.ts'
+import { Events, startReceiver, startSender, tryReceive, trySend } from '../fixtures/ends.ts'
+import { bytesOf, filesIn, namesIn } from '../fixtures/folder.ts'
+import { listenAsPeer, Peer } from '../fixtures/peer.ts'
+import { settle, until } from '../fixtures/turns.ts'
+
+const plain = true
+
+t.test('waits for a slow producer as long as it takes: that is no stall of the other side', async (t) => {
+  const clock = fakeClock(t)
+  const stream = new PassThrough()
+  stream.write('x'.repeat(1024))
+  const listener = await listenAsPeer(t, async (peer) => {
+    await peer.bytes(1024)
+    clock.advance(60_000)
+    stream.end('the end')
+    await peer.ended
+    t.equal(peer.received.toString(), `${'x'.repeat(1024)}the end`)
+    peer.finish()
+  })
+  const sent = await trySend(t, listener.port, [{ stream, name: 'pipe' }], { plain, timeout: 30_000 })
+  t.match(sent.summary, { files: 1, bytes: 1031 })
+})
+
+t.test('takes a reset for no end, also where the last bytes come together with it', async (t) => {
+  for (const size of [1, 5_000, 100_000]) {
+    const out = t.testdir()
+    const receiver = await startReceiver(t, { out, plain, count: 1, timeout: 50 })
+    const peer = await Peer.dial(t, receiver.port)
+    await peer.write('x')
+    await receiver.events.until('progress')
+    // The event loop does not go around between the two, so that the receiver finds both at once.
+    await peer.write(bytesOf(size))
+    await peer.reset()
+    t.match((await receiver.ended).error, { code: 'incomplete', exitCode: 6, reason: 'broken' })
+    t.strictSame(namesIn(out), [], `${size} bytes`)
+  }
+})
+
+t.test('resets the connection when the file changes while it is sent, and nothing is stored', async (t) => {
+  const changed = { code: 'local-file', exitCode: 8, reason: 'changed' }
+  const reset = { code: 'incomplete', exitCode: 6, reason: 'broken' }
+  for (const who of ['sender', 'receiver']) {
+    const folder = t.testdir({ 'file.bin': bytesOf(3_000_000), out: {} })
+    const [path, out] = [join(folder, 'file.bin'), join(folder, 'out')]
+    const onEvent = ({ event }: { event: string }) => {
+      if (event === 'progress') appendFileSync(path, 'more')
+    }
+    if (who === 'sender') {
+      const receiver = await startReceiver(t, { out, plain, count: 1, timeout: 50 })
+      t.match((await trySend(t, receiver.port, path, { plain, onEvent })).error, changed)
+      t.match((await receiver.ended).error, reset)
+    } else {
+      const sender = await startSender(t, [path], { plain, onEvent, timeout: 50 })
+      t.match((await tryReceive(t, sender.port, { out, plain })).error, reset)
+      t.match((await sender.ended).error, changed)
+    }
+    t.strictSame(namesIn(out), [], `the ${who} dialled`)
+  }
+})
+
+t.test('refuses a name of its own user that cannot be stored, and stores nothing', async (t) => {
+  for (const name of ['../evil', 'a/b', '.bashrc', '', 'two\nlines', '\u202etxt.exe', '.tcp-recv', 'x'.repeat(256)]) {
+    const folder = t.testdir({ 'file.txt': 'text', out: {} })
+    const out = join(folder, 'out')
+    const sender = await startSender(t, [join(folder, 'file.txt')], { plain, timeout: 50 })
+    const fetched = await tryReceive(t, sender.port, { out, plain, name })
+    t.ok(fetched.error, JSON.stringify(name))
+    t.strictSame(fetched.events.of('stored'), [])
+    await sender.stop()
+    t.strictSame(namesIn(folder), ['file.txt', 'out'])
+    t.strictSame(namesIn(out), [])
+  }
+})
+
+t.test('takes a hidden name where that is allowed', async (t) => {
+  const folder = t.testdir({ 'file.txt': 'text', out: {} })
+  const sender = await startSender(t, [join(folder, 'file.txt')], { plain })
+  const options = { out: join(folder, 'out'), plain, name: '.bashrc', allowHidden: true }
+  t.match((await tryReceive(t, sender.port, options)).summary, { files: 1 })
+  await sender.ended
+  t.strictSame(filesIn(join(folder, 'out')), { '.bashrc': 'text' })
+})
+
+t.test('does what it was told when the name is taken', async (t) => {
+  for (const [ifExists, files] of [
+    ['backup', { 'a.txt': 'old', 'a_bak.txt': 'new' }],
+    ['overwrite', { 'a.txt': 'new' }],
+    ['fail', { 'a.txt': 'old' }],
+  ] as const) {
+    const out = t.testdir({ 'a.txt': 'old' })
+    const receiver = await startReceiver(t, { out, plain, name: 'a.txt', ifExists })
+    const peer = await Peer.dial(t, receiver.port)
+    peer.finish('new')
+    t.equal(await peer.ended, ifExists === 'fail' ? 'reset' : 'end')
+    await receiver.stop()
+    t.strictSame(filesIn(out), files)
+  }
+})
+
+t.test('leaves nothing when a sender, or a receiver, is interrupted in the middle', async (t) => {
+  const out = t.testdir()
+  const receiver = await startReceiver(t, { out, plain, count: 1 })
+  const stream = new PassThrough()
+  stream.write(bytesOf(5_000))
+  const sending = trySend(t, receiver.port, [{ stream, name: 'pipe' }], { plain })
+  await receiver.events.until('progress')
+  t.match((await receiver.stop()).error, { code: 'interrupted', exitCode: 130 })
+  t.match((await sending).error, { code: 'incomplete', exitCode: 6, reason: 'broken' })
+  t.ok(stream.destroyed, 'its producer learns of it')
+  t.strictSame(namesIn(out), [])
+})
+
+/** A connection whose kernels can take no more, so that what is written now stays in this process. */
+async function stuffed(t: Test) {
+  const peers: Peer[] = []
+  const { port } = await listenAsPeer(t, (peer) => {
+    peer.socket.pause()
+    peers.push(peer)
+  })
+  const socket = connect({ host: '127.0.0.1', port, allowHalfOpen: true })
+  t.teardown(() => void socket.destroy())
+  await new Promise((resolve) => socket.once('connect', resolve))
+  while (socket.writableLength === 0) {
+    socket.write(bytesOf(1_048_576))
+    await settle(20)
+  }
+  return { socket, peer: peers[0] as Peer }
+}
+
+for (const isSilent of [true, false]) {
+  const who = isSilent ? 'that has said nothing' : 'that has ended its own direction before'
+  t.test(`fails when the connection is reset with bytes still on their way, by a peer ${who}`, async (t) => {
+    const { socket, peer } = await stuffed(t)
+    const path = join(t.testdir({ 'file.txt': 'text' }), 'file.txt')
+    const events = new Events()
+    const source = new FileSource(path)
+    await source.inspect()
+    const options = { source, onEvent: events.add, transfer: 1, timeout: 30_000, expect: {} }
+    const running = new PlainOutgoing(socket, { ...options, peer: 'x' } as typeof options).run()
+    if (!isSilent) {
+      const ended = new Promise((resolve) => socket.once('end', resolve))
+      peer.finish()
+      await ended
+    }
+    // All was written and the end too, only not yet to the kernel.
+    await until(() => socket.writableEnded)
+    await peer.reset()
+    t.match(await running, { files: 0, failure: { code: 'incomplete', reason: 'broken' } })
+    t.strictSame(events.of('sent'), [])
+  })
+}
+
+t.test('fails when the receiver resets after it took everything', async (t) => {
+  const sender = await startSender(t, [{ stream: Readable.from(['text']), name: 'pipe' }], { plain })
+  const peer = await Peer.dial(t, sender.port)
+  t.equal(await peer.ended, 'end')
+  t.equal(peer.received.toString(), 'text')
+  await peer.reset()
+  t.match((await sender.ended).error, { code: 'incomplete', exitCode: 6, reason: 'broken' })
+  t.strictSame(sender.events.of('sent'), [])
+})

@@ -1,0 +1,287 @@
+/** Without the protocol: bytes until the end of the stream. A cut must never look like an end where we can help it. */
+import { join } from 'node:path'
+import { PassThrough, Readable } from 'node:stream'
+import { gzipSync } from 'node:zlib'
+import t from 'tap'
+import { fakeClock } from '../fixtures/clock.ts'
+import { replaceDuring, systemError } from '../fixtures/disk.ts'
+import { startReceiver, startSender, tryReceive, trySend } from '../fixtures/ends.ts'
+import { bytesOf, filesIn, namesIn } from '../fixtures/folder.ts'
+import { gate } from '../fixtures/gate.ts'
+import { watchOpenFiles } from '../fixtures/open-files.ts'
+import { listenAsPeer, Peer } from '../fixtures/peer.ts'
+import { digest } from '../fixtures/peer-frames.ts'
+import { settle, stateOf, until } from '../fixtures/turns.ts'
+
+const plain = true
+const text = 'some bytes, and then the end'
+
+t.test('stores all that comes until the end, under the name it was given, and does not call it verified', async (t) => {
+  const out = t.testdir()
+  const leftOpen = watchOpenFiles(out)
+  const receiver = await startReceiver(t, { out, plain, name: 'backup.tar', count: 1 })
+  const peer = await Peer.dial(t, receiver.port)
+  const content = bytesOf(3 * 1_048_576 + 5)
+  await peer.write(content.subarray(0, 1_000_000))
+  peer.finish(content.subarray(1_000_000))
+  t.equal(await peer.ended, 'end')
+  t.equal(peer.received.length, 0, 'nothing is said')
+  await peer.closed
+  t.match((await receiver.ended).summary, { files: 1, bytes: content.length })
+  const stored = { name: 'backup.tar', path: join(out, 'backup.tar'), size: content.length, verified: false }
+  t.match(receiver.events.of('stored'), [
+    { ...stored, blake3: digest(content), type: 'application/x-tar', transfer: 1 },
+  ])
+  t.strictSame(namesIn(out), ['backup.tar'])
+  t.strictSame(await leftOpen(), [])
+})
+
+t.test('names what nobody named by its first bytes, and keeps what is there', async (t) => {
+  const out = t.testdir()
+  const receiver = await startReceiver(t, { out, plain, count: 4 })
+  for (const content of [gzipSync('x'), Buffer.from('%PDF-1.7'), Buffer.from('plain'), Buffer.alloc(0)]) {
+    const peer = await Peer.dial(t, receiver.port)
+    peer.finish(content)
+    await peer.closed
+  }
+  await receiver.ended
+  t.strictSame(namesIn(out), ['received', 'received.gz', 'received.pdf', 'received_bak'])
+})
+
+t.test('stores only what was expected, and calls that verified', async (t) => {
+  const [size, blake3] = [text.length, digest(text)]
+  for (const expect of [{ size }, { blake3 }, { size, blake3 }]) {
+    const out = t.testdir()
+    const receiver = await startReceiver(t, { out, plain, name: 'file', expect, count: 1 })
+    const peer = await Peer.dial(t, receiver.port)
+    peer.finish(text)
+    t.match((await receiver.ended).summary, { files: 1 })
+    t.match(receiver.events.of('stored'), [{ verified: true }])
+    t.strictSame(filesIn(out), { file: text })
+  }
+  for (const [expect, wanted] of [
+    [{ size: size + 1 }, { code: 'incomplete', exitCode: 6, reason: 'size' }],
+    [{ blake3: digest('') }, { code: 'digest-mismatch', exitCode: 7, reason: 'digest' }],
+  ] as const) {
+    const out = t.testdir()
+    const receiver = await startReceiver(t, { out, plain, name: 'file', expect, count: 1, timeout: 50 })
+    const peer = await Peer.dial(t, receiver.port)
+    peer.finish(text)
+    t.equal(await peer.ended, 'reset', 'the other side can see that it failed')
+    t.match((await receiver.ended).error, wanted)
+    t.strictSame(namesIn(out), [])
+  }
+})
+
+t.test('stores nothing of a connection that was reset', async (t) => {
+  const out = t.testdir()
+  const receiver = await startReceiver(t, { out, plain, count: 1, timeout: 50 })
+  const peer = await Peer.dial(t, receiver.port)
+  await peer.write(text)
+  await receiver.events.until('progress')
+  await peer.reset()
+  t.match((await receiver.ended).error, { code: 'incomplete', exitCode: 6, reason: 'broken' })
+  t.strictSame(namesIn(out), [])
+})
+
+t.test(
+  'resets the connection of who sends too much, goes silent, or must wait, and stores nothing of it',
+  async (t) => {
+    const clock = fakeClock(t)
+    const out = t.testdir()
+    const receiver = await startReceiver(t, { out, plain, maxSize: 100, maxConnections: 1 })
+    const large = await Peer.dial(t, receiver.port)
+    await large.write('x'.repeat(101))
+    t.equal(await large.ended, 'reset')
+    t.match(await receiver.events.until('refused'), { code: 'too-large' })
+    await settle()
+
+    const silent = await Peer.dial(t, receiver.port)
+    await silent.write('x')
+    await receiver.events.until('progress')
+    const third = await Peer.dial(t, receiver.port)
+    t.equal(await third.ended, 'reset')
+    t.match(await receiver.events.until('refused', 2), { code: 'busy' })
+    clock.advance(30_500)
+    t.equal(await silent.ended, 'reset')
+    t.match(await receiver.events.until('failed'), { code: 'timeout' })
+    await receiver.stop()
+    t.strictSame(namesIn(out), [])
+  },
+)
+
+t.test('takes no more transfers at a time than it still wants', async (t) => {
+  const out = t.testdir()
+  const receiver = await startReceiver(t, { out, plain, name: 'file', count: 1 })
+  const first = await Peer.dial(t, receiver.port)
+  await first.write(text)
+  await receiver.events.until('progress')
+  const second = await Peer.dial(t, receiver.port)
+  t.equal(await second.ended, 'reset')
+  t.match(await receiver.events.until('refused'), { transfer: 2, code: 'busy' })
+  first.finish()
+  t.match((await receiver.ended).summary, { files: 1 })
+  t.strictSame(filesIn(out), { file: text })
+})
+
+t.test('resets the connection when the disk is full', async (t) => {
+  const out = t.testdir()
+  replaceDuring(t, 'writeSync', () => () => {
+    throw systemError('ENOSPC', 'write')
+  })
+  const receiver = await startReceiver(t, { out, plain })
+  const peer = await Peer.dial(t, receiver.port)
+  await peer.write(text)
+  t.equal(await peer.ended, 'reset')
+  t.match(await receiver.events.until('failed'), { code: 'local-file', reason: 'no-space' })
+  await receiver.stop()
+  t.strictSame(namesIn(out), [])
+})
+
+t.test('does not lose patience with itself while it makes a file durable', async (t) => {
+  const clock = fakeClock(t)
+  const [reached, syncing] = [gate(), gate()]
+  replaceDuring(t, 'fsync', (fsync) => async (fd) => {
+    reached.open()
+    await syncing.opened
+    await fsync(fd)
+  })
+  const receiver = await startReceiver(t, { out: t.testdir(), plain, count: 1 })
+  const peer = await Peer.dial(t, receiver.port)
+  peer.finish(text)
+  await reached.opened
+  clock.advance(60_000)
+  syncing.open()
+  t.equal(await peer.ended, 'end', 'it was not reset')
+  t.match((await receiver.ended).summary, { files: 1 })
+})
+
+t.test('sends the bytes of a file and then the end', async (t) => {
+  const content = bytesOf(1_048_576 + 7)
+  const folder = t.testdir({ 'file.bin': content })
+  const came = gate()
+  let received: Buffer = Buffer.alloc(0)
+  const listener = await listenAsPeer(t, async (peer) => {
+    await peer.ended
+    received = peer.received
+    came.open()
+    peer.finish('thanks')
+  })
+  const sent = await trySend(t, listener.port, join(folder, 'file.bin'), { plain })
+  await came.opened
+  t.ok(received.equals(content))
+  t.match(sent.summary, { files: 1, bytes: content.length })
+  t.match(sent.events.of('sent'), [{ storedAs: '', verified: false, blake3: digest(content), size: content.length }])
+})
+
+t.test('waits two seconds at most for a peer that does not close', async (t) => {
+  const folder = t.testdir({ 'file.txt': text })
+  const listener = await listenAsPeer(t, () => {})
+  t.match((await trySend(t, listener.port, join(folder, 'file.txt'), { plain })).summary, { files: 1 })
+})
+
+t.test('fails when the other side resets the connection, also after the last byte', async (t) => {
+  const folder = t.testdir({ 'file.txt': text })
+  const listener = await listenAsPeer(t, async (peer) => {
+    await peer.ended
+    await peer.reset()
+  })
+  const sent = await trySend(t, listener.port, join(folder, 'file.txt'), { plain })
+  t.match(sent.error, { code: 'incomplete', exitCode: 6, reason: 'broken' })
+  t.strictSame(sent.events.of('sent'), [])
+})
+
+t.test('resets the connection when the source fails, is not what was expected, or is interrupted', async (t) => {
+  const sending = new AbortController()
+  const sources = {
+    'local-file': (stream: PassThrough) => void stream.destroy(new Error('the producer died')),
+    incomplete: (stream: PassThrough) => void stream.end(),
+    interrupted: () => sending.abort(),
+  }
+  for (const [code, spoil] of Object.entries(sources)) {
+    const out = t.testdir()
+    const receiver = await startReceiver(t, { out, plain })
+    const stream = new PassThrough()
+    stream.write(bytesOf(5_000))
+    const [expect, { signal }] = [{ size: 10_000 }, sending]
+    const sent = trySend(t, receiver.port, [{ stream, name: 'pipe' }], { plain, expect, signal })
+    await receiver.events.until('progress')
+    spoil(stream)
+    t.match((await sent).error, { code })
+    t.ok(stream.destroyed)
+    // It shows as soon as the receiver is done with the connection, whatever it took it for.
+    await Promise.race([receiver.events.until('failed'), receiver.events.until('stored')])
+    t.match(receiver.events.of('failed'), [{ code: 'incomplete', reason: 'broken' }])
+    await receiver.stop()
+    t.strictSame(namesIn(out), [], code)
+  }
+})
+
+t.test('gives up on a peer that takes nothing', async (t) => {
+  const listener = await listenAsPeer(t, (peer) => peer.socket.pause())
+  const endless = Readable.from(
+    (function* () {
+      for (;;) yield bytesOf(1_048_576)
+    })(),
+  )
+  const sent = await trySend(t, listener.port, [{ stream: endless, name: 'endless' }], { plain, timeout: 200 })
+  t.match(sent.error, { code: 'timeout', exitCode: 9 })
+})
+
+t.test('listens as a sender, for whoever connects', async (t) => {
+  const folder = t.testdir({ 'file.txt': text, out: {} })
+  const sender = await startSender(t, [join(folder, 'file.txt')], { plain, count: 2 })
+  const peer = await Peer.dial(t, sender.port)
+  t.equal(await peer.ended, 'end')
+  t.equal(peer.received.toString(), text)
+  peer.finish()
+  const out = join(folder, 'out')
+  const received = await tryReceive(t, sender.port, { out, plain, name: 'copy.txt' })
+  t.match(received.summary, { files: 1, bytes: text.length })
+  t.match((await sender.ended).summary, { files: 2 })
+  t.strictSame(filesIn(out), { 'copy.txt': text })
+})
+
+t.test('refuses a receiver too many, and ends with its one stream', async (t) => {
+  const stream = new PassThrough()
+  stream.write(bytesOf(2_000))
+  const sender = await startSender(t, [{ stream, name: 'pipe' }], { plain })
+  const first = await Peer.dial(t, sender.port)
+  await first.bytes(1_024)
+  const second = await Peer.dial(t, sender.port)
+  t.equal(await second.ended, 'reset')
+  t.equal(await stateOf(sender.ended), 'pending')
+  await first.reset()
+  t.match((await sender.ended).error, { code: 'incomplete', exitCode: 6, reason: 'broken' })
+})
+
+t.test('reports a sender, or a receiver, that connected', async (t) => {
+  const folder = t.testdir({ 'file.txt': text, out: {} })
+  const receiver = await startReceiver(t, { out: join(folder, 'out'), plain, count: 1 })
+  await trySend(t, receiver.port, join(folder, 'file.txt'), { plain })
+  await receiver.ended
+  t.match(receiver.events.of('connected'), [{ transfer: 1, peer: /^127/ }])
+  const sender = await startSender(t, [join(folder, 'file.txt')], { plain })
+  await tryReceive(t, sender.port, { out: join(folder, 'out'), plain })
+  await sender.ended
+  t.match(sender.events.of('connected'), [{ transfer: 1, peer: /^127/ }])
+})
+
+t.test('passes a plain stream on to an output stream', async (t) => {
+  const output = new PassThrough()
+  const receiver = await startReceiver(t, { out: output, plain })
+  const peer = await Peer.dial(t, receiver.port)
+  peer.finish(text)
+  t.match((await receiver.ended).summary, { files: 1 })
+  t.equal(String(output.read()), text)
+})
+
+t.test('ends at once with what broke a plain transfer into an output stream', async (t) => {
+  const output = new PassThrough()
+  const receiver = await startReceiver(t, { out: output, plain })
+  const peer = await Peer.dial(t, receiver.port)
+  await peer.write(text)
+  await until(() => output.readableLength > 0)
+  await peer.reset()
+  t.match((await receiver.ended).error, { code: 'incomplete', exitCode: 6, reason: 'broken' })
+})
