@@ -1,4 +1,4 @@
-/** yargs, tamed: no printing, no exiting, one clear usage error, and every option at most once. */
+/** yargs, tamed: no printing, no exiting, one clear usage error, and every value given at most once. */
 import yargs, { type Options } from 'yargs'
 import { printable } from '../text.js'
 import { usage } from './values.js'

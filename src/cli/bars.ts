@@ -68,9 +68,9 @@ export function drawBar({ name, bytes, size, rate, left }: Pace, columns: number
   const room = Math.max(20, columns - 1)
   const speed = `${formatBytes(rate)}/s`
   const tail =
-    size === null
+    size === null || left === null
       ? [`${formatBytes(bytes)} of ?`, speed]
-      : [percent(bytes, size).padStart(5), speed, formatDuration(left ?? 0)]
+      : [percent(bytes, size).padStart(5), speed, formatDuration(left)]
   const wide = size === null ? tail : [tail[0], `${formatBytes(bytes)}/${formatBytes(size)}`, ...tail.slice(1)]
   const facts = (room >= 70 ? wide : tail).join('  ')
   const short = fitText(name, Math.max(8, Math.min(30, room - facts.length - 2)))

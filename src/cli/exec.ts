@@ -2,12 +2,14 @@
 import { spawn } from 'node:child_process'
 import { TransferError } from '../errors.js'
 import type { StoredEvent } from '../events.js'
+import { usage } from './values.js'
 
 /**
  * The words of a command line: separated by spaces, kept together by single or double quotes. Nothing is expanded, and
  * nothing that is known of a file is ever put into it.
  */
 export function splitCommand(text: string): string[] {
+  if (/['"]/.test(text.replace(/'[^']*'|"[^"]*"/g, ''))) throw usage('--exec has a quote without its other half')
   const words = text.match(/(?:[^\s'"]|'[^']*'|"[^"]*")+/g) ?? []
   return words.map((word) => word.replace(/'([^']*)'|"([^"]*)"/g, (_, single, double) => single ?? double))
 }

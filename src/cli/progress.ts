@@ -68,7 +68,7 @@ export class LineProgress implements Progress {
       const key = Paces.key(event)
       const now = performance.now()
       if (pace === null) this.#next.set(key, now + this.#interval)
-      else if (now >= (this.#next.get(key) ?? 0)) {
+      else if (now >= Number(this.#next.get(key))) {
         this.#next.set(key, now + this.#interval)
         this.#print(paceLine(pace))
       }

@@ -23,16 +23,16 @@ export async function run(command: string, main: (context: Context) => Promise<v
     process.on(name, handler)
     return { name, handler }
   })
-  try {
-    await main({ signal: controller.signal, abort })
-    return 0
-  } catch (thrown) {
-    const error = asTransferError(thrown)
-    process.stderr.write(lastWords(command, error))
-    return error.exitCode
-  } finally {
-    for (const { name, handler } of handlers) process.off(name, handler)
-  }
+  const status = await main({ signal: controller.signal, abort }).then(
+    () => 0,
+    (thrown) => {
+      const error = asTransferError(thrown)
+      process.stderr.write(lastWords(command, error))
+      return error.exitCode
+    },
+  )
+  for (const { name, handler } of handlers) process.off(name, handler)
+  return status
 }
 
 /** What an error still needs to be told: how to use the command, how to report a bug, or itself if it had no event. */

@@ -16,7 +16,7 @@ export function parseInteger(option: string, text: string, minimum: number, maxi
 /** The longest time that a timer can run: Node clamps longer ones to 1 ms (lib/internal/timers.js, TIMEOUT_MAX). */
 const LONGEST = (2 ** 31 - 1) / 1000
 
-/** Seconds, with decimals, as milliseconds. `minimum` is in seconds, and the value must be above 0 where it is. */
+/** Seconds above 0, with decimals, as milliseconds. */
 export function parseSeconds(option: string, text: string): number {
   const seconds = /^(\d+\.?\d*|\.\d+)$/.test(text) ? Number(text) : Number.NaN
   if (seconds > 0 && seconds <= LONGEST) return Math.ceil(seconds * 1000)

@@ -102,3 +102,10 @@ t.test('ends the program when the command is interrupted', async (t) => {
   controller.abort()
   await t.rejects(ended, { code: 'hook', message: /^--exec sleep could not be run: The operation was aborted/ })
 })
+
+t.test('refuses a command line with half of a pair of quotes', async (t) => {
+  for (const text of ["it's", '"a b', `'a "b' "c`]) {
+    t.throws(() => splitCommand(text), { code: 'usage', message: /quote without its other half/ }, text)
+  }
+  t.strictSame(splitCommand(`"it's" 'a "b"'`), ["it's", 'a "b"'])
+})

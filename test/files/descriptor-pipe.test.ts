@@ -109,6 +109,23 @@ t.test('ends a read that waits for a producer when it is told to, and every late
   t.equal(await readOne(opened).catch((error) => error), reason)
 })
 
+t.test('takes no more of its producer than one piece once it was told to stop', async (t) => {
+  const controller = new AbortController()
+  const { input, opened } = await open(t, controller.signal)
+  const waiting = readOne(opened)
+  controller.abort(new Error('enough'))
+  await t.rejects(waiting, { message: 'enough' })
+  let taken = 0
+  for (let piece = 0; piece < 8; piece++) {
+    input.write(bytesOf(65_536), () => {
+      taken += 65_536
+    })
+  }
+  await settle(50)
+  t.ok(taken <= 2 * 65_536, `${taken} bytes were taken`)
+  await t.rejects(readOne(opened), { message: 'enough' })
+})
+
 t.test('reads nothing more once it was told to stop', async (t) => {
   const controller = new AbortController()
   const { input, opened } = await open(t, controller.signal)

@@ -29,6 +29,7 @@ t.test('ends after as many successful transfers as it was asked for', async (t) 
 
 t.test('is not used up by what is not a transfer', async (t) => {
   const folder = t.testdir({ 'a.pdf': 'refused', 'b.txt': 'taken', out: {} })
+  const diskAtRest = watchDiskRest(t)
   const receiver = await startReceiver(t, { out: join(folder, 'out'), count: 1, accept: ['text/plain'] })
 
   const scan = await Peer.dial(t, receiver.port)
@@ -49,6 +50,7 @@ t.test('is not used up by what is not a transfer', async (t) => {
     reason: 'name',
   })
 
+  await diskAtRest()
   t.equal(await stateOf(receiver.ended), 'pending')
   t.match((await trySend(t, receiver.port, join(folder, 'b.txt'))).summary, { files: 1 })
   t.match((await receiver.ended).summary, { files: 1 })

@@ -5,6 +5,7 @@ import { PassThrough } from 'node:stream'
 import t, { type Test } from 'tap'
 import { watchDescriptors } from '../fixtures/descriptors.ts'
 import { failDuring, injectFault, realDisk, replaceDuring, systemError } from '../fixtures/disk.ts'
+import { watchDiskRest } from '../fixtures/disk-at-rest.ts'
 import { startReceiver, trySend } from '../fixtures/ends.ts'
 import { bytesOf, filesIn, namesIn } from '../fixtures/folder.ts'
 import { listenAsPeer } from '../fixtures/peer.ts'
@@ -86,6 +87,7 @@ t.test('stores nothing whose bytes could not be made durable', async (t) => {
 
 t.test('recovers when its folder was removed and is there again', async (t) => {
   const { out, path } = folders(t, { 'file.txt': 'text' })
+  const diskAtRest = watchDiskRest(t)
   const receiver = await startReceiver(t, { out, count: 1 })
   rmSync(out, { recursive: true })
   const failed = await trySend(t, receiver.port, path('file.txt'))
@@ -93,6 +95,7 @@ t.test('recovers when its folder was removed and is there again', async (t) => {
   t.notMatch(failed.error?.message, out)
   t.match(receiver.events.of('failed'), [{ code: 'local-file', message: `cannot store in ${out}:` }])
   mkdirSync(out)
+  await diskAtRest()
   t.match((await trySend(t, receiver.port, path('file.txt'))).summary, { files: 1 })
   t.match((await receiver.ended).summary, { files: 1 })
   t.strictSame(filesIn(out), { 'file.txt': 'text' })
@@ -100,6 +103,7 @@ t.test('recovers when its folder was removed and is there again', async (t) => {
 
 t.test('fails when its folder is removed in the middle of a file, and recovers', async (t) => {
   const { out, path } = folders(t, { 'file.txt': 'text' })
+  const diskAtRest = watchDiskRest(t)
   const receiver = await startReceiver(t, { out, count: 1 })
   const stream = new PassThrough()
   stream.write(bytesOf(2048))
@@ -109,6 +113,7 @@ t.test('fails when its folder is removed in the middle of a file, and recovers',
   mkdirSync(out)
   stream.end()
   t.match((await sending).error, { code: 'refused', reason: 'disk' })
+  await diskAtRest()
   t.match((await trySend(t, receiver.port, path('file.txt'))).summary, { files: 1 })
   await receiver.ended
   t.strictSame(filesIn(out), { 'file.txt': 'text' })
@@ -116,12 +121,14 @@ t.test('fails when its folder is removed in the middle of a file, and recovers',
 
 t.test('recovers when its folder was read-only for a while', async (t) => {
   const { out, path } = folders(t, { 'file.txt': 'text' })
+  const diskAtRest = watchDiskRest(t)
   const receiver = await startReceiver(t, { out, count: 1 })
   const fault = injectFault({ call: 'mkdir', code: 'EROFS', occurrence: 0 })
   const failed = await trySend(t, receiver.port, path('file.txt'))
   fault.restore()
   t.match(failed.error, { code: 'refused', exitCode: 5, reason: 'disk', message: /read-only file system \(EROFS\)/ })
   t.match(receiver.events.of('failed'), [{ code: 'local-file', reason: 'disk' }])
+  await diskAtRest()
   t.match((await trySend(t, receiver.port, path('file.txt'))).summary, { files: 1 })
   await receiver.ended
   t.strictSame(filesIn(out), { 'file.txt': 'text' })
