@@ -54,7 +54,7 @@ export class Outgoing implements Transfer {
   #isOpened = false
   #isFinished = false
   #heard = false
-  #onGreeting: () => void = () => {}
+  #onGreeting: (() => void) | undefined
   readonly #result: TransferResult
 
   constructor(socket: Duplex, options: OutgoingOptions) {
@@ -179,7 +179,7 @@ export class Outgoing implements Transfer {
     if (message.kind === 'greeting' && !this.#result.admitted) {
       this.#options.admit?.()
       this.#result.admitted = true
-      this.#onGreeting()
+      this.#onGreeting?.()
     }
     if (message.kind === 'stored') this.#onStored(message)
     if (message.kind === 'refused') this.#onRefused(message)

@@ -31,6 +31,13 @@ export interface PlainIncomingOptions {
   admit?: (() => void) | undefined
 }
 
+/** The file that is being received. */
+interface Open {
+  entry: Entry
+  digest: Digest
+  progress: ProgressReport
+}
+
 export class PlainIncoming implements Transfer {
   readonly #channel: Channel
   readonly #options: PlainIncomingOptions
@@ -38,9 +45,9 @@ export class PlainIncoming implements Transfer {
   readonly #result: TransferResult = { admitted: false, files: 0, bytes: 0, failure: null }
   #name = UNNAMED
   #store: Store | null = null
+  /** What must not stay if it fails. */
   #entry: Entry | null = null
-  #digest: Digest | null = null
-  #progress: ProgressReport | null = null
+  #open: Open | null = null
   #bytes = 0
 
   constructor(socket: Duplex, options: PlainIncomingOptions) {
@@ -71,37 +78,37 @@ export class PlainIncoming implements Transfer {
     const { maxSize } = this.#options
     this.#bytes += bytes.length
     if (this.#bytes > maxSize) throw refusal('too-large', `more than ${maxSize} bytes came, which is the limit`)
-    if (!this.#entry) return this.#begin(Buffer.from(bytes))
-    return this.#write(bytes)
+    if (this.#open) return this.#write(this.#open, bytes)
+    const first = Buffer.from(bytes)
+    return this.#begin(first).then((open) => this.#write(open, first))
   }
 
-  #write(bytes: Buffer): void | Promise<void> {
-    this.#digest?.update(bytes)
-    const writing = this.#entry?.write(bytes)
-    this.#progress?.update(this.#bytes)
-    return writing
+  #write({ entry, digest, progress }: Open, bytes: Buffer): void | Promise<void> {
+    digest.update(bytes)
+    progress.update(this.#bytes)
+    return entry.write(bytes)
   }
 
-  /** The first bytes: only now can an unnamed file be named by its content. */
-  async #begin(first: Buffer): Promise<void> {
+  /** Before the first bytes are written: only now can an unnamed file be named by its content. */
+  async #begin(first: Buffer): Promise<Open> {
     const { name = UNNAMED + guessExtension(first), onEvent, transfer } = this.#options
     this.#name = name
     this.#store = await this.#options.openStore(this.#channel.signal)
-    this.#digest = await createDigest()
-    this.#entry = await this.#store.begin({ name, size: null, type: mediaType(name), mtime: null, mode: null })
-    this.#progress = new ProgressReport(onEvent, { transfer, name, size: null })
-    await this.#write(first)
+    const digest = await createDigest()
+    const entry = await this.#store.begin({ name, size: null, type: mediaType(name), mtime: null, mode: null })
+    this.#entry = entry
+    this.#open = { entry, digest, progress: new ProgressReport(onEvent, { transfer, name, size: null }) }
+    return this.#open
   }
 
   async #onEnd(): Promise<void> {
-    if (!this.#entry) await this.#begin(Buffer.alloc(0))
+    const { entry, digest } = this.#open ?? (await this.#begin(Buffer.alloc(0)))
     const { expect, onEvent, transfer, peer } = this.#options
-    const [name, size, blake3] = [this.#name, this.#bytes, this.#digest?.hex() ?? '']
+    const [name, size, blake3] = [this.#name, this.#bytes, digest.hex()]
     checkExpected(name, { bytes: size, blake3 }, expect)
-    const entry = this.#entry
     this.#entry = null
-    const stored = await entry?.commit()
-    const facts = { name, path: stored?.path ?? '', size, blake3, type: mediaType(name), verified: isExpecting(expect) }
+    const { path } = await entry.commit()
+    const facts = { name, path, size, blake3, type: mediaType(name), verified: isExpecting(expect) }
     onEvent({ event: 'stored', transfer, peer, ...facts, seconds: secondsSince(this.#start) })
     Object.assign(this.#result, { files: 1, bytes: size })
   }
@@ -111,7 +118,8 @@ export class PlainIncoming implements Transfer {
     this.#channel.fail(error)
     await this.#entry?.discard()
     await this.#channel.closed
-    this.#result.failure = error
+    // What was skipped is there already, and that is as it should be.
+    if (error.reason !== 'skipped') this.#result.failure = error
     const name = this.#result.admitted ? this.#name : undefined
     if (error.code === 'refused') reportRefusal(onEvent, { transfer, peer, name }, error)
     else report(onEvent, { transfer, name }, error)

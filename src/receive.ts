@@ -75,7 +75,7 @@ export async function receive(options: ReceiveOptions): Promise<Summary> {
   return await conclude(onEvent, tally, async () => {
     const owner = await newOwner()
     if (typeof out === 'string') await prepareFolder(out)
-    const hooks = new Hooks(options)
+    const hooks = new Hooks(onEvent, options.afterStored)
     const observed = { ...options, onEvent: hooks.onEvent }
     try {
       await (options.connect ? dial : serve)(observed, new Transfers(observed, owner), tally)
@@ -88,13 +88,16 @@ export async function receive(options: ReceiveOptions): Promise<Summary> {
   })
 }
 
+/** The options with what listens to the events. */
+type Observed = ReceiveOptions & { onEvent: OnEvent }
+
 /** Runs `afterStored` for one file after the other, beside the transfers. */
 class Hooks {
   readonly onEvent: OnEvent
   settled: Promise<void> = Promise.resolve()
   failure: TransferError | null = null
 
-  constructor({ afterStored, onEvent = () => {} }: ReceiveOptions) {
+  constructor(onEvent: OnEvent, afterStored: ReceiveOptions['afterStored']) {
     this.onEvent = (event) => {
       onEvent(event)
       if (event.event !== 'stored' || !afterStored) return
@@ -127,11 +130,11 @@ async function inFolder(out: string, work: (root: Directory) => Promise<void>): 
   }
 }
 
-async function serve(options: ReceiveOptions, transfers: Transfers, tally: Omit<Summary, 'seconds'>): Promise<void> {
-  const { out, timeout = 30_000, count, onEvent = () => {} } = options
+async function serve(options: Observed, transfers: Transfers, tally: Omit<Summary, 'seconds'>): Promise<void> {
+  const { out, timeout = 30_000, count } = options
   const isStream = typeof out !== 'string'
   const service = new Service(
-    { ...options, timeout, onEvent, count: isStream ? 1 : count },
+    { ...options, timeout, count: isStream ? 1 : count },
     {
       partner: 'sender',
       isSpoiled: () => transfers.isOutputUsed,
@@ -145,8 +148,8 @@ async function serve(options: ReceiveOptions, transfers: Transfers, tally: Omit<
   }
 }
 
-async function dial(options: ReceiveOptions, transfers: Transfers, tally: Omit<Summary, 'seconds'>): Promise<void> {
-  const { host = 'localhost', port, wait = 0, timeout = 30_000, onEvent = () => {} } = options
+async function dial(options: Observed, transfers: Transfers, tally: Omit<Summary, 'seconds'>): Promise<void> {
+  const { host = 'localhost', port, wait = 0, timeout = 30_000, onEvent } = options
   const signal = options.signal ?? new AbortController().signal
   const { admitted, files, bytes, failure } = await dialled(
     { host, port, wait, timeout, signal, onEvent, largeReads: true },
@@ -159,17 +162,15 @@ async function dial(options: ReceiveOptions, transfers: Transfers, tally: Omit<S
 
 /** Makes the transfer for each connection, and the store for each transfer. */
 class Transfers {
-  readonly #options: ReceiveOptions
+  readonly #options: Observed
   readonly #owner: string
-  readonly #onEvent: OnEvent
   readonly #blocking = new Blocking()
   /** True once the output stream has been given to a transfer: it cannot take back what that wrote. */
   isOutputUsed = false
 
-  constructor(options: ReceiveOptions, owner: string) {
+  constructor(options: Observed, owner: string) {
     this.#options = options
     this.#owner = owner
-    this.#onEvent = options.onEvent ?? (() => {})
   }
 
   start({
@@ -179,9 +180,9 @@ class Transfers {
     admit,
   }: Pick<Connection, 'socket' | 'transfer' | 'peer'> & Partial<Connection>): Transfer {
     const { out, plain, name, expect = {}, timeout = 30_000 } = this.#options
-    const { accept = [], maxSize = Number.MAX_SAFE_INTEGER, maxFiles = 100_000, textOnly } = this.#options
+    const { accept = [], maxSize = Number.MAX_SAFE_INTEGER, maxFiles = 100_000, textOnly, onEvent } = this.#options
     const openStore = (signal: AbortSignal) => this.#openStore(signal)
-    const common = { onEvent: this.#onEvent, transfer, peer, timeout, openStore, admit }
+    const common = { onEvent, transfer, peer, timeout, openStore, admit }
     if (plain) return new PlainIncoming(socket, { ...common, name, maxSize, expect })
     const take = textOnly ? 'messages' : typeof out === 'string' ? 'both' : 'files'
     return new Incoming(socket, { ...common, policy: { accept, maxSize, maxFiles, take } })

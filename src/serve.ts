@@ -74,7 +74,8 @@ export class Service {
   #idle: NodeJS.Timeout | undefined
   #hadPartner = false
   #isOver = false
-  #settle: (failure: TransferError | null) => void = () => {}
+  readonly #ended: Promise<TransferError | null>
+  #settle!: (failure: TransferError | null) => void
   files = 0
   bytes = 0
 
@@ -82,14 +83,14 @@ export class Service {
     this.#options = options
     this.#role = role
     this.#wanted = options.count ?? Number.POSITIVE_INFINITY
+    this.#ended = new Promise((resolve) => {
+      this.#settle = resolve
+    })
   }
 
   /** Listens until enough transfers have succeeded; throws what ended it otherwise. */
   async run(): Promise<void> {
     const { signal, host, port, onEvent } = this.#options
-    const ended = new Promise<TransferError | null>((resolve) => {
-      this.#settle = resolve
-    })
     const server = await listen({ host, port, onConnection: (socket) => this.#onConnection(socket) })
     const interrupt = () => this.#settle(interruption(signal as AbortSignal))
     signal?.addEventListener('abort', interrupt)
@@ -100,7 +101,7 @@ export class Service {
       const address = server.address() as AddressInfo
       onEvent({ event: 'listening', address: address.address, port: address.port })
       this.#watchIdle()
-      failure = await ended
+      failure = await this.#ended
     } catch (error) {
       failure = asTransferError(error)
     }

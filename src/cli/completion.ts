@@ -20,8 +20,8 @@ function takesPath({ value }: Option): boolean {
 function bash(command: string, options: [string, Option][]): string {
   const cases = options.flatMap(([name, option]) => {
     if (option.choices)
-      return [`    --${name}) COMPREPLY=($(compgen -W '${option.choices.join(' ')}' -- "$word")); return ;;`]
-    if (takesPath(option)) return [`    --${name}) COMPREPLY=($(compgen -f -- "$word")); return ;;`]
+      return [`    --${name}) mapfile -t COMPREPLY < <(compgen -W '${option.choices.join(' ')}' -- "$word"); return ;;`]
+    if (takesPath(option)) return [`    --${name}) mapfile -t COMPREPLY < <(compgen -f -- "$word"); return ;;`]
     return option.value ? [`    --${name}) return ;;`] : []
   })
   const words = options.map(([name]) => `--${name}`).join(' ')
@@ -32,8 +32,8 @@ ${name}() {
   case \${COMP_WORDS[COMP_CWORD-1]} in
 ${cases.join('\n')}
   esac
-  if [[ $word == -* ]]; then COMPREPLY=($(compgen -W '${words}' -- "$word"))
-  else COMPREPLY=($(compgen -f -- "$word"))
+  if [[ $word == -* ]]; then mapfile -t COMPREPLY < <(compgen -W '${words}' -- "$word")
+  else mapfile -t COMPREPLY < <(compgen -f -- "$word")
   fi
 }
 complete -o filenames -F ${name} ${command}

@@ -230,7 +230,7 @@ class StagedFile implements Incoming {
     try {
       await disk.rename(this.#staging.path(this.#staged.name), this.#root.path(name))
     } catch (error) {
-      const isFolder = ['EISDIR', 'ENOTEMPTY', 'EEXIST'].includes(errno(error) ?? '')
+      const isFolder = ['EISDIR', 'ENOTEMPTY', 'EEXIST'].includes(String(errno(error)))
       throw isFolder ? folderInTheWay(name) : error
     }
   }

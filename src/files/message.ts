@@ -34,8 +34,9 @@ export class MessageSource implements Source {
     let length = 0
     try {
       for await (const piece of stream) {
-        pieces.push(Buffer.from(piece))
-        length += pieces.at(-1)?.length ?? 0
+        const bytes = Buffer.from(piece)
+        pieces.push(bytes)
+        length += bytes.length
         if (length > MAX_MESSAGE) break
       }
     } catch (error) {

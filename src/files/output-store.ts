@@ -1,5 +1,4 @@
 /** Storing into a stream, such as standard output: one entry, passed on as it comes. Its end is verified, not its durability. */
-import { WriteStream } from 'node:fs'
 import { Socket } from 'node:net'
 import type { Writable } from 'node:stream'
 import { refusal, TransferError } from '../errors.js'
@@ -36,7 +35,7 @@ export class OutputStore implements Store {
    * for a stream that writes to a descriptor is its last use known. Any other may pass the piece itself on.
    */
   #keep(bytes: Buffer): Buffer {
-    if (!(this.#output instanceof Socket || this.#output instanceof WriteStream)) return Buffer.from(bytes)
+    if (!(this.#output instanceof Socket || descriptorOf(this.#output) !== null)) return Buffer.from(bytes)
     if (bytes.length > this.#buffer.length) this.#buffer = Buffer.allocUnsafeSlow(bytes.length)
     bytes.copy(this.#buffer)
     return this.#buffer.subarray(0, bytes.length)
@@ -58,14 +57,19 @@ export class OutputStore implements Store {
 
   /** A shell may have made the output a file: then it is made durable too. A pipe has nothing to sync (EINVAL). */
   async #commit(): Promise<StoredAs> {
-    const { fd } = this.#output as Writable & { fd?: unknown }
-    if (typeof fd === 'number') {
+    const fd = descriptorOf(this.#output)
+    if (fd !== null) {
       await disk.fsync(fd).catch((error) => {
         if (!['EINVAL', 'ENOTSUP', 'EROFS'].includes(errno(error) ?? '')) throw outputTrouble(error)
       })
     }
     return { name: '-', path: '-' }
   }
+}
+
+/** The descriptor of a stream that writes to a file; null for any other. */
+function descriptorOf(output: Writable & { fd?: unknown }): number | null {
+  return typeof output.fd === 'number' ? output.fd : null
 }
 
 function outputTrouble(error: Error | null): TransferError {

@@ -31,13 +31,16 @@ export interface ChannelOptions {
 /** Takes bytes that are valid only until it returns: what it needs longer, also behind a promise, it copies. */
 export type Consumer = (bytes: Buffer) => void | Promise<void>
 
+/** What is received before anyone wants it, or after. */
+const drop: Consumer = () => {}
+
 export class Channel {
   readonly #socket: Duplex
   readonly #timeout: number
   readonly #farewell: ChannelOptions['farewell']
   readonly #heartbeats: boolean
   readonly #clock: NodeJS.Timeout
-  #consume: Consumer = () => {}
+  #consume = drop
   #receiving: { resolve(): void; reject(error: Error): void } | null = null
   /** True while the consumer works behind a promise. */
   #busy = false
@@ -90,7 +93,7 @@ export class Channel {
 
   /** Ends `receive` as if the peer had ended; what it still sends is dropped. */
   stopReceiving(): void {
-    this.#consume = () => {}
+    this.#consume = drop
     this.#stopWaiting()
   }
 
@@ -118,10 +121,12 @@ export class Channel {
     this.#finished = true
     return new Promise((resolve, reject) => {
       this.#writers.add(reject)
-      this.#socket.end(() => {
+      // The callback of `end` would be called for an error, too.
+      this.#socket.once('finish', () => {
         this.#writers.delete(reject)
         resolve()
       })
+      this.#socket.end()
     })
   }
 
@@ -140,7 +145,7 @@ export class Channel {
   /** Ends our direction after `farewell`, drops what still comes until the peer ends too, for at most a second. */
   async close(farewell?: Uint8Array): Promise<void> {
     clearInterval(this.#clock)
-    this.#consume = () => {}
+    this.#consume = drop
     const socket = this.#socket
     const deadline = setTimeout(() => socket.destroy(), LINGER)
     if (socket.writable && !this.#finished) socket.end(farewell)

@@ -1,4 +1,4 @@
-import { readdirSync, rmdirSync, statSync, symlinkSync, unlinkSync } from 'node:fs'
+import { chmodSync, readdirSync, rmdirSync, statSync, symlinkSync, unlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { Directory } from '../../dist/files/directory.js'
@@ -164,4 +164,19 @@ t.test('does not follow an owner that is a symlink, nor one that becomes one', a
   })
   await removeOwner(root, 'swapped')
   t.strictSame(readdirSync(join(path, 'outside')), ['1'])
+})
+
+t.test('does not use a staging folder that others may write to, or that is somebody else’s', async (t) => {
+  const root = await openRoot(t, t.testdir({ [STAGING]: {} }))
+  chmodSync(root.path(STAGING), 0o777)
+  const refused = { code: 'local-file', reason: 'disk', message: /\.tcp-recv there is not private/ }
+  await t.rejects(openStaging(root, await newOwner()), refused)
+  chmodSync(root.path(STAGING), 0o700)
+  const { geteuid } = process
+  t.teardown(() => Object.assign(process, { geteuid }))
+  Object.assign(process, { geteuid: () => 54321 })
+  await t.rejects(openStaging(root, await newOwner()), refused)
+  // Where there are no user ids, as on Windows, there is nothing to compare.
+  Object.assign(process, { geteuid: undefined })
+  await (await openStaging(root, await newOwner())).close()
 })

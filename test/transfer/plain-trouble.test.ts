@@ -106,6 +106,16 @@ t.test('does what it was told when the name is taken', async (t) => {
   }
 })
 
+t.test('is content to skip what it has already, as with the protocol', async (t) => {
+  const folder = t.testdir({ 'a.txt': 'new', out: { 'a.txt': 'old' } })
+  const out = join(folder, 'out')
+  const sender = await startSender(t, [join(folder, 'a.txt')], { plain, timeout: 50 })
+  const fetched = await tryReceive(t, sender.port, { out, plain, name: 'a.txt', ifExists: 'skip' })
+  t.match(fetched.error, undefined)
+  t.match((await sender.ended).error, { code: 'incomplete', reason: 'broken' }, 'the sender cannot know why')
+  t.strictSame(filesIn(out), { 'a.txt': 'old' })
+})
+
 t.test('leaves nothing when a sender, or a receiver, is interrupted in the middle', async (t) => {
   const out = t.testdir()
   const receiver = await startReceiver(t, { out, plain, count: 1 })
