@@ -8,8 +8,11 @@ import type { Channel } from './net/channel.js'
 import { writeFrameHeader } from './protocol/encode.js'
 import { FRAME_HEADER, MAX_DATA } from './protocol/limits.js'
 
-/** Buffers that may be on their way to the kernel at once. Two would do; four even out a slow read. */
-const BUFFERS = 4
+/** Buffers in turn: the kernel takes one while the next is read. More gained nothing (bench/README.md). */
+const BUFFERS = 2
+
+/** The bytes of one data frame, half of what the protocol allows: a hundred connections of one process need 100 MB. */
+const FRAME_DATA = MAX_DATA / 2
 
 /** The bytes of one write without frames: so few that a slow peer which sends no heartbeat takes them within the timeout. */
 const PLAIN_WRITE = 64 * 1024
@@ -31,7 +34,7 @@ export class Pump {
   constructor(channel: Channel, framed: boolean) {
     this.#channel = channel
     this.#prefix = framed ? FRAME_HEADER : 0
-    this.#length = framed ? MAX_DATA : PLAIN_WRITE
+    this.#length = framed ? FRAME_DATA : PLAIN_WRITE
   }
 
   /** Moves all of `source`, until its end or until `signal` is aborted. */

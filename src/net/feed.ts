@@ -9,8 +9,8 @@
 import { type OnReadOpts, Socket, type SocketConstructorOpts } from 'node:net'
 import type { Duplex } from 'node:stream'
 
-/** Bytes of one read. Larger ones leave the second-level cache and gain nothing (bench/README.md). */
-const READ_SIZE = 256 * 1024
+/** Bytes of one read. Smaller ones cost more calls, larger ones gained nothing (bench/README.md). */
+const READ_SIZE = 512 * 1024
 
 type Sink = (bytes: Buffer) => void | Promise<void>
 

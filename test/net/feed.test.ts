@@ -7,7 +7,7 @@ import { feed, withLargeReads } from '../../dist/net/feed.js'
 import { bytesOf } from '../fixtures/folder.ts'
 import { settle, until } from '../fixtures/turns.ts'
 
-const SHARED = 256 * 1024
+const SHARED = 512 * 1024
 const content = bytesOf(3 * 1024 * 1024 + 1)
 
 /** Both ends of a connection, the accepted one as a server of this product gets it. */
