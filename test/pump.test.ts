@@ -10,7 +10,8 @@ import { bytesOf } from './fixtures/folder.ts'
 import { digest, readFrames } from './fixtures/peer-frames.ts'
 import { settle, stateOf } from './fixtures/turns.ts'
 
-const MEGABYTE = 1024 * 1024
+/** The bytes of one data frame of the pump. */
+const FRAME = 512 * 1024
 
 /** A channel, and the other side of it, which takes nothing until it is read. */
 function connected(t: Pick<Test, 'teardown'>): { channel: Channel; socket: Duplex; other: Duplex } {
@@ -67,10 +68,10 @@ function sourceOf(
 }
 
 const never = new AbortController().signal
-const sizes = [0, 1, 1023, 1024, 1025, 65_535, 65_536, 65_537, MEGABYTE - 1, MEGABYTE, MEGABYTE + 1, 6 * MEGABYTE + 17]
+const sizes = [0, 1, 1023, 1024, 1025, 65_535, 65_536, 65_537, FRAME - 1, FRAME, FRAME + 1, 6 * FRAME + 17]
 
 for (const framed of [true, false]) {
-  const [how, prefix, piece] = framed ? ['in frames', 5, MEGABYTE] : ['bare', 0, 65_536]
+  const [how, prefix, piece] = framed ? ['in frames', 5, FRAME] : ['bare', 0, 65_536]
 
   t.test(`moves every byte once, ${how}, and tells their number and digest`, async (t) => {
     for (const size of sizes) {
@@ -83,7 +84,7 @@ for (const framed of [true, false]) {
         const stream = await takeAll(other, size + prefix * pieces)
         t.strictSame(await moving, { bytes: size, blake3: digest(content) })
         const frames = framed ? readFrames(Buffer.concat([Buffer.alloc(8), stream])).frames : []
-        if (framed) t.ok(frames.every(({ type, bytes }) => type === 'D' && bytes.length <= MEGABYTE))
+        if (framed) t.ok(frames.every(({ type, bytes }) => type === 'D' && bytes.length <= FRAME))
         t.ok((framed ? Buffer.concat(frames.map(({ bytes }) => bytes)) : stream).equals(content), `${size} bytes`)
         t.equal(wanted.length, isKnown ? pieces : pieces + 1, 'it reads no further than the size')
         t.ok(wanted.every(({ offset, length }) => offset === prefix && length === piece))
@@ -91,17 +92,17 @@ for (const framed of [true, false]) {
     }
   })
 
-  t.test(`reads four buffers ahead of a side that takes nothing, ${how}, and then waits`, async (t) => {
+  t.test(`reads two buffers ahead of a side that takes nothing, ${how}, and then waits`, async (t) => {
     const content = bytesOf(8 * piece)
     const { channel, other } = connected(t)
     const { source, wanted } = sourceOf(content)
     const moving = new Pump(channel, framed).move(source, never, () => {})
     await settle(20)
-    t.equal(wanted.length, 4)
+    t.equal(wanted.length, 2)
     t.equal(await stateOf(moving), 'pending')
     await takeAll(other, content.length + 8 * prefix)
     t.match(await moving, { bytes: content.length })
-    t.equal(new Set(wanted.map(({ buffer }) => buffer)).size, 4, 'the same four buffers all the time')
+    t.equal(new Set(wanted.map(({ buffer }) => buffer)).size, 2, 'the same two buffers all the time')
   })
 }
 
@@ -117,7 +118,7 @@ t.test('moves what comes in any pieces, and reports each of them', async () => {
         const { channel, other } = connected({ teardown: (work) => void teardown.push(work as () => void) })
         const { source } = sourceOf(content, { size: null, most })
         const moving = new Pump(channel, framed).move(source, never, (bytes) => void reported.push(bytes))
-        const pieces = Math.ceil(size / Math.min(most, framed ? MEGABYTE : 65_536))
+        const pieces = Math.ceil(size / Math.min(most, framed ? FRAME : 65_536))
         await takeAll(other, size + (framed ? 5 : 0) * pieces)
         const moved = await moving
         for (const work of teardown) work()
@@ -140,7 +141,7 @@ t.test('tells of fewer bytes than there should be as they are: the source is ask
 t.test('stops between two reads when it is told to', async (t) => {
   const { channel } = connected(t)
   const controller = new AbortController()
-  const { source, wanted } = sourceOf(bytesOf(3 * MEGABYTE))
+  const { source, wanted } = sourceOf(bytesOf(3 * FRAME))
   const reason = new TransferError('refused', 'the receiver refused it')
   const moving = new Pump(channel, true).move(source, controller.signal, () => controller.abort(reason))
   t.equal(await moving.catch((error) => error), reason)
@@ -158,7 +159,7 @@ t.test('fails with the error of the source', async (t) => {
 t.test('fails with the error of the channel, however far it has read ahead', async (t) => {
   const { channel, socket } = connected(t)
   channel.receive(() => {}).catch(() => {})
-  const moving = new Pump(channel, true).move(sourceOf(bytesOf(6 * MEGABYTE)).source, never, () => {})
+  const moving = new Pump(channel, true).move(sourceOf(bytesOf(6 * FRAME)).source, never, () => {})
   await settle(20)
   socket.destroy(Object.assign(new Error('read'), { code: 'ECONNRESET' }))
   await t.rejects(moving, { code: 'incomplete', reason: 'broken' })
@@ -175,5 +176,5 @@ t.test('carries several sources one after the other in the same buffers', async 
     await moving
     for (const { buffer } of wanted) buffers.add(buffer)
   }
-  t.equal(buffers.size, 4)
+  t.equal(buffers.size, 2)
 })
