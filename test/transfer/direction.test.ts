@@ -28,6 +28,24 @@ t.test('is not used up by a refusal, of which both ends are told', async (t) => 
   t.strictSame(filesIn(out), { 'a.txt': 'old', 'a_bak.txt': 'new' })
 })
 
+t.test('says no more than its greeting until the other side has greeted', async (t) => {
+  const folder = t.testdir({ 'a.txt': secret })
+  const sender = await startSender(t, [join(folder, 'a.txt')])
+  const peer = await Peer.dial(t, sender.port)
+  await peer.next('G')
+  for (const byte of receiverOpening) {
+    // Long enough for the file to be opened and sent, if it were.
+    await settle(10)
+    t.strictSame([peer.frames.length, peer.received.includes(secret)], [1, false])
+    await peer.write(Buffer.from([byte]))
+  }
+  t.match((await peer.next('H')).fields, { name: 'a.txt' })
+  t.match((await peer.next('D')).bytes.toString(), secret)
+  await peer.next('F')
+  peer.finish(frame('S', { entry: 0, name: 'a.txt', bytes: secret.length }))
+  t.match((await sender.ended).summary, { files: 1 })
+})
+
 /** Whoever finds the port: what they say, and the reason that the sender reports. */
 const strangers: Record<string, { words: Buffer | string; reason: string }> = {
   'a browser': { words: 'GET /a.txt HTTP/1.1\r\nHost: example.org\r\n\r\n', reason: 'magic' },

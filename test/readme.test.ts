@@ -1,0 +1,97 @@
+/** What the README says can be counted is compared with the code, so that neither drifts from the other. */
+import { readdirSync, readFileSync } from 'node:fs'
+import t from 'tap'
+import { receiveCommandLine } from '../dist/cli/receive-command.js'
+import { sendCommandLine } from '../dist/cli/send-command.js'
+import { exitCodes } from '../dist/errors.js'
+import { MAX_CONTROL } from '../dist/protocol/limits.js'
+import { eventFields } from './fixtures/json-events.ts'
+
+const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8')
+const packageJson = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
+
+/** The text between a `<!-- NAME:start … -->` and its end. */
+function part(name: string): string {
+  return new RegExp(`<!-- ${name}:start[^>]*-->([^]*?)<!-- ${name}:end -->`).exec(readme)?.[1] ?? ''
+}
+
+/** The cells of each row of the tables in `text`. */
+function rows(text: string): string[][] {
+  const lines = text.split('\n').filter((line) => line.startsWith('|') && !/^\|[-| :]+$/.test(line))
+  return lines.map((line) => line.slice(2, -2).split(/ ?\| /))
+}
+
+/** The options that the rows name, with what stands for their value. */
+function optionsIn(text: string): string[] {
+  return rows(text).flatMap(([first = '']) =>
+    [...first.matchAll(/`--([a-z0-9-]+)(?: ([A-Z]+))?`/g)].map(([, name, value]) => `${name} ${value ?? ''}`.trim()),
+  )
+}
+
+t.test('lists every option of each command with its value, and no other', async (t) => {
+  const [receiver = '', sender = '', both = ''] = part('options').split(/\n(?=\| (?:`tcp-send`|both) \|)/)
+  const common = optionsIn(both)
+  for (const [line, own] of [
+    [receiveCommandLine, receiver],
+    [sendCommandLine, sender],
+  ] as const) {
+    const inCode = Object.entries(line.options).map(([name, { value }]) => `${name} ${value ?? ''}`.trim())
+    t.strictSame([...optionsIn(own), ...common].sort(), inCode.sort(), line.command)
+  }
+})
+
+t.test('gives the defaults and choices that the commands have', async (t) => {
+  for (const { options } of [receiveCommandLine, sendCommandLine]) {
+    for (const [name, { fallback, choices = [] }] of Object.entries(options)) {
+      const row = part('options')
+        .split('\n')
+        .find((line) => line.includes(`\`--${name} `) || line.includes(`\`--${name}\``))
+      for (const choice of choices) t.ok(row?.includes(`\`${choice}\``), `--${name} ${choice}`)
+      if (/^\d{2,}$/.test(fallback ?? '')) t.ok(row?.includes(`default ${fallback}`), `--${name}: ${fallback}`)
+    }
+  }
+})
+
+t.test('lists every exit status', async (t) => {
+  const listed = rows(readme.split('## Exit status')[1]?.split('## Events')[0] ?? '').flatMap(([first = '']) =>
+    first.split(', '),
+  )
+  const inCode = [0, ...Object.values(exitCodes)].map(String)
+  t.strictSame(listed.filter((text) => /^\d/.test(text)).sort(), inCode.sort())
+})
+
+t.test('lists every event with its fields', async (t) => {
+  const listed = rows(part('events')).slice(1)
+  const fields = Object.fromEntries(
+    listed.map(([event = '', , what = '']) => [
+      event.replaceAll('`', ''),
+      [...what.matchAll(/`([a-zA-Z0-9]+)`/g)].map(([, name]) => name).sort(),
+    ]),
+  )
+  const inCode = Object.entries(eventFields).map(([event, checks]) => [event, Object.keys(checks).sort()])
+  t.strictSame(fields, Object.fromEntries(inCode))
+})
+
+t.test('names every source file once', async (t) => {
+  const listed = rows(part('files'))
+    .slice(1)
+    .flatMap(([first = '']) => {
+      let folder = ''
+      return [...first.matchAll(/`([^`]+)`/g)].map(([, path = '']) => {
+        folder = path.includes('/') ? path.slice(0, path.lastIndexOf('/') + 1) : folder
+        return path.includes('/') ? path : folder + path
+      })
+    })
+  const files = ['bin', 'src', 'src/protocol', 'src/net', 'src/files', 'src/cli'].flatMap((folder) =>
+    readdirSync(new URL(`../${folder}`, import.meta.url), { withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map(({ name }) => `${folder}/${name}`),
+  )
+  t.strictSame(listed.sort(), files.sort())
+})
+
+t.test('names every dependency, and the Node that it needs', async (t) => {
+  for (const name of Object.keys(packageJson.dependencies)) t.ok(readme.includes(`\`${name}\``), name)
+  t.ok(readme.includes(packageJson.engines.node))
+  t.ok(readme.includes(`${MAX_CONTROL / 1024} KiB`))
+})
