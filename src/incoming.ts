@@ -59,6 +59,7 @@ export class Incoming implements Transfer {
   readonly #channel: Channel
   readonly #options: IncomingOptions
   readonly #decoder = new SenderDecoder()
+  closed: Promise<void> = Promise.resolve()
   #store: Store | null = null
   /** Null between entries, and inside one that was refused: what still comes of it is dropped. */
   #current: Current | null = null
@@ -81,23 +82,26 @@ export class Incoming implements Transfer {
     this.#channel.fail(error)
   }
 
-  /** Receives until the sender has finished or the connection has ended. Never rejects. */
+  /** Receives until the sender has finished or the connection has failed. */
   async run(): Promise<TransferResult> {
     const deadline = setTimeout(() => this.#tooSlow(), HEADER_DEADLINE)
     try {
       await this.#receive(deadline)
-      await this.#channel.close()
+      void this.#channel.close()
     } catch (error) {
       this.#channel.fail(asTransferError(error))
       const name = this.#current?.header.name
       await this.#drop()
-      await this.#channel.closed
       this.#report(name, asTransferError(error))
-    } finally {
-      clearTimeout(deadline)
-      await this.#store?.close()
     }
+    clearTimeout(deadline)
+    this.closed = this.#close()
     return this.#result
+  }
+
+  async #close(): Promise<void> {
+    await this.#channel.closed
+    await this.#store?.close()
   }
 
   #tooSlow(): void {

@@ -11,8 +11,10 @@ import { listen } from './net/listen.js'
 
 /** One connection at work. */
 export interface Transfer {
-  /** Works until the connection has ended. Never rejects, but for an `onEvent` that throws. */
+  /** Works until the outcome is known. Never rejects, but for an `onEvent` that throws. */
   run(): Promise<TransferResult>
+  /** After `run`: settles when nothing of it is left, where that takes longer. Never rejects. */
+  readonly closed?: Promise<void>
   /** Ends it at once for `error`, telling the other side. */
   fail(error: TransferError): void
 }
@@ -147,7 +149,9 @@ export class Service {
     this.#active.delete(transfer)
     this.files += result.files
     this.bytes += result.bytes
+    // Its place is free at once: who was refused may come again before the old connection is closed.
     if (result.admitted) this.#onTransferEnd(result.failure, isReturn)
+    await transfer.closed
   }
 
   #admit(): void {
@@ -213,6 +217,7 @@ export async function dialled(
   signal.addEventListener('abort', interrupt)
   if (signal.aborted) interrupt()
   const result = await transfer.run()
+  await transfer.closed
   signal.removeEventListener('abort', interrupt)
   return result
 }

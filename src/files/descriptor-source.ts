@@ -45,7 +45,7 @@ export class DescriptorSource implements Source {
     const header = { name: this.name, size: null, type: mediaType(this.name), mtime: null, mode: null }
     const stats = fstatSync(fd)
     return stats.isFIFO() || stats.isSocket()
-      ? new OpenPipe(header, this.label, fd, signal)
+      ? new OpenPipe(header, this.label, fd, stats.isSocket(), signal)
       : new OpenSequence(header, this.label, fd)
   }
 }
@@ -111,6 +111,7 @@ class OpenPipe implements OpenSource {
   readonly header: Header
   readonly #label: string
   readonly #stream: Readable
+  readonly #isSocket: boolean
   readonly #signal: AbortSignal
   readonly #buffer: Buffer = Buffer.allocUnsafeSlow(PIPE_READ)
   /** What is in the buffer and was not wanted yet. */
@@ -120,9 +121,10 @@ class OpenPipe implements OpenSource {
   #ended = false
   #error: unknown = null
 
-  constructor(header: Header, label: string, fd: number, signal: AbortSignal) {
+  constructor(header: Header, label: string, fd: number, isSocket: boolean, signal: AbortSignal) {
     this.header = header
     this.#label = label
+    this.#isSocket = isSocket
     this.#signal = signal
     const onread = { buffer: this.#buffer, callback: (count: number) => this.#onBytes(count) }
     // Node documents `onread` for this constructor too; its types do not have it.
@@ -164,12 +166,14 @@ class OpenPipe implements OpenSource {
       this.#scheduled = true
       setImmediate(() => this.#onTurn())
     }
-    return this.#rest.length === 0
+    // A socket's reset must not pass for its end: feed.ts tells why reading stops after each piece.
+    return this.#rest.length === 0 && !this.#isSocket
   }
 
   #onTurn(): void {
     this.#scheduled = false
     if (this.#wanted && this.#wanted.filled >= CHUNK) this.#settle()
+    else if (this.#wanted) this.#stream.resume()
   }
 
   /** Gives what was read, all but an incomplete chunk at its end unless that is the last. */

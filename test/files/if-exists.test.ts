@@ -206,3 +206,15 @@ for (const [ifExists, names] of concurrent) {
     t.strictSame(stagedFiles(path), [])
   })
 }
+
+t.test('overwrite: fails, or refuses, when what is there cannot be replaced in the end', async (t) => {
+  const path = t.testdir()
+  const incoming = await (await openFolder(t, { path, ifExists: 'overwrite' })).begin(header({ name: 'name' }))
+  await incoming.write(Buffer.from('new'))
+  mkdirSync(join(path, 'name'))
+  await t.rejects(incoming.commit(), { code: 'refused', reason: 'exists', message: /it has a folder named "name"/ })
+  failDuring(t, { call: 'rename', code: 'EIO' })
+  const other = storeIn(await openFolder(t, { path, ifExists: 'overwrite' }), { name: 'other' }, 'new')
+  await t.rejects(other, { code: 'local-file', reason: 'disk' })
+  t.strictSame(finalNames(path), ['name'])
+})

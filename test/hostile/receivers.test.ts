@@ -1,31 +1,10 @@
-/** Whatever answers at the port of a receiver: a sender never believes it, never waits for ever, and says what happened. */
-import { join } from 'node:path'
-import { PassThrough, Readable } from 'node:stream'
-import t, { type Test } from 'tap'
-import type { SendOptions } from '../../dist/index.js'
-import { type Ended, trySend } from '../fixtures/ends.ts'
+import { PassThrough } from 'node:stream'
+import t from 'tap'
+import { trySend } from '../fixtures/ends.ts'
 import { bytesOf } from '../fixtures/folder.ts'
-import { watchOpenFiles } from '../fixtures/open-files.ts'
-import { listenAsPeer, type Peer } from '../fixtures/peer.ts'
+import { listenAsPeer } from '../fixtures/peer.ts'
 import { digest, frame, frameHeader, receiverOpening } from '../fixtures/peer-frames.ts'
-
-const text = 'a small file'
-const right = { name: 'file.txt', bytes: text.length, blake3: digest(text) }
-
-/** Sends `text` to a listener that behaves as the script says. What a script leaves open the listener ends. */
-async function sendTo(t: Test, script: (peer: Peer) => Promise<void>, options?: Partial<SendOptions>): Promise<Ended> {
-  const path = join(t.testdir({ 'file.txt': text }), 'file.txt')
-  const listener = await listenAsPeer(t, async (peer) => {
-    await script(peer).catch(() => {})
-    await peer.ended
-    peer.socket.destroy()
-  })
-  const sent = await trySend(t, listener.port, path, options)
-  t.equal(sent.summary, undefined, 'it never succeeds')
-  t.strictSame(sent.events.of('sent'), [], 'nothing is confirmed')
-  t.match(sent.events.of('done'), [{ files: 0, exitCode: sent.error?.exitCode }])
-  return sent
-}
+import { right, sendTo, text } from '../fixtures/scripted-receiver.ts'
 
 /** What a listener says once the whole file is there, and how the sender ends. */
 const answers: Record<string, [Buffer | string, { code: string; reason: string; message?: RegExp | string }]> = {
@@ -164,86 +143,4 @@ t.test('is not confused by a refusal of an entry that it never sent, or of one t
   })
   t.match(error, { code: 'refused', reason: 'policy' })
   t.equal(events.of('failed').length, 1)
-})
-
-t.test('fails when the connection ends before the answer, wherever it was', async (t) => {
-  const frames = ['G', 'H', 'D', 'E', 'F']
-  for (const type of frames) {
-    const { error } = await sendTo(t, async (peer) => {
-      await peer.next(type)
-      peer.finish(receiverOpening)
-    })
-    t.match(error, { code: 'incomplete', exitCode: 6, reason: 'broken' }, `after ${type}`)
-  }
-  const { error } = await sendTo(t, async (peer) => peer.finish())
-  t.match(error, { code: 'incomplete', message: 'the receiver closed the connection before it confirmed everything' })
-})
-
-t.test('fails when a receiver that said it was alive goes away', async (t) => {
-  const { error } = await sendTo(t, async (peer) => {
-    await peer.write(receiverOpening)
-    for (let times = 0; times < 100; times++) await peer.write(frame('B', {}))
-    await peer.next('F')
-    peer.finish(frame('B', {}))
-  })
-  t.match(error, { code: 'incomplete', exitCode: 6, reason: 'broken' })
-})
-
-t.test('gives up on a receiver that reads and never answers', async (t) => {
-  const { error } = await sendTo(t, (peer) => peer.closed, { timeout: 100 })
-  t.match(error, { code: 'timeout', exitCode: 9, message: /^no progress for 0\.1 seconds/ })
-})
-
-t.test('gives up on a receiver that never reads, and reads no more of its source than fits', async (t) => {
-  const leftOpen = watchOpenFiles('/')
-  const listener = await listenAsPeer(t, (peer) => peer.socket.pause())
-  let given = 0
-  const endless = Readable.from(
-    (function* () {
-      for (; given < 1_000; given++) yield bytesOf(1_048_576)
-    })(),
-  )
-  const sent = await trySend(t, listener.port, [{ stream: endless, name: 'endless' }], { timeout: 300 })
-  t.match(sent.error, { code: 'timeout', exitCode: 9 })
-  t.ok(endless.destroyed)
-  t.ok(given < 100, `${given} MiB were read`)
-  // The listener and its side of the connection.
-  t.equal((await leftOpen()).length, 2)
-})
-
-t.test('stops reading a source that was refused, and sends the next one', async (t) => {
-  const endless = new PassThrough()
-  endless.write(bytesOf(2_000))
-  let aborted: Record<string, unknown> = {}
-  const listener = await listenAsPeer(t, async (peer) => {
-    await peer.write(receiverOpening)
-    await peer.next('D')
-    await peer.write(frame('R', { entry: 0, code: 'no-space', reason: 'full' }))
-    aborted = (await peer.next('A')).fields
-    await peer.next('F')
-    await peer.write(frame('S', { ...right, entry: 1 }))
-    peer.finish()
-  })
-  const sources = [
-    { stream: endless, name: 'endless' },
-    { stream: Readable.from([text]), name: 'file.txt' },
-  ]
-  const sent = await trySend(t, listener.port, sources)
-  t.match(sent.error, { code: 'refused', exitCode: 5, reason: 'no-space' })
-  t.match(sent.events.of('sent'), [{ name: 'file.txt' }])
-  t.equal(sent.events.of('failed').length, 1)
-  t.match(aborted, { entry: 0, code: 'no-space' })
-  t.ok(endless.destroyed)
-})
-
-t.test('takes answers in any order, and from a receiver that stays silent after them', async (t) => {
-  const listener = await listenAsPeer(t, async (peer) => {
-    await peer.write(receiverOpening)
-    await peer.next('F')
-    await peer.write(frame('S', { ...right, entry: 1 }), frame('B', {}), frame('S', { ...right, entry: 0, name: 'x' }))
-  })
-  const sources = ['one', 'two'].map((name) => ({ stream: Readable.from([text]), name }))
-  const sent = await trySend(t, listener.port, sources)
-  t.match(sent.summary, { files: 2 })
-  t.match(sent.events.of('sent'), [{ name: 'two' }, { name: 'one', storedAs: 'x' }])
 })
