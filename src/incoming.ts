@@ -93,9 +93,10 @@ export class Incoming implements Transfer {
       const name = this.#current?.header.name
       await this.#drop()
       this.#report(name, asTransferError(error))
+    } finally {
+      clearTimeout(deadline)
+      this.closed = this.#close()
     }
-    clearTimeout(deadline)
-    this.closed = this.#close()
     return this.#result
   }
 

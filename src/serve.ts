@@ -145,13 +145,16 @@ export class Service {
     } else {
       this.#active.add(transfer)
     }
-    const result = await transfer.run()
-    this.#active.delete(transfer)
-    this.files += result.files
-    this.bytes += result.bytes
-    // Its place is free at once: who was refused may come again before the old connection is closed.
-    if (result.admitted) this.#onTransferEnd(result.failure, isReturn)
-    await transfer.closed
+    try {
+      const result = await transfer.run()
+      this.files += result.files
+      this.bytes += result.bytes
+      // Its place is free at once: who was refused may come again before the old connection is closed.
+      if (result.admitted) this.#onTransferEnd(result.failure, isReturn)
+    } finally {
+      this.#active.delete(transfer)
+      await transfer.closed
+    }
   }
 
   #admit(): void {

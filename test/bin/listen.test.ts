@@ -10,7 +10,7 @@ import { digest } from '../fixtures/peer-frames.js'
 t.setTimeout(120_000)
 t.jobs = 2
 /** A command that waits for ever fails its test, instead of stopping all of them. */
-const bounded = { buffered: true, timeout: 25_000 }
+const bounded = { timeout: 25_000 }
 
 /** `tcp-send --listen` of `file` on a free loopback port, once it listens. */
 async function startSender(t: Test, cwd: string, args: string[]): Promise<{ sender: Running; port: string }> {

@@ -10,7 +10,7 @@ import { digest } from '../fixtures/peer-frames.js'
 
 t.setTimeout(120_000)
 t.jobs = 3
-const parallel = { buffered: true, timeout: 25_000 }
+const parallel = { timeout: 25_000 }
 
 /** Sends bytes as a program does that knows no protocol, and waits until the other side has ended. */
 async function sendBytes(t: Test, { port }: { port: string }, bytes: Buffer | string): Promise<'end' | 'reset'> {

@@ -8,7 +8,7 @@ import { unusedPlace } from '../fixtures/ports.js'
 
 t.setTimeout(120_000)
 t.jobs = 3
-const parallel = { buffered: true, timeout: 25_000 }
+const parallel = { timeout: 25_000 }
 const MOST = 65_536
 
 t.test('carries as much as 64 KiB, on one line', parallel, async (t) => {
@@ -70,7 +70,7 @@ t.test('goes beside files no further than it is wanted', parallel, async (t) => 
   t.match(only(readEvents(t, stdout), 'refused'), { code: 'policy', message: 'it takes only messages' })
   t.strictSame(filesIn(join(folder, 'out')), {})
 
-  const output = await startReceiver(t, ['--json', '--out', '-', '--wait', '1'])
+  const output = await startReceiver(t, ['--json', '--out', '-', '--wait', '6'])
   const unwanted = await sendTo(t, output, ['--json', '--text', 'hello'])
   t.equal(unwanted.code, 5)
   const ended = await output.done

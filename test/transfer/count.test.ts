@@ -4,9 +4,11 @@ import { PassThrough, Readable } from 'node:stream'
 import t from 'tap'
 import { receive, type TransferEvent } from '../../dist/index.js'
 import { fakeClock } from '../fixtures/clock.ts'
+import { replaceDuring } from '../fixtures/disk.ts'
 import { watchDiskRest } from '../fixtures/disk-at-rest.ts'
 import { startReceiver, trySend } from '../fixtures/ends.ts'
 import { bytesOf, filesIn } from '../fixtures/folder.ts'
+import { gate } from '../fixtures/gate.ts'
 import { Peer } from '../fixtures/peer.ts'
 import { frame, senderOpening, transferFrames } from '../fixtures/peer-frames.ts'
 import { unusedPlace } from '../fixtures/ports.ts'
@@ -111,6 +113,31 @@ t.test('takes no more transfers at a time than it still wants', async (t) => {
   const third = await trySend(t, receiver.port, join(folder, 'file.txt'))
   t.match(third.summary, { files: 1 })
   await receiver.ended
+})
+
+t.test('takes the next sender although it still closes what it needed for the last', async (t) => {
+  const receiver = await startReceiver(t, { out: t.testdir(), count: 1 })
+  const closing = gate()
+  const isOver = () => receiver.events.of('refused').length > 0
+  const ofTheFirst = new Set<number>()
+  replaceDuring(t, 'open', (open) => {
+    const noted = async (...args: Parameters<typeof open>) => {
+      const fd = await open(...args)
+      if (!isOver()) ofTheFirst.add(fd)
+      return fd
+    }
+    return noted as typeof open
+  })
+  replaceDuring(t, 'close', (close) => async (fd) => {
+    if (isOver() && ofTheFirst.has(fd)) await closing.opened
+    await close(fd)
+  })
+  const refused = await trySend(t, receiver.port, [{ stream: Readable.from(['x']), name: '..' }])
+  t.match(refused.error, { code: 'refused', reason: 'name' })
+  const next = await trySend(t, receiver.port, [{ stream: Readable.from(['x']), name: 'file' }])
+  closing.open()
+  t.match(next.summary, { files: 1 })
+  await receiver.stop()
 })
 
 t.test('tells whoever is still connected at its end that it has had enough', async (t) => {

@@ -10,7 +10,8 @@ import { receive, send, type TransferEvent } from '../../dist/index.js'
 import { watchDescriptors } from '../fixtures/descriptors.ts'
 import { startReceiver, trySend } from '../fixtures/ends.ts'
 import { filesIn, namesIn } from '../fixtures/folder.ts'
-import { digest } from '../fixtures/peer-frames.ts'
+import { Peer } from '../fixtures/peer.ts'
+import { digest, frame, senderOpening } from '../fixtures/peer-frames.ts'
 
 t.test('reports a transfer in order, on both sides', async (t) => {
   const folder = t.testdir({ 'a.txt': 'first', 'b.json': 'second', out: { 'b.json': 'old' } })
@@ -173,3 +174,16 @@ for (const name of ['connected', 'progress', 'stored'] as const) {
     t.strictSame(watch.problems(), [], 'every descriptor was closed once')
   })
 }
+
+t.test('ends a receiver whose listener throws at a failure, and leaves nothing open', async (t) => {
+  const out = t.testdir()
+  const watch = watchDescriptors()
+  t.teardown(watch.restore)
+  const receiver = await startReceiver(t, { out, onEvent: throwingAt('failed') })
+  const peer = await Peer.dial(t, receiver.port)
+  await peer.write(senderOpening, frame('H', { name: 'half', size: 5 }))
+  await receiver.events.until('progress')
+  await peer.reset()
+  t.match((await receiver.ended).error, { code: 'internal', message: /a listener failed at failed/ })
+  t.strictSame(watch.problems(), [])
+})
