@@ -83,6 +83,9 @@ export async function send(options: SendOptions): Promise<Summary> {
   const tally = { files: 0, bytes: 0 }
   return await conclude(onEvent, tally, async () => {
     const sources = options.sources.map(toSource)
+    if (options.plain && sources.length !== 1) {
+      throw new TransferError('usage', 'without the protocol nothing tells where one file ends: give a single source')
+    }
     const { ready, failure } = await inspect(sources, onEvent)
     try {
       if (ready.length > 0) await (options.listen ? serve : dial)(options, ready, tally)

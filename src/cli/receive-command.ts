@@ -7,6 +7,7 @@ import type { TransferEvent } from '../events.js'
 import { isExpecting } from '../expect.js'
 import { ifExistsChoices } from '../files/folder-store.js'
 import { isTypePattern } from '../files/media-type.js'
+import { nameProblem } from '../files/names.js'
 import { type ReceiveOptions, receive } from '../receive.js'
 import { printable } from '../text.js'
 import type { Arguments, CommandLine, OptionTable } from './arguments.js'
@@ -172,6 +173,8 @@ function readPlain(args: Arguments): Pick<Call, 'plain' | 'name' | 'expect'> {
   if (!plain && name !== undefined) throw usage('--name is for --plain; otherwise the sender names the file')
   if (!plain && isExpecting(expect))
     throw usage('--expect-size and --expect-blake3 are for --plain here; otherwise all is verified')
+  const problem = name === undefined ? null : nameProblem(name, { allowHidden: true, platform: process.platform })
+  if (problem !== null) throw usage(`--name cannot be the name of a file: ${problem}`)
   if (plain && args.flag('text-only')) throw usage('--text-only needs the protocol, so --plain does not go with it')
   if (plain && args.list('accept').length > 0)
     throw usage('--accept needs the protocol, so --plain does not go with it')

@@ -1,7 +1,9 @@
 /** Files that cannot be sent, or change while they are: they fail alone, and the others are sent. */
 import { appendFileSync, truncateSync, unlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { Readable } from 'node:stream'
 import t from 'tap'
+import { send } from '../../dist/index.js'
 import { realDisk, replaceDuring, systemError } from '../fixtures/disk.ts'
 import { startReceiver, trySend } from '../fixtures/ends.ts'
 import { bytesOf, filesIn, folders, namesIn } from '../fixtures/folder.ts'
@@ -101,4 +103,9 @@ t.test('fails for the file that it could not read, although it could not connect
   const sent = await trySend(t, Number(port), [join(folder, 'missing'), join(folder, 'a.txt')], { host })
   t.match(sent.error, { code: 'local-file' }, 'the first failure is the one that counts')
   t.match(sent.events.of('failed'), [{ code: 'local-file' }, { code: 'connect' }])
+})
+
+t.test('sends a single source without the protocol, and says so of more', async (t) => {
+  const sources = [Readable.from(['a']), Readable.from(['b'])].map((stream) => ({ stream, name: 'x' }))
+  await t.rejects(send({ sources, plain: true, port: 1 }), { code: 'usage', exitCode: 2, message: /a single source$/ })
 })
