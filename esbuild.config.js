@@ -1,6 +1,6 @@
 /**
  * What `tsc` leaves to do. It bundles the two commands into dist/bundle: a process that sends a small file spends most of its time loading modules,
- * and one minified file loads three times as fast as forty (bench/README.md). The library is used unbundled. And it
+ * and one minified file loads much faster than forty (bench/README.md). The library is used unbundled. And it
  * writes the manual pages.
  */
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'

@@ -54,12 +54,12 @@ export interface ReceiveOptions {
   maxFiles?: number | undefined
   /** The most connections at once; more are refused. Default 256. */
   maxConnections?: number | undefined
-  /** Aborting ends every transfer at once; their senders are told. */
   /**
    * Called after each file was stored and its sender told, one at a time. `receive` waits for the last before it
    * settles, and a rejection decides how; the stored file stays.
    */
   afterStored?: ((event: StoredEvent) => Promise<void>) | undefined
+  /** Aborting ends every transfer at once; their senders are told. */
   signal?: AbortSignal | undefined
   onEvent?: OnEvent | undefined
 }
