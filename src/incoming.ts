@@ -137,10 +137,7 @@ export class Incoming implements Transfer {
     for (let next = messages.next(); !next.done; next = messages.next()) {
       if (next.value.kind === 'header') clearTimeout(deadline)
       const working = this.#onMessage(next.value)
-      if (working) {
-        this.#decoder.detach()
-        return working.then(() => this.#consume(messages, deadline))
-      }
+      if (working) return working.then(() => this.#consume(messages, deadline))
     }
   }
 

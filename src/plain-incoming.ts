@@ -79,8 +79,7 @@ export class PlainIncoming implements Transfer {
     this.#bytes += bytes.length
     if (this.#bytes > maxSize) throw refusal('too-large', `more than ${maxSize} bytes came, which is the limit`)
     if (this.#open) return this.#write(this.#open, bytes)
-    const first = Buffer.from(bytes)
-    return this.#begin(first).then((open) => this.#write(open, first))
+    return this.#begin(bytes).then((open) => this.#write(open, bytes))
   }
 
   #write({ entry, digest, progress }: Open, bytes: Buffer): void | Promise<void> {

@@ -11,7 +11,6 @@ export class OutputStore implements Store {
   readonly #output: Writable
   readonly #signal: AbortSignal
   #taken = false
-  #buffer: Buffer = Buffer.alloc(0)
 
   /** @param signal when aborted, a write that waits for a slow reader gives up with the signal's reason */
   constructor(output: Writable, signal: AbortSignal) {
@@ -30,15 +29,9 @@ export class OutputStore implements Store {
 
   async close(): Promise<void> {}
 
-  /**
-   * A copy that lasts until the write is done. One piece is written at a time, so one buffer serves them all; but only
-   * for a stream that writes to a descriptor is its last use known. Any other may pass the piece itself on.
-   */
+  /** A stream that writes to a descriptor is done with the bytes when it says so. Any other may have passed them on. */
   #keep(bytes: Buffer): Buffer {
-    if (!(this.#output instanceof Socket || descriptorOf(this.#output) !== null)) return Buffer.from(bytes)
-    if (bytes.length > this.#buffer.length) this.#buffer = Buffer.allocUnsafeSlow(bytes.length)
-    bytes.copy(this.#buffer)
-    return this.#buffer.subarray(0, bytes.length)
+    return this.#output instanceof Socket || descriptorOf(this.#output) !== null ? bytes : Buffer.from(bytes)
   }
 
   async #write(bytes: Buffer): Promise<void> {

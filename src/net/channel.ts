@@ -28,7 +28,7 @@ export interface ChannelOptions {
   plain?: boolean
 }
 
-/** Takes bytes that are valid only until it returns: what it needs longer, also behind a promise, it copies. */
+/** Takes bytes, and owns their memory until it returns or its promise is kept; for ever, if that is broken. */
 export type Consumer = (bytes: Buffer) => void | Promise<void>
 
 /** What is received before anyone wants it, or after. */
@@ -177,7 +177,12 @@ export class Channel {
       const working = this.#consume(bytes)
       if (!working) return
       this.#busy = true
-      return working.catch((error) => this.fail(asTransferError(error))).finally(() => this.#onConsumed())
+      return working
+        .catch((error) => {
+          this.fail(asTransferError(error))
+          throw error
+        })
+        .finally(() => this.#onConsumed())
     } catch (error) {
       this.fail(asTransferError(error))
     }

@@ -3,7 +3,7 @@ import { connect, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { interruption, TransferError } from '../errors.js'
 import { formatAddress } from './address.js'
-import { onread } from './feed.js'
+import { connectWithLargeReads } from './feed.js'
 
 /**
  * How long one of several addresses of a host may take before the next is tried, in milliseconds. Node's default of
@@ -47,14 +47,9 @@ export async function dial(options: DialOptions): Promise<Socket> {
 
 function connectOnce({ host, port, timeout, signal, largeReads = false }: DialOptions): Promise<Socket> {
   return new Promise((resolve, reject) => {
-    const socket: Socket = connect({
-      host,
-      port,
-      allowHalfOpen: true,
-      noDelay: true,
-      autoSelectFamilyAttemptTimeout: ATTEMPT_TIMEOUT,
-      ...(largeReads ? { onread: onread(() => socket) } : {}),
-    })
+    const address = { host, port, allowHalfOpen: true, noDelay: true }
+    const options = { ...address, autoSelectFamilyAttemptTimeout: ATTEMPT_TIMEOUT }
+    const socket = largeReads ? connectWithLargeReads((large) => connect({ ...options, ...large })) : connect(options)
     const timer = setTimeout(() => socket.destroy(timedOut(timeout)), timeout)
     const interrupt = () => socket.destroy(interruption(signal))
     signal.addEventListener('abort', interrupt)

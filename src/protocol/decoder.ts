@@ -63,11 +63,6 @@ class FrameDecoder {
     this.#magic = magic
   }
 
-  /** Copies what is left of the bytes that the running `push` was given, so that the caller may reuse their memory. */
-  detach(): void {
-    this.#rest = Buffer.from(this.#rest)
-  }
-
   *push(bytes: Buffer): Generator<Frame, void, undefined> {
     this.#rest = bytes
     while (this.#rest.length > 0) {
@@ -155,12 +150,7 @@ export class SenderDecoder {
   #entries = 0
   #size: number | null = null
   #bytes = 0
-  #lastChunkWasShort = false
-
-  /** To be called before the memory of the pushed bytes is used again while the generator is not at its end. */
-  detach(): void {
-    this.#frames.detach()
-  }
+  #lastChunkWasShort = false;
 
   *push(bytes: Buffer): Generator<SenderMessage, void, undefined> {
     for (const frame of this.#frames.push(bytes)) {

@@ -5,9 +5,11 @@ import t, { type Test } from 'tap'
 import { dial } from '../../dist/net/dial.js'
 import { feed, withLargeReads } from '../../dist/net/feed.js'
 import { bytesOf } from '../fixtures/folder.ts'
+import { gate } from '../fixtures/gate.ts'
 import { settle, until } from '../fixtures/turns.ts'
 
-const SHARED = 512 * 1024
+/** What one read of a single connection may bring. */
+const MOST = 8 * 1024 * 1024
 const content = bytesOf(3 * 1024 * 1024 + 1)
 
 /** Both ends of a connection, the accepted one as a server of this product gets it. */
@@ -37,22 +39,89 @@ async function collect(socket: Duplex): Promise<{ bytes: Buffer; memories: Set<A
   return { bytes: Buffer.concat(pieces), memories }
 }
 
+/** An accepted socket with large reads, its other end, and a promise for its last moment. */
+async function reading(t: Test): Promise<{ client: Socket; socket: Socket; closed: Promise<unknown> }> {
+  const { client, accepted } = await connected(t)
+  const socket = withLargeReads(accepted)
+  t.teardown(() => socket.destroy())
+  return { client, socket, closed: once(socket, 'close') }
+}
+
+/** The memory that the socket of a new connection reads into. */
+async function nextMemory(t: Test): Promise<ArrayBufferLike | undefined> {
+  const { client, socket, closed } = await reading(t)
+  client.end('x')
+  const { memories } = await collect(socket)
+  socket.destroy()
+  await closed
+  return [...memories][0]
+}
+
 t.test('reads an accepted socket always into the same large memory', async (t) => {
-  const first = await connected(t)
-  const second = await connected(t)
-  const sockets = [withLargeReads(first.accepted), withLargeReads(second.accepted)]
-  t.teardown(() => {
-    for (const socket of sockets) socket.destroy()
+  const { client, accepted } = await connected(t)
+  const socket = withLargeReads(accepted)
+  t.teardown(() => socket.destroy())
+  t.not(socket, accepted)
+  client.end(content)
+  const { bytes, memories } = await collect(socket)
+  t.ok(bytes.equals(content))
+  t.equal(memories.size, 1)
+  t.equal([...memories][0]?.byteLength, MOST)
+})
+
+t.test('gives each connection memory of its own, the less the more there are', async (t) => {
+  const all = await Promise.all(Array.from({ length: 200 }, () => reading(t)))
+  const collected = all.map(({ client, socket }, index) => {
+    client.end(content.subarray(0, 70_000 + index))
+    return collect(socket)
   })
-  t.not(sockets[0], first.accepted)
-  first.client.end(content)
-  second.client.end(content.subarray(0, 70_000))
-  const [one, two] = await Promise.all(sockets.map(collect))
-  t.ok(one?.bytes.equals(content))
-  t.ok(two?.bytes.equals(content.subarray(0, 70_000)))
-  const memories = [...(one?.memories ?? []), ...(two?.memories ?? [])]
-  t.equal(new Set(memories).size, 1, 'two connections share it too')
-  t.equal(memories[0]?.byteLength, SHARED)
+  const sizes: number[] = []
+  const memories = new Set<ArrayBufferLike>()
+  for (const [index, { bytes, memories: own }] of (await Promise.all(collected)).entries()) {
+    t.ok(bytes.equals(content.subarray(0, 70_000 + index)))
+    for (const memory of own) memories.add(memory)
+    sizes.push([...own][0]?.byteLength ?? 0)
+  }
+  t.equal(memories.size, 200)
+  t.equal(Math.max(...sizes), MOST)
+  t.equal(Math.min(...sizes), 64 * 1024, 'but never less than Node reads at once')
+  const sum = sizes.reduce((total, size) => total + size)
+  t.ok(sum < 70 * 1024 * 1024, `200 connections have ${sum} bytes`)
+})
+
+t.test('uses the memory of a connection that is over for the next one', async (t) => {
+  t.equal(await nextMemory(t), await nextMemory(t))
+})
+
+t.test('uses no memory again while a sink still works with it', async (t) => {
+  const { client, socket, closed } = await reading(t)
+  const working = gate()
+  let memory: ArrayBufferLike | undefined
+  feed(socket, (bytes) => {
+    memory = bytes.buffer
+    return working.opened
+  })
+  client.write('x')
+  await until(() => memory !== undefined)
+  socket.destroy()
+  await closed
+  t.not(await nextMemory(t), memory)
+  working.open()
+})
+
+t.test('never uses memory again with which a sink has failed: part of it may be on its way still', async (t) => {
+  const { client, socket, closed } = await reading(t)
+  let memory: ArrayBufferLike | undefined
+  feed(socket, async (bytes) => {
+    memory = bytes.buffer
+    throw new Error('gave up')
+  })
+  client.write('x')
+  await until(() => memory !== undefined)
+  await settle()
+  socket.destroy()
+  await closed
+  t.not(await nextMemory(t), memory)
 })
 
 t.test('talks in both directions through the new wrapper, and survives what happens to the old one', async (t) => {
@@ -85,8 +154,8 @@ for (const [how, work] of Object.entries({ 'at once': () => {}, 'behind a promis
     t.teardown(() => socket.destroy())
     await until(() => socket.bytesRead > 0)
     await settle()
-    t.ok(socket.bytesRead <= SHARED, 'it stopped reading after the first piece')
-    // Another connection reads into the same memory meanwhile.
+    t.ok(socket.bytesRead < content.length, 'it stopped reading after the first piece')
+    // Another connection reads meanwhile, into other memory.
     const { accepted, client } = await connected(t)
     client.end(Buffer.alloc(content.length))
     const reader = withLargeReads(accepted)
