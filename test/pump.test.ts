@@ -1,4 +1,4 @@
-/** From a source to a socket: every byte once, in frames or bare, with no more in memory than a few buffers. */
+/** From a source to a socket: every byte once, in frames or bare, with no more in memory than one buffer. */
 import { type Duplex, duplexPair } from 'node:stream'
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
@@ -92,17 +92,17 @@ for (const framed of [true, false]) {
     }
   })
 
-  t.test(`reads two buffers ahead of a side that takes nothing, ${how}, and then waits`, async (t) => {
+  t.test(`reads one piece ahead of a side that takes nothing, ${how}, and then waits`, async (t) => {
     const content = bytesOf(8 * piece)
     const { channel, other } = connected(t)
     const { source, wanted } = sourceOf(content)
     const moving = new Pump(channel, framed).move(source, never, () => {})
     await settle(20)
-    t.equal(wanted.length, 2)
+    t.equal(wanted.length, 1)
     t.equal(await stateOf(moving), 'pending')
     await takeAll(other, content.length + 8 * prefix)
     t.match(await moving, { bytes: content.length })
-    t.equal(new Set(wanted.map(({ buffer }) => buffer)).size, 2, 'the same two buffers all the time')
+    t.equal(new Set(wanted.map(({ buffer }) => buffer)).size, 1, 'the same buffer all the time')
   })
 }
 
@@ -139,7 +139,8 @@ t.test('tells of fewer bytes than there should be as they are: the source is ask
 })
 
 t.test('stops between two reads when it is told to', async (t) => {
-  const { channel } = connected(t)
+  const { channel, other } = connected(t)
+  other.resume()
   const controller = new AbortController()
   const { source, wanted } = sourceOf(bytesOf(3 * FRAME))
   const reason = new TransferError('refused', 'the receiver refused it')
@@ -165,7 +166,7 @@ t.test('fails with the error of the channel, however far it has read ahead', asy
   await t.rejects(moving, { code: 'incomplete', reason: 'broken' })
 })
 
-t.test('carries several sources one after the other in the same buffers', async (t) => {
+t.test('carries several sources one after the other in the same buffer', async (t) => {
   const { channel, other } = connected(t)
   const pump = new Pump(channel, true)
   const buffers = new Set<Buffer>()
@@ -176,5 +177,5 @@ t.test('carries several sources one after the other in the same buffers', async 
     await moving
     for (const { buffer } of wanted) buffers.add(buffer)
   }
-  t.equal(buffers.size, 2)
+  t.equal(buffers.size, 1)
 })

@@ -162,7 +162,9 @@ class OpenPipe implements OpenSource {
   #onBytes(length: number): boolean {
     this.#rest = this.#buffer.subarray(0, length)
     this.#take()
-    if (!this.#scheduled) {
+    if (this.#wanted && this.#wanted.filled === this.#wanted.length) {
+      this.#settle()
+    } else if (!this.#scheduled) {
       this.#scheduled = true
       setImmediate(() => this.#onTurn())
     }
