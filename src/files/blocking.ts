@@ -8,8 +8,11 @@
 /** A blocking call that took longer than this was waiting for the disk, in milliseconds; the page cache takes 0.1. */
 const QUICK = 10
 
-/** How long calls go to the thread pool after a slow one, in milliseconds. */
-const PAUSE = 3_000
+/**
+ * How many times as long as a slow call has taken calls go to the thread pool after it. So a slow disk stops the others
+ * for a tenth of the time at most, and a call that was slow by chance (another process had the processor) costs little.
+ */
+const PAUSE = 10
 
 export class Blocking {
   #slowUntil = 0
@@ -26,7 +29,8 @@ export class Blocking {
       return work()
     } finally {
       const now = performance.now()
-      if (now - start > QUICK) this.#slowUntil = now + PAUSE
+      const took = now - start
+      if (took > QUICK) this.#slowUntil = now + PAUSE * took
     }
   }
 }
