@@ -33,6 +33,7 @@ export const disk = {
     position: number,
   ) => number,
   fsync: promisify(fs.fsync),
+  fdatasync: promisify(fs.fdatasync),
   fstat: promisify(fs.fstat) as (fd: number) => Promise<fs.Stats>,
   fchmod: promisify(fs.fchmod),
   futimes: promisify(fs.futimes),

@@ -15,7 +15,8 @@ import type { Blocking } from './blocking.js'
 import { Directory } from './directory.js'
 import { disk, errno } from './disk.js'
 import { backupName, checkName } from './names.js'
-import { createStaged, openStaging } from './staging.js'
+import { isUnsupported, StagedFile } from './staged-file.js'
+import { openStaging } from './staging.js'
 import type { Incoming, Store, StoredAs } from './store.js'
 import { localTrouble } from './trouble.js'
 
@@ -67,7 +68,12 @@ export class FolderStore implements Store {
     try {
       await this.#checkExisting(header.name)
       await this.#checkSpace(header.size)
-      return new StagedFile(this.#options, this.#root, this.#staging, await createStaged(this.#staging), header)
+      return new Entry(
+        this.#options,
+        this.#root,
+        await StagedFile.create(this.#staging, this.#options.blocking),
+        header,
+      )
     } catch (error) {
       throw localTrouble('cannot store in', this.#options.path, error)
     }
@@ -116,65 +122,34 @@ function taken(name: string, ifExists: IfExists): TransferError {
   return ifExists === 'skip' ? refusal('skipped', `${text} and skips it`) : refusal('exists', text)
 }
 
-/** Link, chmod or utimes do not exist on every file system (FAT, some FUSE and network ones); these say so. */
-const unsupported = new Set(['EPERM', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP'])
-
-class StagedFile implements Incoming {
+/** One file on its way to its name. */
+class Entry implements Incoming {
   readonly #options: FolderOptions
   readonly #root: Directory
-  readonly #staging: Directory
-  readonly #staged: { name: string; fd: number }
+  readonly #staged: StagedFile
   readonly #header: Header
-  #position = 0
-  #isOpen = true
 
-  constructor(
-    options: FolderOptions,
-    root: Directory,
-    staging: Directory,
-    staged: { name: string; fd: number },
-    header: Header,
-  ) {
+  constructor(options: FolderOptions, root: Directory, staged: StagedFile, header: Header) {
     this.#options = options
     this.#root = root
-    this.#staging = staging
     this.#staged = staged
     this.#header = header
   }
 
   write(bytes: Buffer): void | Promise<void> {
-    const { blocking } = this.#options
-    if (!blocking.isQuick) return this.#writeBehind(Buffer.from(bytes))
     try {
-      for (let done = 0; done < bytes.length; ) {
-        const count = blocking.call(() =>
-          disk.writeSync(this.#staged.fd, bytes, done, bytes.length - done, this.#position),
-        )
-        done += count
-        this.#position += count
-      }
-    } catch (error) {
-      throw this.#trouble('cannot write', error)
-    }
-  }
-
-  async #writeBehind(bytes: Buffer): Promise<void> {
-    try {
-      for (let done = 0; done < bytes.length; ) {
-        const count = await disk.write(this.#staged.fd, bytes, done, bytes.length - done, this.#position)
-        done += count
-        this.#position += count
-      }
+      return this.#staged.write(bytes)?.catch((error) => {
+        throw this.#trouble('cannot write', error)
+      })
     } catch (error) {
       throw this.#trouble('cannot write', error)
     }
   }
 
   async commit(): Promise<StoredAs> {
-    const { fd } = this.#staged
     try {
-      await this.#setAttributes()
-      await disk.fsync(fd)
+      await this.#staged.setAttributes(this.#mode(), this.#header.mtime)
+      await this.#staged.sync()
       const name = await this.#giveName()
       try {
         await this.#root.sync()
@@ -182,7 +157,7 @@ class StagedFile implements Incoming {
         await this.#takeNameBack(name)
         throw error
       }
-      await this.#close()
+      await this.#staged.close()
       return { name, path: join(this.#options.path, name) }
     } catch (error) {
       await this.discard()
@@ -191,28 +166,16 @@ class StagedFile implements Incoming {
   }
 
   async discard(): Promise<void> {
-    if (!this.#isOpen) return
-    await this.#close()
-    await disk.unlink(this.#staging.path(this.#staged.name)).catch(() => {})
-  }
-
-  /** Once: by a second time the number could be another file's. After the fsync an error tells nothing new. */
-  async #close(): Promise<void> {
-    this.#isOpen = false
-    await disk.close(this.#staged.fd).catch(() => {})
+    await this.#staged.discard()
   }
 
   #trouble(doing: string, error: unknown): TransferError {
     return localTrouble(doing, join(this.#options.path, this.#header.name), error)
   }
 
-  /** The sender's permission bits, less set-id, sticky and what the umask forbids; and its modification time. */
-  async #setAttributes(): Promise<void> {
-    const { mode, mtime } = this.#header
-    const { fd } = this.#staged
-    // The owner may read what it has received, whatever the sender's bits were.
-    await ifSupported(disk.fchmod(fd, ((mode ?? 0o666) & 0o777 & ~this.#options.umask) | 0o400))
-    if (mtime !== null) await ifSupported(disk.futimes(fd, new Date(), new Date(mtime)))
+  /** The sender's permission bits, less set-id, sticky and what the umask forbids; the owner may always read. */
+  #mode(): number {
+    return ((this.#header.mode ?? 0o666) & 0o777 & ~this.#options.umask) | 0o400
   }
 
   async #giveName(): Promise<string> {
@@ -228,7 +191,7 @@ class StagedFile implements Incoming {
 
   async #replace(name: string): Promise<void> {
     try {
-      await disk.rename(this.#staging.path(this.#staged.name), this.#root.path(name))
+      await disk.rename(this.#staged.path, this.#root.path(name))
     } catch (error) {
       const isFolder = ['EISDIR', 'ENOTEMPTY', 'EEXIST'].includes(String(errno(error)))
       throw isFolder ? folderInTheWay(name) : error
@@ -237,13 +200,13 @@ class StagedFile implements Incoming {
 
   /** Gives the staged file the name unless it is taken, atomically; false if it is taken. */
   async #linkAs(name: string): Promise<boolean> {
-    const from = this.#staging.path(this.#staged.name)
+    const from = this.#staged.path
     const to = this.#root.path(name)
     try {
       await disk.link(from, to)
     } catch (error) {
       if (errno(error) === 'EEXIST') return false
-      if (!unsupported.has(errno(error) ?? '')) throw error
+      if (!isUnsupported(error)) throw error
       return await renameUnlessTaken(from, to)
     }
     // What stays there is cleaned up later; the file has its name.
@@ -279,14 +242,6 @@ class StagedFile implements Incoming {
     } catch {
       // The transfer fails already, with the error that came first.
     }
-  }
-}
-
-async function ifSupported(call: Promise<void>): Promise<void> {
-  try {
-    await call
-  } catch (error) {
-    if (!unsupported.has(errno(error) ?? '')) throw error
   }
 }
 
