@@ -9,6 +9,7 @@ import { createDigest, type Digest } from './files/digest.js'
 import { typeMatches } from './files/media-type.js'
 import { receiveMessage } from './files/message.js'
 import type { Incoming as Entry, Store } from './files/store.js'
+import { keep } from './memory.js'
 import { Channel } from './net/channel.js'
 import { SenderDecoder } from './protocol/decoder.js'
 import { encode } from './protocol/encode.js'
@@ -137,7 +138,10 @@ export class Incoming implements Transfer {
     for (let next = messages.next(); !next.done; next = messages.next()) {
       if (next.value.kind === 'header') clearTimeout(deadline)
       const working = this.#onMessage(next.value)
-      if (working) return working.then(() => this.#consume(messages, deadline))
+      if (working) {
+        this.#decoder.detach(keep)
+        return working.then(() => this.#consume(messages, deadline))
+      }
     }
   }
 

@@ -11,6 +11,7 @@ import { createDigest, type Digest } from './files/digest.js'
 import { mediaType } from './files/media-type.js'
 import { guessExtension } from './files/signature.js'
 import type { Incoming as Entry, Store } from './files/store.js'
+import { keep } from './memory.js'
 import { Channel } from './net/channel.js'
 import type { Transfer, TransferResult } from './serve.js'
 
@@ -79,7 +80,8 @@ export class PlainIncoming implements Transfer {
     this.#bytes += bytes.length
     if (this.#bytes > maxSize) throw refusal('too-large', `more than ${maxSize} bytes came, which is the limit`)
     if (this.#open) return this.#write(this.#open, bytes)
-    return this.#begin(bytes).then((open) => this.#write(open, bytes))
+    const first = keep(bytes)
+    return this.#begin(first).then((open) => this.#write(open, first))
   }
 
   #write({ entry, digest, progress }: Open, bytes: Buffer): void | Promise<void> {

@@ -2,6 +2,7 @@
 import { Socket } from 'node:net'
 import type { Writable } from 'node:stream'
 import { refusal, TransferError } from '../errors.js'
+import { keep } from '../memory.js'
 import type { Header } from '../protocol/messages.js'
 import { disk, errno } from './disk.js'
 import type { Incoming, Store, StoredAs } from './store.js'
@@ -31,7 +32,7 @@ export class OutputStore implements Store {
 
   /** A stream that writes to a descriptor is done with the bytes when it says so. Any other may have passed them on. */
   #keep(bytes: Buffer): Buffer {
-    return this.#output instanceof Socket || descriptorOf(this.#output) !== null ? bytes : Buffer.from(bytes)
+    return this.#output instanceof Socket || descriptorOf(this.#output) !== null ? keep(bytes) : Buffer.from(bytes)
   }
 
   async #write(bytes: Buffer): Promise<void> {

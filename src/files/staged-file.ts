@@ -3,6 +3,7 @@
  * quick, and sent to the disk bit by bit while more is coming. So the disk works from the start, the sender's progress is
  * the disk's, and the last fsync, for which the sender waits, finds little to do.
  */
+import { keep } from '../memory.js'
 import type { Blocking } from './blocking.js'
 import type { Directory } from './directory.js'
 import { disk, errno } from './disk.js'
@@ -51,8 +52,8 @@ export class StagedFile {
     if (this.#failure) throw this.#failure.error
     const unflushed = this.#position - this.#flushed
     if (unflushed >= FLUSH && !this.#flushing) this.#flush()
-    else if (unflushed >= 2 * FLUSH) return this.#flushing?.then(() => this.write(bytes))
-    return this.#blocking.isQuick ? this.#writeNow(bytes) : this.#writeBehind(bytes)
+    else if (unflushed >= 2 * FLUSH) return this.#writeLater(keep(bytes))
+    return this.#blocking.isQuick ? this.#writeNow(bytes) : this.#writeBehind(keep(bytes))
   }
 
   #writeNow(bytes: Buffer): void {
@@ -62,6 +63,11 @@ export class StagedFile {
       done += count
       this.#position += count
     }
+  }
+
+  async #writeLater(bytes: Buffer): Promise<void> {
+    await this.#flushing
+    await this.write(bytes)
   }
 
   async #writeBehind(bytes: Buffer): Promise<void> {

@@ -10,7 +10,7 @@ export interface Store {
 
 /** One entry on its way in. After `commit` or `discard` it is of no use. */
 export interface Incoming {
-  /** Takes the next bytes, whose memory it owns until it returns or its promise is kept; for ever, if that is broken. */
+  /** Takes the next bytes, at once or behind a promise; then it must `keep` them (memory.ts). */
   write(bytes: Buffer): void | Promise<void>
   /** Makes everything written durable and gives it its final name. */
   commit(): Promise<StoredAs>

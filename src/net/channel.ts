@@ -28,7 +28,10 @@ export interface ChannelOptions {
   plain?: boolean
 }
 
-/** Takes bytes, and owns their memory until it returns or its promise is kept; for ever, if that is broken. */
+/**
+ * Takes bytes. What it needs after it has returned, behind a promise, it must `keep` (memory.ts); they last until the
+ * promise is kept, and for ever if it is broken.
+ */
 export type Consumer = (bytes: Buffer) => void | Promise<void>
 
 /** What is received before anyone wants it, or after. */

@@ -1,59 +1,37 @@
 /**
  * Reading a socket in large pieces. By Node's `data` event every system call brings at most 64 KiB, in a buffer of its
- * own; with the `onread` option of `net.Socket` it brings as much as the connection's buffer holds, and the memory is
- * used again for the next. `onread` is documented for sockets that dial, but `net.Server` does not offer it, so an
- * accepted socket is wrapped anew around its handle. That uses two things that Node does not document (the `handle`
- * option and `_handle`), so it happens only here, and where they are missing the `data` event serves: slower, and
- * otherwise the same.
+ * own; with the `onread` option of `net.Socket` it brings as much as a buffer holds, always into the same memory.
+ * `onread` is documented for sockets that dial, but `net.Server` does not offer it, so an accepted socket is wrapped anew
+ * around its handle. That uses two things that Node does not document (the `handle` option and `_handle`), so it happens
+ * only here, and where they are missing the `data` event serves: slower, and otherwise the same.
  */
 import { type OnReadOpts, Socket, type SocketConstructorOpts } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { giveBack, keep, takeMemory } from '../memory.js'
 
-/**
- * Bytes that one read of a single connection may bring; several connections divide them. While a receiver digests and
- * writes, more comes than fits into the processor's nearest cache, and taking it all at once costs less than in pieces
- * (bench/README.md); but others wait meanwhile, so there is a limit for all together.
- */
-const MOST = 8 * 1024 * 1024
-
-/** Bytes of one read however many connections there are: what Node's own reads bring. */
-const LEAST = 64 * 1024
-
-/** Owns the bytes until it returns or, if that is a promise, until it has settled. */
+/** Takes bytes; what it needs after it has returned it must `keep`. */
 type Sink = (bytes: Buffer) => void | Promise<void>
 
 const readers = new WeakMap<Duplex, Reader>()
 
-/** How many sockets have a reader now. */
-let connections = 0
-
-/** The largest buffer of a connection that is over, for the next one: memory that was used before is cheaper. */
-let spare: Buffer | null = null
-
-function takeBuffer(): Buffer {
-  const size = Math.max(LEAST, Math.floor(MOST / connections))
-  if (spare === null || spare.length < size) return Buffer.allocUnsafeSlow(size)
-  const buffer = spare
-  spare = null
-  return buffer
-}
-
-/** A socket's own memory, and what takes the bytes that come into it. */
+/** What a socket reads into, and what takes the bytes. */
 class Reader {
   /** For the socket's options. */
   readonly onread: OnReadOpts
-  readonly #buffer: Buffer
+  readonly #memory: Buffer
   /** What takes the bytes; false pauses the socket. */
   #take: ((bytes: Buffer) => boolean) | null = null
   /** What came before: a socket that dialled reads from the moment it is connected. */
   #early: Buffer | null = null
+  /** True while the sink works with the memory behind a promise. */
   #isInUse = false
+  #isReusable = true
   #isClosed = false
 
   constructor() {
-    connections++
-    this.#buffer = takeBuffer()
-    this.onread = { buffer: this.#buffer, callback: (length) => this.#onBytes(this.#buffer.subarray(0, length)) }
+    const memory = takeMemory()
+    this.#memory = memory
+    this.onread = { buffer: memory, callback: (length) => this.#onBytes(memory.subarray(0, length)) }
   }
 
   /** `socket` was made with this reader's `onread`. */
@@ -63,7 +41,6 @@ class Reader {
   }
 
   close(): void {
-    connections--
     this.#isClosed = true
     this.#release()
   }
@@ -74,25 +51,28 @@ class Reader {
     return this.#early === null || take(this.#early)
   }
 
-  /** The memory is used until `working` has settled; and for all that is known for ever after, if it failed. */
+  /** The memory is in use until `working` has settled; and perhaps for ever after, if it failed. */
   lend(working: Promise<void>): void {
     this.#isInUse = true
-    const onDone = () => {
+    const onSettled = (isReusable: boolean) => {
       this.#isInUse = false
+      this.#isReusable = isReusable
       this.#release()
     }
-    working.then(onDone, () => {})
+    working.then(
+      () => onSettled(true),
+      () => onSettled(false),
+    )
   }
 
   #onBytes(bytes: Buffer): boolean {
     if (this.#take) return this.#take(bytes)
-    this.#early = bytes
+    this.#early = keep(bytes)
     return false
   }
 
   #release(): void {
-    if (!this.#isClosed || this.#isInUse) return
-    if (spare === null || spare.length < this.#buffer.length) spare = this.#buffer
+    if (this.#isClosed && !this.#isInUse) giveBack(this.#memory, this.#isReusable)
   }
 }
 

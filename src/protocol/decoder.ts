@@ -63,6 +63,11 @@ class FrameDecoder {
     this.#magic = magic
   }
 
+  /** Has what is left of the bytes that the running `push` was given kept, so that their memory may be used again. */
+  detach(keep: (bytes: Buffer) => Buffer): void {
+    this.#rest = keep(this.#rest)
+  }
+
   *push(bytes: Buffer): Generator<Frame, void, undefined> {
     this.#rest = bytes
     while (this.#rest.length > 0) {
@@ -150,7 +155,12 @@ export class SenderDecoder {
   #entries = 0
   #size: number | null = null
   #bytes = 0
-  #lastChunkWasShort = false;
+  #lastChunkWasShort = false
+
+  /** To be called before the memory of the pushed bytes is used again while the generator is not at its end. */
+  detach(keep: (bytes: Buffer) => Buffer): void {
+    this.#frames.detach(keep)
+  }
 
   *push(bytes: Buffer): Generator<SenderMessage, void, undefined> {
     for (const frame of this.#frames.push(bytes)) {

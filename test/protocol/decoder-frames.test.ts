@@ -133,3 +133,21 @@ t.test('gives the data of one frame in the pieces in which it comes', async (t) 
     [{ kind: 'data', bytes: Buffer.from('de') }],
   ])
 })
+
+t.test('keeps what is still to be read when its memory is taken away between two messages', async (t) => {
+  const stream = Buffer.concat([
+    senderOpening,
+    textFrame('H', '{"name":"a","size":3}'),
+    frame('D', Buffer.from('abc')),
+    textFrame('A', '{"entry":0,"code":"changed","reason":"it did"}'),
+  ])
+  const decoder = new SenderDecoder()
+  const memory = Buffer.from(stream)
+  const found: unknown[] = []
+  for (const message of decoder.push(memory)) {
+    found.push(message.kind === 'data' ? message.bytes.toString() : message.kind)
+    decoder.detach(Buffer.from)
+    memory.fill(0)
+  }
+  t.strictSame(found, ['greeting', 'header', 'abc', 'abort'])
+})

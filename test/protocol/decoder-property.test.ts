@@ -48,7 +48,7 @@ function mustEqual(found: unknown, expected: unknown, what: string): void {
 /** A stream comes to the same whether it comes at once or in pieces. */
 function mustNotDepend(create: () => Decoder<Message>, stream: Buffer, places: readonly number[]): void {
   const whole = decode(create(), [stream])
-  const cut = decode(create(), cutAt(stream, places))
+  const cut = decode(create(), cutAt(stream, places), { detach: true })
   if (!isDeepStrictEqual([cut.messages, reasonOf(cut)], [whole.messages, reasonOf(whole)])) {
     throw new Error('another outcome when cut')
   }
@@ -76,10 +76,10 @@ function watchAllocations(t: Test): number[] {
 
 for (const { side, frames, opening, create } of sides) {
   t.test(`reads any valid stream of a ${side} alike, however it is cut`, async (t) => {
-    const property = fc.property(frames, cuts, (planned, places) => {
+    const property = fc.property(frames, cuts, fc.boolean(), (planned, places, detach) => {
       const stream = toStream(side, planned)
       const expected = joinData(referenceDecode(side, stream).messages)
-      const decoded = decode(create(), cutAt(stream, places))
+      const decoded = decode(create(), cutAt(stream, places), { detach })
       mustEqual(reasonOf(decoded), null, 'end')
       mustEqual(decoded.messages, expected, 'messages')
     })
@@ -87,9 +87,9 @@ for (const { side, frames, opening, create } of sides) {
   })
 
   t.test(`reads any valid stream of a ${side} one byte at a time`, async (t) => {
-    const property = fc.property(frames, (planned) => {
+    const property = fc.property(frames, fc.boolean(), (planned, detach) => {
       const stream = toStream(side, planned)
-      const decoded = decode(create(), bytewise(stream))
+      const decoded = decode(create(), bytewise(stream), { detach })
       mustEqual(reasonOf(decoded), null, 'end')
       mustEqual(decoded.messages, joinData(referenceDecode(side, stream).messages), 'messages')
     })

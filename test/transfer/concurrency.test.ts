@@ -1,10 +1,14 @@
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import t from 'tap'
+import { Blocking } from '../../dist/files/blocking.js'
+import { replaceDuring } from '../fixtures/disk.ts'
 import { startReceiver, trySend } from '../fixtures/ends.ts'
 import { bytesOf, filesIn } from '../fixtures/folder.ts'
 import { watchOpenFiles } from '../fixtures/open-files.ts'
 import { digest } from '../fixtures/peer-frames.ts'
+import { settle } from '../fixtures/turns.ts'
 
 t.test('serves a hundred senders at once', async (t) => {
   const names = Array.from({ length: 100 }, (_, index) => `file-${index}.txt`)
@@ -18,6 +22,26 @@ t.test('serves a hundred senders at once', async (t) => {
   const transfers = receiver.events.of('stored').map(({ transfer }) => transfer)
   t.equal(new Set(transfers).size, 100, 'each has a number of its own')
   t.strictSame(await leftOpen(), [])
+})
+
+t.test('mixes up nothing of many large files while the disk is slow', async (t) => {
+  t.intercept(Blocking.prototype, 'isQuick', { get: () => false })
+  replaceDuring(t, 'write', (write) => async (...args) => {
+    await settle(2)
+    return await write(...args)
+  })
+  const files = Object.fromEntries(Array.from({ length: 6 }, (_, index) => [`${index}`, bytesOf(3_000_000, index + 1)]))
+  const folder = t.testdir({ in: files, out: {} })
+  for (const plain of [false, true]) {
+    const out = join(folder, 'out', String(plain))
+    mkdirSync(out)
+    const receiver = await startReceiver(t, { out, count: 6, plain })
+    const send = (name: string) => trySend(t, receiver.port, [{ path: join(folder, 'in', name), name }], { plain })
+    await Promise.all(Object.keys(files).map(send))
+    t.match((await receiver.ended).summary, { files: 6 })
+    const stored = readdirSync(out).map((name) => digest(readFileSync(join(out, name))))
+    t.strictSame(new Set(stored), new Set(Object.values(files).map((bytes) => digest(bytes))))
+  }
 })
 
 t.test('stores everyone who comes with the same name at the same time', async (t) => {

@@ -1,0 +1,41 @@
+/**
+ * The memory that connections read into. It is used over and over, so it is in the processor's cache when the bytes are
+ * digested and written. The first connection has memory of its own; those beside it share, each for the time of one
+ * read: what they need longer they must `keep`.
+ */
+
+/**
+ * The bytes of one read of a connection that is alone. While it digests and writes, more comes than fits into the
+ * processor's nearest cache, and taking that at once costs less than in pieces (bench/README.md).
+ */
+const OWN = 8 * 1024 * 1024
+
+/** The bytes of one read of all others: each of them that waits for a disk may keep as much. */
+const SHARED = 1024 * 1024
+
+let own: Buffer | null = null
+let isOwnFree = true
+let shared: Buffer | null = null
+
+/** Memory for a connection, which must give it back. */
+export function takeMemory(): Buffer {
+  if (isOwnFree) {
+    isOwnFree = false
+    own ??= Buffer.allocUnsafeSlow(OWN)
+    return own
+  }
+  shared ??= Buffer.allocUnsafeSlow(SHARED)
+  return shared
+}
+
+/** @param isReusable false if something may still be written from it: then nobody gets it again */
+export function giveBack(memory: Buffer, isReusable: boolean): void {
+  if (memory !== own) return
+  if (!isReusable) own = null
+  isOwnFree = true
+}
+
+/** `bytes` for later: a copy if they lie in shared memory, otherwise themselves. */
+export function keep(bytes: Buffer): Buffer {
+  return bytes.buffer === shared?.buffer ? Buffer.from(bytes) : bytes
+}

@@ -1,0 +1,39 @@
+/** Whoever is first has memory of its own; all others share, and what is to last is copied only there. */
+import t from 'tap'
+import { giveBack, keep, takeMemory } from '../dist/memory.js'
+
+t.test('gives memory of its own to one at a time, and one memory to all others', async (t) => {
+  const own = takeMemory()
+  const shared = takeMemory()
+  t.not(own, shared)
+  t.equal(takeMemory(), shared)
+  giveBack(shared, true)
+  t.equal(takeMemory(), shared, 'the own one is still taken')
+  giveBack(own, true)
+  t.equal(takeMemory(), own)
+  giveBack(own, true)
+})
+
+t.test('never gives memory again from which something may still be written', async (t) => {
+  const own = takeMemory()
+  giveBack(own, false)
+  const next = takeMemory()
+  t.not(next, own)
+  t.equal(next.length, own.length)
+  giveBack(next, true)
+})
+
+t.test('copies what is to be kept out of shared memory, and nothing else', async (t) => {
+  const own = takeMemory()
+  const shared = takeMemory()
+  const piece = shared.subarray(10, 20).fill('a')
+  const kept = keep(piece)
+  shared.fill('b')
+  t.equal(kept.toString(), 'aaaaaaaaaa')
+  t.equal(keep(kept), kept)
+  const ours = own.subarray(10, 20)
+  t.equal(keep(ours), ours)
+  const other = Buffer.from('other')
+  t.equal(keep(other), other)
+  giveBack(own, true)
+})
