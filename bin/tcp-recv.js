@@ -1,4 +1,5 @@
 #!/usr/bin/env node
-import { receiveCommand } from '#receive-command'
+import { createRequire } from 'node:module'
 
+const { receiveCommand } = createRequire(import.meta.url)('#receive-command')
 process.exitCode = await receiveCommand(process.argv.slice(2))

@@ -1,4 +1,5 @@
 #!/usr/bin/env node
-import { sendCommand } from '#send-command'
+import { createRequire } from 'node:module'
 
+const { sendCommand } = createRequire(import.meta.url)('#send-command')
 process.exitCode = await sendCommand(process.argv.slice(2))

@@ -36,7 +36,8 @@ function layerOf(path: string): number {
 
 /** The source file that an import of `file` leads to; null for a package or a part of Node. */
 function target(file: SourceFile, name: string): string | null {
-  if (name.startsWith('#')) return join(subpaths[name]?.unbundled ?? '').replace(/^dist\/(.*)\.js$/, 'src/$1.ts')
+  if (name.startsWith('#'))
+    return join(subpaths[name]?.unbundled ?? '').replace(/^dist\/unbundled\/(.*)\.cjs$/, 'src/cli/$1.ts')
   return name.startsWith('.') ? join(dirname(file.path), name).replace(/\.js$/, '.ts') : null
 }
 

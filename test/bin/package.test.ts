@@ -38,12 +38,13 @@ t.test('packs what runs, and nothing else', async (t) => {
   t.equal(stderr, '')
   const paths: string[] = JSON.parse(stdout)[0].files.map((file: { path: string }) => file.path)
   const expected =
-    /^(bin\/tcp-(send|recv)\.js|dist\/[\w./-]+\.(js|d\.ts)|dist\/man\/tcp-(send|recv)\.1|README\.md|LICENSE|CHANGELOG\.md|package\.json)$/
+    /^(bin\/tcp-(send|recv)\.js|dist\/[\w./-]+\.(js|d\.ts)|dist\/bundle\/(send|receive)-command\.cjs|dist\/man\/tcp-(send|recv)\.1|README\.md|LICENSE|CHANGELOG\.md|package\.json)$/
   for (const path of paths) t.match(path, expected)
   for (const path of ['LICENSE', 'README.md', 'package.json', 'dist/index.js', 'dist/index.d.ts']) {
     t.ok(paths.includes(path), path)
   }
-  for (const path of [...targets(manifest.bin), ...targets(manifest.imports), ...manifest.man]) {
+  const bundles = Object.values<{ default: string }>(manifest.imports).map((conditions) => conditions.default)
+  for (const path of [...targets(manifest.bin), ...bundles, ...manifest.man]) {
     t.ok(paths.includes(path.replace('./', '')), path)
   }
 })
