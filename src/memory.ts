@@ -10,15 +10,17 @@
  */
 const OWN = 8 * 1024 * 1024
 
-/** The bytes of one read of all others: each of them that waits for a disk may keep as much. */
+/** The bytes of one read beside others, which wait meanwhile; and what each of them that waits for a disk may keep. */
 const SHARED = 1024 * 1024
 
 let own: Buffer | null = null
 let isOwnFree = true
 let shared: Buffer | null = null
+let takers = 0
 
 /** Memory for a connection, which must give it back. */
 export function takeMemory(): Buffer {
+  takers++
   if (isOwnFree) {
     isOwnFree = false
     own ??= Buffer.allocUnsafeSlow(OWN)
@@ -30,9 +32,15 @@ export function takeMemory(): Buffer {
 
 /** @param isReusable false if something may still be written from it: then nobody gets it again */
 export function giveBack(memory: Buffer, isReusable: boolean): void {
+  takers--
   if (memory !== own) return
   if (!isReusable) own = null
   isOwnFree = true
+}
+
+/** How much of `memory` one read may fill now. */
+export function readable(memory: Buffer): Buffer {
+  return takers > 1 ? memory.subarray(0, SHARED) : memory
 }
 
 /** `bytes` for later: a copy if they lie in shared memory, otherwise themselves. */

@@ -1,6 +1,6 @@
 /** Whoever is first has memory of its own; all others share, and what is to last is copied only there. */
 import t from 'tap'
-import { giveBack, keep, takeMemory } from '../dist/memory.js'
+import { giveBack, keep, readable, takeMemory } from '../dist/memory.js'
 
 t.test('gives memory of its own to one at a time, and one memory to all others', async (t) => {
   const own = takeMemory()
@@ -11,7 +11,7 @@ t.test('gives memory of its own to one at a time, and one memory to all others',
   t.equal(takeMemory(), shared, 'the own one is still taken')
   giveBack(own, true)
   t.equal(takeMemory(), own)
-  giveBack(own, true)
+  for (const memory of [own, shared, shared]) giveBack(memory, true)
 })
 
 t.test('never gives memory again from which something may still be written', async (t) => {
@@ -35,5 +35,17 @@ t.test('copies what is to be kept out of shared memory, and nothing else', async
   t.equal(keep(ours), ours)
   const other = Buffer.from('other')
   t.equal(keep(other), other)
+  for (const memory of [own, shared]) giveBack(memory, true)
+})
+
+t.test('lets one read fill all of it while there is one connection, and a megabyte beside others', async (t) => {
+  const own = takeMemory()
+  t.equal(readable(own), own)
+  const shared = takeMemory()
+  t.equal(readable(own).length, 1024 * 1024)
+  t.equal(readable(own).buffer, own.buffer)
+  t.equal(readable(shared).length, 1024 * 1024)
+  giveBack(shared, true)
+  t.equal(readable(own), own)
   giveBack(own, true)
 })

@@ -16,6 +16,7 @@ const PAUSE = 10
 
 export class Blocking {
   #slowUntil = 0
+  #queue: Promise<unknown> = Promise.resolve()
 
   /** True while blocking calls are expected to be quick. */
   get isQuick(): boolean {
@@ -32,5 +33,12 @@ export class Blocking {
       const took = now - start
       if (took > QUICK) this.#slowUntil = now + PAUSE * took
     }
+  }
+
+  /** Long work for the thread pool, one after the other: it never takes all the threads that small things wait for. */
+  queue<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#queue.then(work)
+    this.#queue = done.catch(() => {})
+    return done
   }
 }

@@ -117,7 +117,7 @@ class OpenPipe implements OpenSource {
   /** What is in the buffer and was not wanted yet. */
   #rest: Buffer = this.#buffer.subarray(0, 0)
   #wanted: Wanted | null = null
-  #scheduled = false
+  #turn: NodeJS.Immediate | undefined
   #ended = false
   #error: unknown = null
 
@@ -162,18 +162,18 @@ class OpenPipe implements OpenSource {
   #onBytes(length: number): boolean {
     this.#rest = this.#buffer.subarray(0, length)
     this.#take()
-    if (this.#wanted && this.#wanted.filled === this.#wanted.length) {
-      this.#settle()
-    } else if (!this.#scheduled) {
-      this.#scheduled = true
-      setImmediate(() => this.#onTurn())
-    }
-    // A socket's reset must not pass for its end: feed.ts tells why reading stops after each piece.
+    // A socket's reset must not pass for its end: feed.ts tells why reading stops until the next turn.
+    if (this.#isSocket || this.#wanted?.filled !== this.#wanted?.length) this.#schedule()
+    else this.#settle()
     return this.#rest.length === 0 && !this.#isSocket
   }
 
+  #schedule(): void {
+    clearImmediate(this.#turn)
+    this.#turn = setImmediate(() => this.#onTurn())
+  }
+
   #onTurn(): void {
-    this.#scheduled = false
     if (this.#wanted && this.#wanted.filled >= CHUNK) this.#settle()
     else if (this.#wanted) this.#stream.resume()
   }

@@ -5,10 +5,28 @@
  */
 import fs from 'node:fs'
 import { promisify } from 'node:util'
+import { Blocking } from './blocking.js'
+
+/** What calls without bytes have in common: the tables of names that they read are in memory, mostly. */
+const names = new Blocking()
+
+/**
+ * A call that blocks while such calls are quick: a file of a few bytes takes a dozen of them, and each would wait for a
+ * thread, and then for its turn beside connections with large files.
+ */
+function quick<Args extends unknown[], Result>(
+  call: (...args: Args) => Result,
+  behind: (...args: Args) => Promise<Result>,
+): (...args: Args) => Promise<Result> {
+  return async (...args) => (names.isQuick ? names.call(() => call(...args)) : await behind(...args))
+}
+
+type Path = [path: string]
+type Descriptor = [fd: number]
 
 export const disk = {
-  open: promisify(fs.open),
-  close: promisify(fs.close),
+  open: quick<[path: string, flags: number | string, mode?: number], number>(fs.openSync, promisify(fs.open)),
+  close: quick<Descriptor, void>(fs.closeSync, promisify(fs.close)),
   read: (fd: number, buffer: Uint8Array, offset: number, length: number, position: number | null): Promise<number> =>
     new Promise((resolve, reject) => {
       fs.read(fd, buffer, offset, length, position, (error, count) => (error ? reject(error) : resolve(count)))
@@ -32,19 +50,20 @@ export const disk = {
     length: number,
     position: number,
   ) => number,
+  fstat: quick<Descriptor, fs.Stats>(fs.fstatSync, promisify(fs.fstat)),
+  fchmod: quick<[fd: number, mode: number], void>(fs.fchmodSync, promisify(fs.fchmod)),
+  futimes: quick<[fd: number, atime: Date, mtime: Date], void>(fs.futimesSync, promisify(fs.futimes)),
+  statfs: quick<Path, fs.StatsFs>(fs.statfsSync, promisify(fs.statfs)),
+  stat: quick<Path, fs.Stats>(fs.statSync, promisify(fs.stat)),
+  lstat: quick<Path, fs.Stats>(fs.lstatSync, promisify(fs.lstat)),
+  access: quick<[path: string, mode?: number], void>(fs.accessSync, promisify(fs.access)),
+  link: quick<[from: string, to: string], void>(fs.linkSync, promisify(fs.link)),
+  mkdir: quick<[path: string, options?: fs.MakeDirectoryOptions], unknown>(fs.mkdirSync, promisify(fs.mkdir)),
+  // What waits for the disk by its nature, frees the blocks of a large file, or is rare.
   fsync: promisify(fs.fsync),
   fdatasync: promisify(fs.fdatasync),
-  fstat: promisify(fs.fstat) as (fd: number) => Promise<fs.Stats>,
-  fchmod: promisify(fs.fchmod),
-  futimes: promisify(fs.futimes),
-  statfs: promisify(fs.statfs) as (path: string) => Promise<fs.StatsFs>,
-  stat: promisify(fs.stat) as (path: string) => Promise<fs.Stats>,
-  lstat: promisify(fs.lstat) as (path: string) => Promise<fs.Stats>,
-  access: promisify(fs.access),
-  link: promisify(fs.link),
   rename: promisify(fs.rename),
   unlink: promisify(fs.unlink),
-  mkdir: promisify(fs.mkdir) as (path: string, options?: fs.MakeDirectoryOptions) => Promise<unknown>,
   rmdir: promisify(fs.rmdir),
   readdir: promisify(fs.readdir) as (path: string) => Promise<string[]>,
   readlink: promisify(fs.readlink) as (path: string) => Promise<string>,

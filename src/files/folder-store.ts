@@ -128,6 +128,8 @@ class Entry implements Incoming {
   readonly #root: Directory
   readonly #staged: StagedFile
   readonly #header: Header
+  /** The end of the name in the staging folder. */
+  #unlinking: Promise<void> = Promise.resolve()
 
   constructor(options: FolderOptions, root: Directory, staged: StagedFile, header: Header) {
     this.#options = options
@@ -152,7 +154,7 @@ class Entry implements Incoming {
       await this.#staged.sync()
       const name = await this.#giveName()
       try {
-        await this.#root.sync()
+        await Promise.all([this.#root.sync(), this.#unlinking])
       } catch (error) {
         await this.#takeNameBack(name)
         throw error
@@ -166,6 +168,7 @@ class Entry implements Incoming {
   }
 
   async discard(): Promise<void> {
+    await this.#unlinking
     await this.#staged.discard()
   }
 
@@ -210,7 +213,7 @@ class Entry implements Incoming {
       return await renameUnlessTaken(from, to)
     }
     // What stays there is cleaned up later; the file has its name.
-    await disk.unlink(from).catch(() => {})
+    this.#unlinking = disk.unlink(from).catch(() => {})
     return true
   }
 

@@ -89,7 +89,7 @@ export class StagedFile {
       this.#failure = { error }
       onDone()
     }
-    this.#flushing = disk.fdatasync(this.fd).then(onDone, onError)
+    this.#flushing = this.#blocking.queue(() => disk.fdatasync(this.fd)).then(onDone, onError)
   }
 
   /** Sets permission bits and modification time, as far as the file system knows such things. */

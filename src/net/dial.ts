@@ -74,6 +74,7 @@ const hints: Record<string, string> = {
   ENOTFOUND: 'there is no host of that name',
   EAI_AGAIN: 'the name could not be resolved now',
   ETIMEDOUT: 'no answer (a firewall?)',
+  ECONNRESET: 'the other side broke the connection at once',
   EHOSTUNREACH: 'no route to that host',
   ENETUNREACH: 'no route to that network',
 }

@@ -7,10 +7,16 @@
  */
 import { type OnReadOpts, Socket, type SocketConstructorOpts } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { giveBack, keep, takeMemory } from '../memory.js'
+import { giveBack, keep, readable, takeMemory } from '../memory.js'
 
 /** Takes bytes; what it needs after it has returned it must `keep`. */
 type Sink = (bytes: Buffer) => void | Promise<void>
+
+/** The bytes after which others have their turn: what is digested and written in a few milliseconds. */
+const TURN = 2 * 1024 * 1024
+
+/** Takes bytes; `isTurnOver` lets others read first. False pauses the socket. */
+type Take = (bytes: Buffer, isTurnOver: boolean) => boolean
 
 const readers = new WeakMap<Duplex, Reader>()
 
@@ -19,8 +25,11 @@ class Reader {
   /** For the socket's options. */
   readonly onread: OnReadOpts
   readonly #memory: Buffer
-  /** What takes the bytes; false pauses the socket. */
-  #take: ((bytes: Buffer) => boolean) | null = null
+  /** Where the next read goes: Node asks for it after each. */
+  #place: Buffer = Buffer.alloc(0)
+  #take: Take | null = null
+  /** The bytes of the full reads since others had their turn. */
+  #inARow = 0
   /** What came before: a socket that dialled reads from the moment it is connected. */
   #early: Buffer | null = null
   /** True while the sink works with the memory behind a promise. */
@@ -29,9 +38,8 @@ class Reader {
   #isClosed = false
 
   constructor() {
-    const memory = takeMemory()
-    this.#memory = memory
-    this.onread = { buffer: memory, callback: (length) => this.#onBytes(memory.subarray(0, length)) }
+    this.#memory = takeMemory()
+    this.onread = { buffer: () => this.#nextPlace(), callback: (length) => this.#onBytes(length) }
   }
 
   /** `socket` was made with this reader's `onread`. */
@@ -46,9 +54,9 @@ class Reader {
   }
 
   /** Returns false if the socket is to stay paused. */
-  start(take: (bytes: Buffer) => boolean): boolean {
+  start(take: Take): boolean {
     this.#take = take
-    return this.#early === null || take(this.#early)
+    return this.#early === null || take(this.#early, true)
   }
 
   /** The memory is in use until `working` has settled; and perhaps for ever after, if it failed. */
@@ -65,8 +73,18 @@ class Reader {
     )
   }
 
-  #onBytes(bytes: Buffer): boolean {
-    if (this.#take) return this.#take(bytes)
+  #nextPlace(): Buffer {
+    this.#place = readable(this.#memory)
+    return this.#place
+  }
+
+  /** libuv goes on reading, up to 32 times, while each read fills its buffer. */
+  #onBytes(length: number): boolean {
+    const bytes = this.#place.subarray(0, length)
+    this.#inARow = length === this.#place.length ? this.#inARow + length : 0
+    const isTurnOver = this.#inARow >= TURN
+    if (isTurnOver) this.#inARow = 0
+    if (this.#take) return this.#take(bytes, isTurnOver)
     this.#early = keep(bytes)
     return false
   }
@@ -112,19 +130,21 @@ export function withLargeReads(accepted: Socket): Socket {
  */
 export function feed(socket: Duplex, sink: Sink, careful = false): void {
   const reader = readers.get(socket)
-  const take = (bytes: Buffer): boolean => {
+  const resume = () => void socket.resume()
+  // A promise may be kept before libuv looks whether reading was stopped.
+  const goOn = careful ? () => void setImmediate(resume) : resume
+  const take = (bytes: Buffer, isTurnOver = false): boolean => {
     const working = sink(bytes)
-    if (!working && !careful) return true
+    if (!working && !isTurnOver && !careful) return true
     socket.pause()
     if (working) {
       reader?.lend(working)
-      const resume = () => void socket.resume()
-      working.then(resume, resume)
+      working.then(goOn, goOn)
     } else {
-      setImmediate(() => socket.resume())
+      setImmediate(resume)
     }
     return false
   }
-  socket.on('data', take)
+  socket.on('data', (bytes: Buffer) => take(bytes))
   if (!reader || reader.start(take)) socket.resume()
 }

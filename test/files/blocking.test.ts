@@ -1,6 +1,8 @@
 import t from 'tap'
 import { Blocking } from '../../dist/files/blocking.js'
+import { gate } from '../fixtures/gate.ts'
 import { fakePerformanceNow } from '../fixtures/performance-clock.ts'
+import { settle } from '../fixtures/turns.ts'
 
 t.test('blocks from the start', async (t) => {
   t.equal(new Blocking().isQuick, true)
@@ -61,4 +63,28 @@ t.test('measures the time that a call really takes', async (t) => {
     while (performance.now() - start < 20);
   })
   t.equal(blocking.isQuick, false)
+})
+
+t.test('does one long piece of work at a time, also after one that failed', async (t) => {
+  const blocking = new Blocking()
+  const gates = [gate(), gate(), gate()]
+  const begun: number[] = []
+  const works = gates.map((gate, index) =>
+    blocking.queue(async () => {
+      begun.push(index)
+      await gate.opened
+      if (index === 0) throw new Error('the first')
+      return index
+    }),
+  )
+  const [first, second, third] = works.map((work) => work.catch((error: Error) => error.message))
+  await settle()
+  t.strictSame(begun, [0])
+  gates[0]?.open()
+  t.equal(await first, 'the first')
+  await settle()
+  t.strictSame(begun, [0, 1])
+  gates[1]?.open()
+  gates[2]?.open()
+  t.strictSame([await second, await third], [1, 2])
 })

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import t from 'tap'
+import { Blocking } from '../../dist/files/blocking.js'
 import { disk, errno } from '../../dist/files/disk.js'
 import { systemError } from '../fixtures/disk.ts'
 
@@ -29,3 +30,28 @@ t.test('knows the code of a system error, and that nothing else has one', async 
   t.equal(errno(systemError('ENOENT')), 'ENOENT')
   for (const other of [new Error('text'), 'text', null, undefined, 42]) t.equal(errno(other), undefined)
 })
+
+for (const isQuick of [true, false]) {
+  t.test(`does the same ${isQuick ? 'in this thread' : 'in the thread pool'}`, async (t) => {
+    t.intercept(Blocking.prototype, 'isQuick', { get: () => isQuick })
+    const folder = t.testdir({ file: 'content' })
+    const path = (name: string) => join(folder, name)
+    const fd = await disk.open(path('new'), 'wx', 0o600)
+    await disk.fchmod(fd, 0o640)
+    await disk.futimes(fd, new Date(1_000), new Date(2_000))
+    t.match(await disk.fstat(fd), { size: 0, mtimeMs: 2_000, mode: 0o100640 })
+    await disk.close(fd)
+    t.match(await disk.stat(path('file')), { size: 7 })
+    await disk.link(path('file'), path('link'))
+    t.match(await disk.lstat(path('link')), { nlink: 2 })
+    await disk.mkdir(path('folder'), { mode: 0o700 })
+    t.ok((await disk.stat(path('folder'))).isDirectory())
+    t.ok((await disk.statfs(folder)).blocks > 0)
+    await disk.access(path('file'))
+    await t.rejects(disk.access(path('absent')), { code: 'ENOENT', syscall: 'access' })
+    await t.rejects(disk.open(path('new'), 'wx'), { code: 'EEXIST', syscall: 'open' })
+    await t.rejects(disk.link(path('file'), path('link')), { code: 'EEXIST' })
+    await t.rejects(disk.mkdir(path('folder')), { code: 'EEXIST' })
+    await t.rejects(disk.close(CLOSED), { code: 'EBADF' })
+  })
+}

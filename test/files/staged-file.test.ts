@@ -60,11 +60,13 @@ t.test('goes on writing while the disk works, and waits for it when it is 32 MiB
   const { entry } = await begin(t)
   const { gates, count } = gatedFlushes(t)
   for (let written = 0; written < FLUSH + 2 * FLUSH; written += MEGABYTE) t.equal(entry.write(piece), undefined)
+  await settle()
   t.equal(count(), 1)
   const waiting = Promise.resolve(entry.write(piece))
   t.equal(await stateOf(waiting), 'pending')
   gates[0].open()
   await waiting
+  await settle()
   t.equal(count(), 2, 'the next flush takes all that has come meanwhile')
   t.equal(entry.write(piece), undefined)
   gates[1].open()

@@ -1,9 +1,9 @@
 import { once } from 'node:events'
-import { type AddressInfo, connect, createServer, Socket } from 'node:net'
+import { type AddressInfo, connect, createServer, type OnReadOpts, Socket } from 'node:net'
 import { type Duplex, duplexPair } from 'node:stream'
 import t, { type Test } from 'tap'
 import { dial } from '../../dist/net/dial.js'
-import { feed, withLargeReads } from '../../dist/net/feed.js'
+import { connectWithLargeReads, feed, withLargeReads } from '../../dist/net/feed.js'
 import { bytesOf } from '../fixtures/folder.ts'
 import { gate } from '../fixtures/gate.ts'
 import { settle, until } from '../fixtures/turns.ts'
@@ -11,6 +11,9 @@ import { settle, until } from '../fixtures/turns.ts'
 /** What one read of a connection may bring: of the first, and of those beside it. */
 const OWN = 8 * 1024 * 1024
 const SHARED = 1024 * 1024
+
+/** The bytes of full reads after which others have their turn. */
+const TURN = 2 * 1024 * 1024
 const content = bytesOf(3 * 1024 * 1024 + 1)
 
 /** Both ends of a connection, the accepted one as a server of this product gets it. */
@@ -166,6 +169,40 @@ for (const [how, work] of Object.entries({ 'at once': () => {}, 'behind a promis
     t.ok(Buffer.concat(pieces).equals(content))
   })
 }
+
+t.test('lets others have their turn while the bytes of one connection come and come', async (t) => {
+  // The first connection has memory of its own; the next one shares.
+  await reading(t)
+  const [socket] = duplexPair()
+  let onread = {} as OnReadOpts
+  connectWithLargeReads((options) => {
+    onread = options.onread
+    return socket as Socket
+  })
+  t.teardown(() => void socket.destroy())
+  let taken = 0
+  feed(socket, (bytes) => {
+    taken += bytes.length
+  })
+  const nextPlace = () => (onread.buffer as () => Uint8Array)()
+  // As libuv does it: again and again while a read fills its buffer, unless it is told to stop.
+  const readOn = (most: number) => {
+    for (let count = 0; count < most; count++) {
+      const place = nextPlace()
+      if (!onread.callback(place.length, place)) return
+    }
+  }
+  readOn(32)
+  t.equal(taken, TURN)
+  t.ok(socket.isPaused())
+  await settle(1)
+  t.notOk(socket.isPaused())
+  readOn(1)
+  onread.callback(1, nextPlace())
+  t.equal(taken, TURN + SHARED + 1)
+  readOn(1)
+  t.notOk(socket.isPaused(), 'a read that does not fill its buffer ends the turn by itself')
+})
 
 t.test('falls back on the data event where there is no handle to wrap', async (t) => {
   const plain = new Socket()

@@ -49,7 +49,8 @@ t.test('resets the connection when the file changes while it is sent, and nothin
   const changed = { code: 'local-file', exitCode: 8, reason: 'changed' }
   const reset = { code: 'incomplete', exitCode: 6, reason: 'broken' }
   for (const who of ['sender', 'receiver']) {
-    const folder = t.testdir({ 'file.bin': bytesOf(3_000_000), out: {} })
+    // More than the kernels take before the other side reads: it must have connected by then.
+    const folder = t.testdir({ 'file.bin': bytesOf(12_000_000), out: {} })
     const [path, out] = [join(folder, 'file.bin'), join(folder, 'out')]
     const onEvent = ({ event }: { event: string }) => {
       if (event === 'progress') appendFileSync(path, 'more')
