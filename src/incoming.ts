@@ -140,7 +140,10 @@ export class Incoming implements Transfer {
       const working = this.#onMessage(next.value)
       if (working) {
         this.#decoder.detach(keep)
-        return working.then(() => this.#consume(messages, deadline))
+        return working.then(() => {
+          this.#channel.signal.throwIfAborted()
+          return this.#consume(messages, deadline)
+        })
       }
     }
   }

@@ -11,7 +11,7 @@
 const OWN = 8 * 1024 * 1024
 
 /** The bytes of one read beside others, which wait meanwhile; and what each of them that waits for a disk may keep. */
-const SHARED = 1024 * 1024
+const SHARED = 512 * 1024
 
 let own: Buffer | null = null
 let isOwnFree = true
@@ -43,7 +43,12 @@ export function readable(memory: Buffer): Buffer {
   return takers > 1 ? memory.subarray(0, SHARED) : memory
 }
 
+/** Whether other connections read into it, too. */
+export function isShared(memory: Buffer): boolean {
+  return memory.buffer === shared?.buffer
+}
+
 /** `bytes` for later: a copy if they lie in shared memory, otherwise themselves. */
 export function keep(bytes: Buffer): Buffer {
-  return bytes.buffer === shared?.buffer ? Buffer.from(bytes) : bytes
+  return isShared(bytes) ? Buffer.from(bytes) : bytes
 }

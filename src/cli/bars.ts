@@ -15,8 +15,11 @@ export class BarProgress implements Progress {
   readonly #bars: InstanceType<typeof MultiBar>
   readonly #paces = new Paces()
   readonly #shown = new Map<string, SingleBar>()
+  /** For a process that does not wait for its end (a second Ctrl-C): the terminal must get its cursor back. */
+  readonly #onExit = () => void this.#bars.stop()
 
   constructor(stream: NodeJS.WriteStream) {
+    process.once('exit', this.#onExit)
     this.#bars = new MultiBar({
       stream,
       format: (_options, _params, payload: { pace: Pace }) => drawBar(payload.pace, stream.columns || 80),
@@ -59,6 +62,7 @@ export class BarProgress implements Progress {
   }
 
   stop(): void {
+    process.off('exit', this.#onExit)
     this.#bars.stop()
   }
 }

@@ -33,6 +33,8 @@ export function runAfter(command: string, signal: AbortSignal): (event: StoredEv
   return (event) =>
     new Promise((resolve, reject) => {
       const failed = (how: string) => reject(new TransferError('hook', `--exec ${program} ${how}`))
+      // A program that is started to be killed at once could do half of its work.
+      if (signal.aborted) return failed('was not run, because this side was stopped before')
       const child = spawn(program, args, {
         stdio: ['pipe', process.stderr, process.stderr],
         env: { ...process.env, ...facts(event) },

@@ -9,8 +9,16 @@ import type { Directory } from './directory.js'
 import { disk, errno } from './disk.js'
 import { createStaged } from './staging.js'
 
-/** After how many bytes what was written is sent to the disk; who is twice as far ahead waits (bench/README.md). */
-const FLUSH = 16 * 1024 * 1024
+/**
+ * After how many bytes what was written is sent to the disk; who is twice as far ahead waits (bench/README.md). Where
+ * that takes long it is done after less: while it goes on some file systems let nobody write (btrfs, FUSE), and who
+ * interrupts us waits for it.
+ */
+const MOST_FLUSHED = 16 * 1024 * 1024
+const LEAST_FLUSHED = 1024 * 1024
+
+/** How long is long, in milliseconds. */
+const LONG = 400
 
 /** Link, chmod or utimes do not exist on every file system (FAT, some FUSE and network ones); these say so. */
 const unsupported = new Set(['EPERM', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP'])
@@ -26,6 +34,7 @@ export class StagedFile {
   readonly #blocking: Blocking
   #position = 0
   #flushed = 0
+  #flushSize = MOST_FLUSHED
   #flushing: Promise<void> | null = null
   #failure: { error: unknown } | null = null
   #isOpen = true
@@ -51,8 +60,8 @@ export class StagedFile {
   write(bytes: Buffer): void | Promise<void> {
     if (this.#failure) throw this.#failure.error
     const unflushed = this.#position - this.#flushed
-    if (unflushed >= FLUSH && !this.#flushing) this.#flush()
-    else if (unflushed >= 2 * FLUSH) return this.#writeLater(keep(bytes))
+    if (unflushed >= this.#flushSize && !this.#flushing) this.#flush()
+    else if (unflushed >= 2 * this.#flushSize) return this.#writeLater(keep(bytes))
     return this.#blocking.isQuick ? this.#writeNow(bytes) : this.#writeBehind(keep(bytes))
   }
 
@@ -89,7 +98,14 @@ export class StagedFile {
       this.#failure = { error }
       onDone()
     }
-    this.#flushing = this.#blocking.queue(() => disk.fdatasync(this.fd)).then(onDone, onError)
+    // Others may be first, and what was given up meanwhile needs no flush.
+    const flush = async () => {
+      const start = performance.now()
+      if (this.#isOpen) await disk.fdatasync(this.fd)
+      const isLong = performance.now() - start > LONG
+      this.#flushSize = Math.min(MOST_FLUSHED, Math.max(LEAST_FLUSHED, this.#flushSize * (isLong ? 0.5 : 2)))
+    }
+    this.#flushing = this.#blocking.queue(flush).then(onDone, onError)
   }
 
   /** Sets permission bits and modification time, as far as the file system knows such things. */

@@ -7,13 +7,16 @@
  */
 import { type OnReadOpts, Socket, type SocketConstructorOpts } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { giveBack, keep, readable, takeMemory } from '../memory.js'
+import { giveBack, isShared, readable, takeMemory } from '../memory.js'
 
 /** Takes bytes; what it needs after it has returned it must `keep`. */
 type Sink = (bytes: Buffer) => void | Promise<void>
 
 /** The bytes after which others have their turn: what is digested and written in a few milliseconds. */
 const TURN = 2 * 1024 * 1024
+
+/** The bytes of one read while the memory is in use. */
+const ASIDE = 64 * 1024
 
 /** Takes bytes; `isTurnOver` lets others read first. False pauses the socket. */
 type Take = (bytes: Buffer, isTurnOver: boolean) => boolean
@@ -25,20 +28,25 @@ class Reader {
   /** For the socket's options. */
   readonly onread: OnReadOpts
   readonly #memory: Buffer
-  /** Where the next read goes: Node asks for it after each. */
-  #place: Buffer = Buffer.alloc(0)
+  /** What comes while the sink still works with the memory. */
+  #aside: Buffer | null = null
+  /** Which of the two the next read goes to, and the part of it that may be filled. Node asks for it after each read. */
+  #base: Buffer
+  #place: Buffer
   #take: Take | null = null
   /** The bytes of the full reads since others had their turn. */
   #inARow = 0
   /** What came before: a socket that dialled reads from the moment it is connected. */
   #early: Buffer | null = null
-  /** True while the sink works with the memory behind a promise. */
-  #isInUse = false
-  #isReusable = true
+  /** Which of them the sink works with behind a promise; for ever, if that is broken: a pipe may still take from it. */
+  #lent: Buffer | null = null
+  #isWorking = false
   #isClosed = false
 
   constructor() {
     this.#memory = takeMemory()
+    this.#base = this.#memory
+    this.#place = this.#memory
     this.onread = { buffer: () => this.#nextPlace(), callback: (length) => this.#onBytes(length) }
   }
 
@@ -59,22 +67,31 @@ class Reader {
     return this.#early === null || take(this.#early, true)
   }
 
-  /** The memory is in use until `working` has settled; and perhaps for ever after, if it failed. */
+  /** The sink works until `working` has settled with what it was given. */
   lend(working: Promise<void>): void {
-    this.#isInUse = true
-    const onSettled = (isReusable: boolean) => {
-      this.#isInUse = false
-      this.#isReusable = isReusable
+    this.#lent = this.#base
+    this.#isWorking = true
+    const onSettled = (lent: Buffer | null) => {
+      this.#lent = lent
+      this.#isWorking = false
       this.#release()
     }
     working.then(
-      () => onSettled(true),
-      () => onSettled(false),
+      () => onSettled(null),
+      () => onSettled(this.#lent),
     )
   }
 
+  /** Called after each read, when it is known whether the sink works on with what was read. */
   #nextPlace(): Buffer {
-    this.#place = readable(this.#memory)
+    if (this.#lent === this.#memory && !isShared(this.#memory)) {
+      this.#aside ??= Buffer.allocUnsafeSlow(ASIDE)
+      this.#base = this.#aside
+      this.#place = this.#aside
+    } else {
+      this.#base = this.#memory
+      this.#place = readable(this.#memory)
+    }
     return this.#place
   }
 
@@ -85,12 +102,12 @@ class Reader {
     const isTurnOver = this.#inARow >= TURN
     if (isTurnOver) this.#inARow = 0
     if (this.#take) return this.#take(bytes, isTurnOver)
-    this.#early = keep(bytes)
+    this.#early = Buffer.from(bytes)
     return false
   }
 
   #release(): void {
-    if (this.#isClosed && !this.#isInUse) giveBack(this.#memory, this.#isReusable)
+    if (this.#isClosed && !this.#isWorking) giveBack(this.#memory, this.#lent !== this.#memory)
   }
 }
 

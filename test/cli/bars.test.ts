@@ -100,6 +100,20 @@ t.test('shows a bar once a file has a pace, and follows it', async (t) => {
   await frame(terminal, ([bar]) => / 50 %/.test(bar ?? ''))
 })
 
+t.test('gives the cursor back where the process ends without another word', async (t) => {
+  const before = process.listeners('exit')
+  const { terminal, shown } = bars(t)
+  const added = process.listeners('exit').filter((listener) => !before.includes(listener))
+  shown.update(progress('a', 0))
+  shown.update(progress('a', 500))
+  await frame(terminal, ([bar]) => / 50 %/.test(bar ?? ''))
+  t.notOk(terminal.isCursorShown)
+  for (const listener of added) listener.call(process, 130)
+  t.ok(terminal.isCursorShown)
+  shown.stop()
+  t.strictSame(process.listeners('exit'), before, 'and leaves nothing behind')
+})
+
 t.test('shows the bar of a stream of unknown size', async (t) => {
   const { terminal, shown } = bars(t)
   shown.update(progress('db.sql', 0, null))

@@ -103,6 +103,18 @@ t.test('ends the program when the command is interrupted', async (t) => {
   await t.rejects(ended, { code: 'hook', message: /^--exec sleep could not be run: The operation was aborted/ })
 })
 
+t.test('starts nothing more once the command was interrupted', async (t) => {
+  const { command } = recorder(t)
+  const controller = new AbortController()
+  const run = runAfter(command, controller.signal)
+  controller.abort()
+  await t.rejects(run(event), {
+    code: 'hook',
+    message: /^--exec .* was not run, because this side was stopped before$/,
+  })
+  t.notOk(existsSync(join(t.testdirName, 'seen.json')))
+})
+
 t.test('refuses a command line with half of a pair of quotes', async (t) => {
   for (const text of ["it's", '"a b', `'a "b' "c`]) {
     t.throws(() => splitCommand(text), { code: 'usage', message: /quote without its other half/ }, text)

@@ -6,6 +6,7 @@ import { failDuring, realDisk, replaceDuring, systemError } from '../fixtures/di
 import { bytesOf } from '../fixtures/folder.ts'
 import { finalNames, header, openFolder, stagedFiles } from '../fixtures/folder-store.ts'
 import { gate } from '../fixtures/gate.ts'
+import { fakePerformanceNow } from '../fixtures/performance-clock.ts'
 import { settle, stateOf } from '../fixtures/turns.ts'
 
 const MEGABYTE = 1024 * 1024
@@ -124,4 +125,53 @@ t.test('closes nothing that the disk is still busy with', async (t) => {
   await discarding
   t.equal(closed, 1)
   t.strictSame([finalNames(path), stagedFiles(path)], [[], []])
+})
+
+t.test('starts no flush for what was given up while others had their turn', async (t) => {
+  const path = t.testdir()
+  const store = await openFolder(t, { path })
+  const { gates, count } = gatedFlushes(t)
+  const [first, second] = [await store.begin(header()), await store.begin(header())]
+  for (const entry of [first, second]) for (let written = 0; written <= FLUSH; written += MEGABYTE) entry.write(piece)
+  await settle()
+  t.equal(count(), 1, 'one at a time')
+  const discarding = second.discard()
+  gates[0].open()
+  await discarding
+  t.equal(count(), 1)
+  await first.commit()
+  t.strictSame([finalNames(path), stagedFiles(path)], [['file.txt'], []])
+})
+
+t.test('sends less to the disk at once where that takes long, and more again where it does not', async (t) => {
+  const { pass } = fakePerformanceNow(t)
+  const { entry } = await begin(t)
+  let took = 500
+  let flushes = 0
+  replaceDuring(t, 'fdatasync', () => async () => {
+    flushes++
+    pass(took)
+  })
+  /** How many megabytes it takes until the next flush. */
+  const next = async () => {
+    const before = flushes
+    let written = 0
+    while (flushes === before) {
+      await entry.write(piece)
+      await settle()
+      written++
+    }
+    return written
+  }
+  // The piece that starts a flush is written after it, and counts for the next one.
+  t.strictSame(
+    [await next(), await next(), await next(), await next(), await next(), await next()],
+    [17, 8, 4, 2, 1, 1],
+  )
+  took = 10
+  t.strictSame(
+    [await next(), await next(), await next(), await next(), await next(), await next()],
+    [1, 2, 4, 8, 16, 16],
+  )
+  await entry.discard()
 })

@@ -10,7 +10,7 @@ import { settle, until } from '../fixtures/turns.ts'
 
 /** What one read of a connection may bring: of the first, and of those beside it. */
 const OWN = 8 * 1024 * 1024
-const SHARED = 1024 * 1024
+const SHARED = 512 * 1024
 
 /** The bytes of full reads after which others have their turn. */
 const TURN = 2 * 1024 * 1024
@@ -104,6 +104,56 @@ t.test('uses no memory again while a sink still works with it', async (t) => {
   await closed
   t.not(await nextMemory(t), memory)
   working.open()
+})
+
+for (const outcome of ['kept', 'broken'] as const) {
+  t.test(
+    `reads nothing into what a sink works with, not even for a connection that failed, until its promise is ${outcome}`,
+    async (t) => {
+      const { client, socket } = await reading(t)
+      const working = gate()
+      const pieces: Buffer[] = []
+      feed(socket, (bytes) => {
+        pieces.push(bytes)
+        if (pieces.length > 1) return
+        return working.opened.then(() => {
+          if (outcome === 'broken') throw new Error('gave up')
+        })
+      })
+      client.write('first')
+      await until(() => pieces.length === 1)
+      // As a channel that fails does it: what still comes is read, and dropped.
+      socket.resume()
+      client.write('second')
+      await until(() => pieces.length === 2)
+      t.equal(String(pieces[0]), 'first')
+      t.equal(String(pieces[1]), 'second')
+      working.open()
+      await settle()
+      client.write('third')
+      await until(() => pieces.length === 3)
+      client.write('fourth')
+      await until(() => pieces.length === 4)
+      if (outcome === 'broken') t.equal(String(pieces[0]), 'first', 'not even then')
+      else t.equal(pieces[3]?.buffer, pieces[0]?.buffer, 'and then uses it again')
+    },
+  )
+}
+
+t.test('changes between two memories where each piece is worked with', async (t) => {
+  const { client, socket } = await reading(t)
+  let wrong = 0
+  const collected: Buffer[] = []
+  feed(socket, async (bytes) => {
+    const copy = Buffer.from(bytes)
+    await settle(3)
+    if (!copy.equals(bytes)) wrong++
+    collected.push(copy)
+  })
+  client.end(content)
+  await once(socket, 'end')
+  t.equal(wrong, 0)
+  t.ok(Buffer.concat(collected).equals(content))
 })
 
 t.test('never uses memory again with which a sink has failed: part of it may be on its way still', async (t) => {

@@ -13,7 +13,7 @@ import { gate } from '../fixtures/gate.ts'
 import { watchOpenFiles } from '../fixtures/open-files.ts'
 import { listenAsPeer, Peer } from '../fixtures/peer.ts'
 import { frame, senderOpening, transferFrames } from '../fixtures/peer-frames.ts'
-import { settle, stateOf } from '../fixtures/turns.ts'
+import { settle, stateOf, until } from '../fixtures/turns.ts'
 
 /** As the command makes it of a signal. */
 const terminated = () =>
@@ -187,5 +187,31 @@ t.test('lets go of an entry whose connection failed while it was being opened', 
   opening.open()
   await ended
   t.strictSame(watch.problems(), [])
+  t.strictSame(namesIn(out), [])
+})
+
+t.test('stores nothing once it was interrupted, though all of it has come and waits for the disk', async (t) => {
+  const out = t.testdir()
+  const disk = gate()
+  let isFlushing = false
+  replaceDuring(t, 'fdatasync', () => async () => {
+    isFlushing = true
+    await disk.opened
+  })
+  const receiving = new AbortController()
+  const receiver = await startReceiver(t, { out, signal: receiving.signal })
+  const peer = await Peer.dial(t, receiver.port)
+  // 16 MiB start a flush, and with 32 MiB more the last pieces wait for its end.
+  const content = bytesOf(49 * 1_048_576)
+  const sending = peer.write(...transferFrames({ 'a.bin': content }))
+  await until(() => isFlushing)
+  await settle(200)
+  receiving.abort(terminated())
+  await peer.write(frame('B', {}), frame('B', {})).catch(() => {})
+  await settle(50)
+  disk.open()
+  t.match((await receiver.ended).error, { code: 'terminated' })
+  await sending.catch(() => {})
+  t.strictSame(receiver.events.of('stored'), [])
   t.strictSame(namesIn(out), [])
 })
