@@ -1,5 +1,5 @@
 /** The benchmark: node bench/run.js [--only file,disk,…] [--rounds N] [--size BYTES] [--peers a,b]. See README.md. */
-import { existsSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { cpus, loadavg, release, totalmem } from 'node:os'
 import { parseArgs } from 'node:util'
 import { writeChart } from './chart.js'
@@ -49,15 +49,15 @@ say(`making a file of ${size} bytes`)
 const setup = { work, disk, size, peers: present, ...makeSources(work, size, MANY) }
 
 /** @type {import('./report.js').Results} */
-const results = { date: new Date().toISOString(), machine: describeMachine(), size, skipped, sections: [] }
+const results = { date: new Date().toISOString(), machine: describeMachine(), size, skipped, sections: keptSections() }
+const order = Object.keys(workloads)
 for (const name of only) {
   const { title, ratio, times = 1, candidates } = /** @type {import('./workloads.js').Workload} */ (workloads[name])
   const taking = candidates(setup)
   const outcomes = taking.map(() => /** @type {import('./measure.js').Outcome[]} */ ([]))
   for (let round = 0; round < rounds * times; round++) {
-    for (let turn = 0; turn < taking.length; turn++) {
-      // Everybody's place changes from round to round, so that nobody always comes after the same one.
-      const index = (turn + round) % taking.length
+    // In another order each round, so that nobody always comes after the same one.
+    for (const index of shuffled(taking.length)) {
       const { id, task, before, check } = /** @type {import('./workloads.js').Candidate} */ (taking[index])
       before?.()
       const outcome = await measure(task, work)
@@ -68,12 +68,31 @@ for (const name of only) {
   }
   const rows = taking.map((candidate, index) => summarise(candidate, outcomes[index] ?? []))
   if (rows.length > 0) results.sections.push({ name, title, rounds: rounds * times, ratio, rows })
+  results.sections.sort((a, b) => order.indexOf(a.name) - order.indexOf(b.name))
   // Written after each workload: what is measured is kept, whatever comes.
   writeFileSync(here('results.json'), `${JSON.stringify(results, null, 2)}\n`)
   writeFileSync(here('results.md'), toMarkdown(results))
 }
 writeChart()
 console.log(toMarkdown(results))
+
+/** What was measured of other workloads before, if it was the same file on the same machine. */
+function keptSections() {
+  if (!existsSync(here('results.json'))) return []
+  /** @type {import('./report.js').Results} */
+  const before = JSON.parse(readFileSync(here('results.json'), 'utf8'))
+  const { CPU, Node, Linux } = describeMachine()
+  const isSame =
+    [before.size, before.machine.CPU, before.machine.Node, before.machine.Linux].join() ===
+    [size, CPU, Node, Linux].join()
+  return isSame ? before.sections.filter(({ name }) => !only.includes(name)) : []
+}
+
+/** The numbers below `length` in any order. @param {number} length */
+function shuffled(length) {
+  const places = Array.from({ length }, (_, index) => ({ index, by: Math.random() }))
+  return places.sort((a, b) => a.by - b.by).map(({ index }) => index)
+}
 
 function readOptions() {
   const values = readArguments()

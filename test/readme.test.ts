@@ -95,3 +95,19 @@ t.test('names every dependency, and the Node that it needs', async (t) => {
   t.ok(readme.includes(packageJson.engines.node))
   t.ok(readme.includes(`${MAX_CONTROL / 1024} KiB`))
 })
+
+t.test('compares with what the benchmark has measured last', async (t) => {
+  const { sections } = JSON.parse(readFileSync(new URL('../bench/results.json', import.meta.url), 'utf8'))
+  type Row = { id: string; label: string; promises: string; throughput: { median: number; min: number; max: number } }
+  const measured: Row[] = sections.find(({ name }: { name: string }) => name === 'file').rows
+  const ours = measured.find(({ id }) => id === 'ours')?.throughput.median ?? 0
+  const expected = measured
+    .sort((a, b) => b.throughput.median - a.throughput.median)
+    .map(({ id, label, promises, throughput: { median, min, max } }) => [
+      label,
+      promises,
+      `${median.toFixed(2)} (${min.toFixed(2)} – ${max.toFixed(2)})`,
+      id === 'ours' ? '' : (ours / median).toFixed(2),
+    ])
+  t.strictSame(rows(part('comparison')).slice(1), expected)
+})
