@@ -12,7 +12,8 @@ import type { Header } from '../protocol/messages.js'
 import { Blocking } from './blocking.js'
 import { disk } from './disk.js'
 import { mediaType } from './media-type.js'
-import { type OpenSource, type Source, StreamSource } from './source.js'
+import type { OpenSource, Source } from './source.js'
+import { StreamSource } from './stream-source.js'
 import { localTrouble } from './trouble.js'
 
 export class DescriptorSource implements Source {
