@@ -54,6 +54,11 @@ function start(name, args, stdio = ['ignore', 'pipe', 'pipe']) {
   return state
 }
 
+/** A receiver into `place`. */
+function startReceiver(place, ...args) {
+  return start('tcp-recv', ['--port', '0', '--host', '127.0.0.1', '--out', place, ...args])
+}
+
 async function listening(receiver) {
   while (!receiver.stderr.includes('listening on')) {
     if (receiver.child.exitCode !== null) throw new Error(receiver.stderr)
@@ -75,19 +80,7 @@ async function within(promise, what) {
 }
 
 async function killed(number) {
-  const receiver = start('tcp-recv', [
-    '--port',
-    '0',
-    '--host',
-    '127.0.0.1',
-    '--out',
-    out,
-    '--once',
-    '--timeout',
-    '3',
-    '--wait',
-    '9',
-  ])
+  const receiver = startReceiver(out, '--once', '--timeout', '3', '--wait', '9')
   const port = await listening(receiver)
   const sender = start('tcp-send', ['--timeout', '5', file, '127.0.0.1', port])
   const [victim, living] = number % 2 === 0 ? [sender, receiver] : [receiver, sender]
@@ -106,14 +99,14 @@ async function killed(number) {
 }
 
 async function cleaned() {
-  const receiver = start('tcp-recv', ['--port', '0', '--host', '127.0.0.1', '--out', out, '--wait', '0.1'])
+  const receiver = startReceiver(out, '--wait', '0.1')
   await receiver.ended
   check(!readdirSync(out).includes('.tcp-recv'), 'staging is not cleaned at the next start')
   console.log('staging is clean after the next start')
 }
 
 async function memory() {
-  const receiver = start('tcp-recv', ['--port', '0', '--host', '127.0.0.1', '--out', out, '--once'])
+  const receiver = startReceiver(out, '--once')
   const sender = start('tcp-send', [file, '127.0.0.1', await listening(receiver)])
   check((await within(sender.ended, 'the sender')) === 0 && (await receiver.ended) === 0, 'the transfer fails')
   check(Math.max(sender.peak, receiver.peak) < MOST_MEMORY, `file: ${sender.peak} and ${receiver.peak} bytes of memory`)
@@ -123,7 +116,7 @@ async function memory() {
 
 /** From a pipe to a pipe whose reader stops for three seconds in the middle. */
 async function stoppedReader() {
-  const receiver = start('tcp-recv', ['--port', '0', '--host', '127.0.0.1', '--out', '-'])
+  const receiver = startReceiver('-')
   receiver.child.stdout.removeAllListeners('data')
   const port = await listening(receiver)
   const producer = spawn('cat', [file], { stdio: ['ignore', 'pipe', 'inherit'] })
@@ -148,18 +141,7 @@ async function stoppedReader() {
 async function many() {
   const small = join(folder, 'small')
   writeFileSync(small, readFileSync(process.execPath).subarray(0, 1e6))
-  const receiver = start('tcp-recv', [
-    '--port',
-    '0',
-    '--host',
-    '127.0.0.1',
-    '--out',
-    out,
-    '--count',
-    '200',
-    '--quiet',
-    '--json',
-  ])
+  const receiver = startReceiver(out, '--count', '200', '--quiet', '--json')
   while (!receiver.stdout.includes('listening')) await sleep(10)
   const port = JSON.parse(receiver.stdout.split('\n')[0]).port
   const senders = Array.from({ length: 200 }, () => start('tcp-send', ['--quiet', small, '127.0.0.1', String(port)]))

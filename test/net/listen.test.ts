@@ -22,6 +22,17 @@ async function errorOf(t: Test, options: { host?: string; port: number }): Promi
   return error
 }
 
+/** All that the other side has said is 'hello'; and after its end this side can still speak. */
+async function keepsItsDirection(t: Test, socket: Socket): Promise<void> {
+  let said = ''
+  feed(socket, (bytes) => {
+    said += bytes
+  })
+  await once(socket, 'end')
+  t.equal(said, 'hello')
+  t.ok(socket.writable)
+}
+
 t.test('picks a free port and hands over the connections that come to it', async (t) => {
   const came = new Promise<Socket>((resolve) => {
     void listening(t, resolve).then(({ port }) => {
@@ -34,13 +45,7 @@ t.test('picks a free port and hands over the connections that come to it', async
   const socket = await came
   t.teardown(() => socket.destroy())
   t.ok(socket.allowHalfOpen, 'its own direction stays open when the other side ends')
-  let said = ''
-  feed(socket, (bytes) => {
-    said += bytes
-  })
-  await once(socket, 'end')
-  t.equal(said, 'hello')
-  t.ok(socket.writable)
+  await keepsItsDirection(t, socket)
 })
 
 t.test('hands over a connection that keeps its own direction, also where large reads cannot be had', async (t) => {
@@ -58,13 +63,7 @@ t.test('hands over a connection that keeps its own direction, also where large r
   const socket = await came
   t.teardown(() => socket.destroy())
   t.ok(socket.isPaused(), 'nothing is read before it is fed from')
-  let said = ''
-  feed(socket, (bytes) => {
-    said += bytes
-  })
-  await once(socket, 'end')
-  t.equal(said, 'hello')
-  t.ok(socket.writable)
+  await keepsItsDirection(t, socket)
 })
 
 t.test('says that a port is taken', async (t) => {
