@@ -8,7 +8,7 @@ import type { Channel } from './net/channel.js'
 import { writeFrameHeader } from './protocol/encode.js'
 import { FRAME_HEADER, MAX_DATA } from './protocol/limits.js'
 
-/** The bytes of one data frame, half of what the protocol allows: a hundred connections of one process need 100 MB. */
+/** The bytes of one data frame, half of what the protocol allows: a hundred connections of one process need 50 MB. */
 const FRAME_DATA = MAX_DATA / 2
 
 /** The bytes of one write without frames: so few that a slow peer which sends no heartbeat takes them within the timeout. */
