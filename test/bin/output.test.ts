@@ -112,7 +112,11 @@ t.test('ends with 6 at once when the sender breaks off, since there is no second
   await sender.kill('SIGKILL')
   const { code, stderr } = await receiver.done
   t.equal(code, 6)
-  t.match(stderr, 'tcp-recv: failed stdin: the sender closed the connection before the end')
+  // The system ends the connection of a killed process, or resets it where that had not read everything yet.
+  t.match(
+    stderr,
+    /tcp-recv: failed stdin: the (sender closed the connection before the end|other side broke the connection)/,
+  )
 })
 
 t.test('refuses to write a file to a terminal', { skip: withoutProgram('script') }, async (t) => {
