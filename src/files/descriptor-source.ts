@@ -144,8 +144,13 @@ class OpenPipe implements OpenSource {
       this.#wanted = { buffer, offset, length, filled: 0, resolve, reject }
       if (this.#signal.aborted) this.#error = this.#signal.reason
       this.#take()
-      if (this.#error || this.#ended || this.#wanted.filled === length) this.#settle()
-      else this.#stream.resume()
+      if (this.#error || this.#ended || this.#wanted.filled === length) {
+        this.#settle()
+        return
+      }
+      // What is left of the last read waits no longer for more than what this one brings.
+      if (this.#wanted.filled >= CHUNK) this.#schedule()
+      this.#stream.resume()
     })
   }
 

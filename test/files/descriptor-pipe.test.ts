@@ -58,6 +58,13 @@ t.test('gives a chunk as soon as it is whole, and holds back what is less', asyn
   t.ok(buffer.subarray(0, 3_000).equals(content), 'at the end they are not held back')
 })
 
+t.test('gives what is left of an earlier piece without waiting for more', async (t) => {
+  const { input, opened } = await open(t)
+  input.write(bytesOf(2048))
+  t.equal(await readOne(opened, 1024), 1024)
+  t.equal(await readOne(opened, 4096), 1024)
+})
+
 t.test('reads no further ahead than one piece', async (t) => {
   const { input, opened } = await open(t)
   const content = bytesOf(4 * 1_048_576)
