@@ -1,5 +1,5 @@
 /** From a source to a socket: every byte once, in frames or bare, with no more in memory than one buffer. */
-import { type Duplex, duplexPair } from 'node:stream'
+import { Duplex, duplexPair } from 'node:stream'
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import { TransferError } from '../dist/errors.js'
@@ -8,6 +8,7 @@ import { Channel } from '../dist/net/channel.js'
 import { Pump } from '../dist/pump.js'
 import { bytesOf } from './fixtures/folder.ts'
 import { digest, readFrames } from './fixtures/peer-frames.ts'
+import { fakePerformanceNow } from './fixtures/performance-clock.ts'
 import { settle, stateOf } from './fixtures/turns.ts'
 
 /** The bytes of one data frame of the pump. */
@@ -147,6 +148,64 @@ t.test('stops between two reads when it is told to', async (t) => {
   const moving = new Pump(channel, true).move(source, controller.signal, () => controller.abort(reason))
   t.equal(await moving.catch((error) => error), reason)
   t.equal(wanted.length, 1)
+})
+
+/** A channel that takes everything at once, and how many frames each write brought. */
+function taking(t: Test, onWrite = () => {}): { channel: Channel; writes: number[] } {
+  const writes: number[] = []
+  const write = (bytes: Buffer, _encoding: unknown, done: () => void) => {
+    writes.push(Math.ceil(bytes.length / (FRAME + 5)))
+    onWrite()
+    done()
+  }
+  const socket = new Duplex({ read() {}, write })
+  t.teardown(() => void socket.destroy())
+  return { channel: new Channel(socket, { timeout: 30_000, plain: true }), writes }
+}
+
+/** A source of `size` bytes that are at hand. */
+function atHand(size: number, isKnown = true): OpenSource {
+  const { source } = sourceOf(Buffer.alloc(0), { size: isKnown ? size : null })
+  let left = size
+  source.read = (_buffer, _offset, length) => {
+    const count = Math.min(length, left)
+    left -= count
+    return count
+  }
+  return source
+}
+
+t.test('writes several frames at once while the connection is quick and nobody else sends', async (t) => {
+  const clock = fakePerformanceNow(t)
+  for (const isKnown of [true, false]) {
+    const { channel, writes } = taking(t)
+    const { bytes } = await new Pump(channel, true).move(atHand(9 * FRAME + 1, isKnown), never, () => {})
+    t.equal(bytes, 9 * FRAME + 1)
+    t.strictSame(writes, [1, 4, 4, 1])
+  }
+  const slow = taking(t, () => clock.pass(50))
+  await new Pump(slow.channel, true).move(atHand(3 * FRAME), never, () => {})
+  t.strictSame(slow.writes, [1, 1, 1], 'the progress of a slow connection is told after each frame')
+  const beside = taking(t)
+  const waits = sourceOf(Buffer.alloc(0), { size: null }).source
+  waits.read = () => new Promise(() => {})
+  void new Pump(taking(t).channel, true).move(waits, never, () => {})
+  await settle()
+  await new Pump(beside.channel, true).move(atHand(3 * FRAME), never, () => {})
+  t.strictSame(beside.writes, [1, 1, 1], 'a hundred together would need too much memory')
+})
+
+t.test('hears that it is to stop, though the connection takes everything at once', async (t) => {
+  const { channel } = taking(t)
+  const { source } = sourceOf(Buffer.alloc(0), { size: null })
+  const controller = new AbortController()
+  const reason = new TransferError('interrupted', 'interrupted')
+  setImmediate(() => controller.abort(reason))
+  for (const read of [() => 1024, async () => 1024]) {
+    source.read = read
+    const moving = new Pump(channel, true).move(source, controller.signal, () => {})
+    t.equal(await moving.catch((error) => error), reason)
+  }
 })
 
 t.test('fails with the error of the source', async (t) => {

@@ -9,8 +9,7 @@ import { isatty, ReadStream } from 'node:tty'
 import { TransferError } from '../errors.js'
 import { CHUNK } from '../protocol/limits.js'
 import type { Header } from '../protocol/messages.js'
-import { Blocking } from './blocking.js'
-import { disk } from './disk.js'
+import { FullReader } from './full-reader.js'
 import { mediaType } from './media-type.js'
 import type { OpenSource, Source } from './source.js'
 import { StreamSource } from './stream-source.js'
@@ -54,35 +53,16 @@ export class DescriptorSource implements Source {
 /** A file or device, from where it stands to its end. */
 class OpenSequence implements OpenSource {
   readonly header: Header
-  readonly #label: string
-  readonly #fd: number
-  readonly #blocking = new Blocking()
+  readonly #reader: FullReader
 
   constructor(header: Header, label: string, fd: number) {
     this.header = header
-    this.#label = label
-    this.#fd = fd
+    this.#reader = new FullReader(fd, label)
   }
 
-  async read(buffer: Buffer, offset: number, length: number): Promise<number> {
-    let filled = 0
-    try {
-      // A device may give less than was asked for, and only the last chunk may be short: on to the end, or to the brim.
-      while (filled < length) {
-        const count = await this.#readSome(buffer, offset + filled, length - filled)
-        if (count === 0) break
-        filled += count
-      }
-    } catch (error) {
-      throw localTrouble('cannot read', this.#label, error)
-    }
-    return filled
-  }
-
-  #readSome(buffer: Buffer, offset: number, length: number): number | Promise<number> {
-    return this.#blocking.isQuick
-      ? this.#blocking.call(() => disk.readSync(this.#fd, buffer, offset, length, null))
-      : disk.read(this.#fd, buffer, offset, length, null)
+  /** A device may give less than was asked for, and only the last chunk may be short: on to the end, or to the brim. */
+  read(buffer: Buffer, offset: number, length: number): number | Promise<number> {
+    return this.#reader.read(buffer, offset, length, null)
   }
 
   async check(): Promise<void> {}

@@ -5,8 +5,8 @@ import { TransferError } from '../errors.js'
 import { MAX_TIME } from '../protocol/limits.js'
 import type { Header } from '../protocol/messages.js'
 import { printable } from '../text.js'
-import { Blocking } from './blocking.js'
 import { disk } from './disk.js'
+import { FullReader } from './full-reader.js'
 import { mediaType } from './media-type.js'
 import { localTrouble } from './trouble.js'
 
@@ -33,10 +33,11 @@ export interface Source {
 export interface OpenSource {
   readonly header: Header
   /**
-   * Fills `buffer` from `offset` on with up to `length` bytes and returns how many. It is a whole number of chunks
-   * unless the end has come; 0 means that it came before. `length` is a whole number of chunks.
+   * Fills `buffer` from `offset` on with up to `length` bytes and returns how many, behind a promise if it has to wait.
+   * It is a whole number of chunks unless the end has come; 0 means that it came before. `length` is a whole number of
+   * chunks.
    */
-  read(buffer: Buffer, offset: number, length: number): Promise<number>
+  read(buffer: Buffer, offset: number, length: number): number | Promise<number>
   /** Throws if what was read cannot be what the source is: it changed, or it shrank or grew. Called after the last read. */
   check(): Promise<void>
   close(): Promise<void>
@@ -108,13 +109,14 @@ class OpenFile implements OpenSource {
   readonly #label: string
   readonly #fd: number
   readonly #stats: Stats
-  readonly #blocking = new Blocking()
+  readonly #reader: FullReader
   #position = 0
 
   constructor(label: string, fd: number, stats: Stats, name: string) {
     this.#label = label
     this.#fd = fd
     this.#stats = stats
+    this.#reader = new FullReader(fd, label)
     this.header = {
       name,
       size: stats.size,
@@ -124,26 +126,20 @@ class OpenFile implements OpenSource {
     }
   }
 
-  async read(buffer: Buffer, offset: number, length: number): Promise<number> {
+  read(buffer: Buffer, offset: number, length: number): number | Promise<number> {
     const wanted = Math.min(length, this.#stats.size - this.#position)
-    let filled = 0
-    try {
-      while (filled < wanted) {
-        const count = await this.#readSome(buffer, offset + filled, wanted - filled)
-        if (count === 0) throw this.#changed('became shorter')
-        filled += count
-        this.#position += count
-      }
-    } catch (error) {
-      throw localTrouble('cannot read', this.#label, error)
-    }
-    return filled
+    const reading = this.#reader.read(buffer, offset, wanted, this.#position)
+    return typeof reading === 'number' ? this.#advance(wanted, reading) : this.#advanceLater(wanted, reading)
   }
 
-  #readSome(buffer: Buffer, offset: number, length: number): number | Promise<number> {
-    return this.#blocking.isQuick
-      ? this.#blocking.call(() => disk.readSync(this.#fd, buffer, offset, length, this.#position))
-      : disk.read(this.#fd, buffer, offset, length, this.#position)
+  async #advanceLater(wanted: number, reading: Promise<number>): Promise<number> {
+    return this.#advance(wanted, await reading)
+  }
+
+  #advance(wanted: number, count: number): number {
+    if (count < wanted) throw this.#changed('became shorter')
+    this.#position += count
+    return count
   }
 
   /** The size and the time of the last change must be those from before the first byte was read. */
@@ -157,11 +153,7 @@ class OpenFile implements OpenSource {
 
   /** A file of the kernel's has no size, and one on a network may have outgrown the size that was told. */
   async #hasMore(): Promise<boolean> {
-    try {
-      return (await this.#readSome(Buffer.alloc(1), 0, 1)) > 0
-    } catch (error) {
-      throw localTrouble('cannot read', this.#label, error)
-    }
+    return (await this.#reader.read(Buffer.alloc(1), 0, 1, this.#position)) > 0
   }
 
   #changed(what: string): TransferError {

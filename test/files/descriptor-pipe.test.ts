@@ -19,8 +19,8 @@ async function open(t: Test, signal = new AbortController().signal) {
   return { fd, input, opened }
 }
 
-function readOne(source: OpenSource, length = 4096): Promise<number> {
-  return source.read(Buffer.alloc(length), 0, length)
+async function readOne(source: OpenSource, length = 4096): Promise<number> {
+  return await source.read(Buffer.alloc(length), 0, length)
 }
 
 t.test('reads a pipe to its end, and then nothing, as often as it is asked', async (t) => {
@@ -44,12 +44,12 @@ t.test('gives a chunk as soon as it is whole, and holds back what is less', asyn
   const { input, opened } = await open(t)
   const content = bytesOf(3_000)
   const buffer = Buffer.alloc(4096)
-  const first = opened.read(buffer, 0, 4096)
+  const first = Promise.resolve(opened.read(buffer, 0, 4096))
   input.write(content.subarray(0, 1_023))
   t.equal(await stateOf(first), 'pending')
   input.write(content.subarray(1_023, 1_500))
   t.equal(await first, 1024)
-  const second = opened.read(buffer, 1024, 3072)
+  const second = Promise.resolve(opened.read(buffer, 1024, 3072))
   t.equal(await stateOf(second), 'pending', 'the other 476 are no chunk')
   input.end(content.subarray(1_500))
   let filled = 1024 + (await second)

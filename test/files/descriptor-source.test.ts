@@ -19,8 +19,8 @@ function opened(t: Test, bytes: Buffer = content): { fd: number; source: Descrip
   return { fd, source: new DescriptorSource(fd, 'dump.sql', 'standard input') }
 }
 
-function readOne(source: OpenSource, length: number): Promise<number> {
-  return source.read(Buffer.alloc(length), 0, length)
+async function readOne(source: OpenSource, length: number): Promise<number> {
+  return await source.read(Buffer.alloc(length), 0, length)
 }
 
 t.test('is announced without what nobody said of it, and can be read once', async (t) => {

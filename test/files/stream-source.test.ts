@@ -16,8 +16,8 @@ async function open(stream: Readable, signal = never): Promise<OpenSource> {
   return await new StreamSource(stream, 'name.txt', 'standard input').open(signal)
 }
 
-function readOne(opened: OpenSource, buffer = Buffer.alloc(4 * CHUNK)): Promise<number> {
-  return opened.read(buffer, 0, buffer.length)
+async function readOne(opened: OpenSource, buffer = Buffer.alloc(4 * CHUNK)): Promise<number> {
+  return await opened.read(buffer, 0, buffer.length)
 }
 
 t.test('announces a stream without what it cannot know', async (t) => {
