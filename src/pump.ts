@@ -40,15 +40,16 @@ export class Pump {
   readonly #channel: Channel
   readonly #prefix: number
   readonly #piece: number
-  /** Its memory is the system's until it is used. */
-  readonly #buffer: Buffer
+  readonly #longest: number
+  #buffer: Buffer
 
   /** @param framed whether each piece is a data frame, or just its bytes */
   constructor(channel: Channel, framed: boolean) {
     this.#channel = channel
     this.#prefix = framed ? FRAME_HEADER : 0
     this.#piece = this.#prefix + (framed ? FRAME_DATA : PLAIN_WRITE)
-    this.#buffer = Buffer.allocUnsafeSlow(framed ? FRAMES * this.#piece : this.#piece)
+    this.#longest = this.#piece * (framed ? FRAMES : 1)
+    this.#buffer = Buffer.allocUnsafeSlow(this.#piece)
   }
 
   /** Moves all of `source`, until its end or until `signal` is aborted. */
@@ -64,16 +65,16 @@ export class Pump {
 
   async #move(source: OpenSource, digest: Digest, signal: AbortSignal, onProgress: (bytes: number) => void) {
     const { size } = source.header
-    const [buffer, prefix, piece] = [this.#buffer, this.#prefix, this.#piece]
+    const [prefix, piece] = [this.#prefix, this.#piece]
     let bytes = 0
     let filled = 0
-    let isQuick = false
+    let room = piece
     let lastTurn = performance.now()
     const write = async () => {
       const start = performance.now()
-      await this.#channel.write(buffer.subarray(0, filled))
+      await this.#channel.write(this.#buffer.subarray(0, filled))
       const now = performance.now()
-      isQuick = now - start < QUICK
+      room = now - start < QUICK && running === 1 ? this.#longest : piece
       filled = 0
       onProgress(bytes)
       if (now - lastTurn < TURN) return
@@ -83,17 +84,17 @@ export class Pump {
     while (size === null || bytes < size) {
       signal.throwIfAborted()
       const start = filled + prefix
-      const reading = source.read(buffer, start, piece - prefix)
+      const reading = source.read(this.#buffer, start, piece - prefix)
       const isAtHand = typeof reading === 'number'
       const count = isAtHand ? reading : await reading
       if (count === 0) break
-      if (prefix > 0) writeFrameHeader(buffer, 'data', count, filled)
-      digest.update(buffer.subarray(start, start + count))
+      if (prefix > 0) writeFrameHeader(this.#buffer, 'data', count, filled)
+      digest.update(this.#buffer.subarray(start, start + count))
       filled = start + count
       bytes += count
-      const room = isQuick && running === 1 ? buffer.length : piece
       // What had to be waited for waits for nothing else.
-      if (!isAtHand || filled + piece > room) await write()
+      if (!isAtHand || filled + piece > Math.min(room, this.#buffer.length)) await write()
+      if (isAtHand && filled === 0 && this.#buffer.length < room) this.#buffer = Buffer.allocUnsafeSlow(room)
     }
     if (filled > 0) await write()
     return { bytes, blake3: digest.hex() }

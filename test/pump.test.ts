@@ -50,17 +50,17 @@ interface Reads {
 /** A source of `content`, of which each read gives at most `most` bytes. */
 function sourceOf(
   content: Buffer,
-  { size = content.length as number | null, most = Number.POSITIVE_INFINITY } = {},
+  { size = content.length as number | null, most = Number.POSITIVE_INFINITY, isAtHand = (): boolean => false } = {},
 ): Reads {
   const wanted: Reads['wanted'] = []
   let position = 0
   const source: OpenSource = {
     header: { name: 'file', size, type: 'text/plain', mtime: null, mode: null },
-    read: async (buffer, offset, length) => {
+    read: (buffer, offset, length) => {
       wanted.push({ buffer, offset, length })
       const count = content.copy(buffer, offset, position, position + Math.min(length, most))
       position += count
-      return count
+      return isAtHand() ? count : Promise.resolve(count)
     },
     check: async () => {},
     close: async () => {},
@@ -151,11 +151,11 @@ t.test('stops between two reads when it is told to', async (t) => {
 })
 
 /** A channel that takes everything at once, and how many frames each write brought. */
-function taking(t: Test, onWrite = () => {}): { channel: Channel; writes: number[] } {
+function taking(t: Test, onWrite = (_bytes: Buffer): unknown => undefined): { channel: Channel; writes: number[] } {
   const writes: number[] = []
   const write = (bytes: Buffer, _encoding: unknown, done: () => void) => {
     writes.push(Math.ceil(bytes.length / (FRAME + 5)))
-    onWrite()
+    onWrite(bytes)
     done()
   }
   const socket = new Duplex({ read() {}, write })
@@ -174,6 +174,26 @@ function atHand(size: number, isKnown = true): OpenSource {
   }
   return source
 }
+
+t.test('moves every byte once, whether it is at hand or has to be waited for', async (t) => {
+  const content = bytesOf(12 * FRAME + 17)
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.boolean(), { minLength: 1 }),
+      fc.integer({ min: FRAME - 1, max: FRAME }),
+      async (atHand, most) => {
+        let read = 0
+        const written: Buffer[] = []
+        const { channel } = taking(t, (bytes) => written.push(Buffer.from(bytes)))
+        const isAtHand = () => atHand[read++ % atHand.length] as boolean
+        await new Pump(channel, true).move(sourceOf(content, { most, isAtHand }).source, never, () => {})
+        const { frames } = readFrames(Buffer.concat([Buffer.alloc(8), ...written]))
+        return Buffer.concat(frames.map(({ bytes }) => bytes)).equals(content)
+      },
+    ),
+    { numRuns: 20 },
+  )
+})
 
 t.test('writes several frames at once while the connection is quick and nobody else sends', async (t) => {
   const clock = fakePerformanceNow(t)
