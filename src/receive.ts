@@ -152,7 +152,7 @@ async function dial(options: Observed, transfers: Transfers, tally: Omit<Summary
   const { host = 'localhost', port, wait = 0, timeout = 30_000, onEvent } = options
   const signal = options.signal ?? new AbortController().signal
   const { admitted, files, bytes, failure } = await dialled(
-    { host, port, wait, timeout, signal, onEvent, largeReads: true },
+    { host, port, wait, timeout, signal, onEvent, partner: 'sender' },
     (connection) => transfers.start(connection),
   )
   Object.assign(tally, { files, bytes })

@@ -141,7 +141,7 @@ type Tally = Pick<TransferResult, 'files' | 'bytes'>
 async function dial(options: SendOptions, sources: Source[], tally: Tally): Promise<void> {
   const { host = 'localhost', port, wait = 0, timeout = 30_000, onEvent = () => {} } = options
   const signal = options.signal ?? new AbortController().signal
-  const result = await dialled({ host, port, wait, timeout, signal, onEvent }, (connection) =>
+  const result = await dialled({ host, port, wait, timeout, signal, onEvent, partner: 'receiver' }, (connection) =>
     start(options, sources, connection),
   )
   Object.assign(tally, { files: result.files, bytes: result.bytes })

@@ -16,7 +16,8 @@ async function dialling(t: Test) {
   const { port } = await listenAsPeer(t, () => {})
   const [events, controller] = [new Events(), new AbortController()]
   const { signal } = controller
-  const options = { host: '127.0.0.1', port, wait: 0, timeout: 5_000, signal, onEvent: events.add }
+  const place = { host: '127.0.0.1', port, partner: 'receiver' as const }
+  const options = { ...place, wait: 0, timeout: 5_000, signal, onEvent: events.add }
   const keep = (socket: Socket) => t.teardown(() => socket.destroy())
   return { options, events, controller, keep }
 }

@@ -25,8 +25,8 @@ export class MessageSource implements Source {
   /** Reads all of it: a message that is too long, or no text, is known before the connection is made. */
   async inspect(): Promise<void> {
     this.#bytes = typeof this.#text === 'string' ? Buffer.from(this.#text) : await this.#collect(this.#text)
-    if (this.#bytes.length > MAX_MESSAGE) throw this.#unfit(`is longer than ${MAX_MESSAGE} bytes; send it as a file`)
-    if (!isUtf8(this.#bytes)) throw this.#unfit('is not UTF-8; send it as a file')
+    if (this.#bytes.length > MAX_MESSAGE) throw this.#unfit('too-large', `is longer than ${MAX_MESSAGE} bytes`)
+    if (!isUtf8(this.#bytes)) throw this.#unfit('policy', 'is not UTF-8')
   }
 
   async #collect(stream: Readable): Promise<Buffer> {
@@ -45,8 +45,9 @@ export class MessageSource implements Source {
     return Buffer.concat(pieces)
   }
 
-  #unfit(why: string): TransferError {
-    return new TransferError('local-file', `${this.label} ${why}`, { reason: 'too-large' })
+  /** `reason` is the receiver's, if it came to that. */
+  #unfit(reason: string, why: string): TransferError {
+    return new TransferError('local-file', `${this.label} ${why}; send it as a file`, { reason })
   }
 
   release(): void {}

@@ -1,9 +1,16 @@
 /** Addresses as people write them. */
 import type { Socket } from 'node:net'
+import { TransferError } from '../errors.js'
 
 /** `host:port`, with brackets around an IPv6 address (RFC 3986, 3.2.2). */
 export function formatAddress(host: string, port: number): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
+}
+
+/** Throws a `usage` error for what cannot be a port. 0 can: when listening it lets the system pick one. */
+export function checkPort(port: number): void {
+  if (Number.isInteger(port) && port >= 0 && port <= 65_535) return
+  throw new TransferError('usage', `port must be a whole number from 0 to 65535, not ${port}`)
 }
 
 /** The other end of `socket`. An IPv4 peer of a dual-stack socket is shown as IPv4 (RFC 4291, 2.5.5.2). */

@@ -2,7 +2,7 @@
 import { connect, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { interruption, TransferError } from '../errors.js'
-import { formatAddress } from './address.js'
+import { checkPort, formatAddress } from './address.js'
 import { connectWithLargeReads } from './feed.js'
 
 /**
@@ -23,13 +23,14 @@ export interface DialOptions {
   /** How long to keep trying, in milliseconds; 0 tries once. */
   wait: number
   signal: AbortSignal
-  /** Read in large pieces, for a side that receives. `feed` must be called on the socket. */
-  largeReads?: boolean
+  /** Whom it calls. What a sender says is read in large pieces: `feed` must be called on the socket. */
+  partner: 'sender' | 'receiver'
 }
 
-/** A connected socket. Throws a `connect` error once `wait` has passed, or the interruption when `signal` is aborted. */
+/** A connected socket. Throws a `connect` error once `wait` has passed, the interruption when `signal` is aborted, or a `usage` error for what is no port. */
 export async function dial(options: DialOptions): Promise<Socket> {
-  const { signal, wait } = options
+  const { port, signal, wait } = options
+  checkPort(port)
   const end = performance.now() + wait
   for (let pause = FIRST_PAUSE; ; pause = Math.min(2 * pause, LONGEST_PAUSE)) {
     if (signal.aborted) throw interruption(signal)
@@ -45,11 +46,12 @@ export async function dial(options: DialOptions): Promise<Socket> {
   }
 }
 
-function connectOnce({ host, port, timeout, signal, largeReads = false }: DialOptions): Promise<Socket> {
+function connectOnce({ host, port, timeout, signal, partner }: DialOptions): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const address = { host, port, allowHalfOpen: true, noDelay: true }
     const options = { ...address, autoSelectFamilyAttemptTimeout: ATTEMPT_TIMEOUT }
-    const socket = largeReads ? connectWithLargeReads((large) => connect({ ...options, ...large })) : connect(options)
+    const socket =
+      partner === 'sender' ? connectWithLargeReads((large) => connect({ ...options, ...large })) : connect(options)
     const timer = setTimeout(() => socket.destroy(timedOut(timeout)), timeout)
     const interrupt = () => socket.destroy(interruption(signal))
     signal.addEventListener('abort', interrupt)
@@ -70,7 +72,7 @@ function timedOut(timeout: number): NodeJS.ErrnoException {
 }
 
 const hints: Record<string, string> = {
-  ECONNREFUSED: 'nothing listens there (is tcp-recv running? --wait SECONDS waits for it)',
+  ECONNREFUSED: 'nothing listens there',
   ENOTFOUND: 'there is no host of that name',
   EAI_AGAIN: 'the name could not be resolved now',
   ETIMEDOUT: 'no answer (a firewall?)',
@@ -79,9 +81,13 @@ const hints: Record<string, string> = {
   ENETUNREACH: 'no route to that network',
 }
 
-function connectError({ host, port }: DialOptions, error: NodeJS.ErrnoException): TransferError {
+const partners = { sender: 'tcp-send --listen', receiver: 'tcp-recv' }
+
+function connectError({ host, port, partner }: DialOptions, error: NodeJS.ErrnoException): TransferError {
   // Several addresses that all failed come as an AggregateError, whose code is the first one's.
   const code = error.code ?? ''
-  const text = `cannot connect to ${formatAddress(host, port)}: ${hints[code] ?? error.message}${code && ` (${code})`}`
+  const advice = code === 'ECONNREFUSED' ? ` (is ${partners[partner]} running? --wait SECONDS waits for it)` : ''
+  const what = `${hints[code] ?? error.message}${advice}${code && ` (${code})`}`
+  const text = `cannot connect to ${formatAddress(host, port)}: ${what}`
   return new TransferError('connect', text, { cause: error })
 }

@@ -1,7 +1,7 @@
 /** Waiting for connections. */
 import { createServer, type Server, type Socket } from 'node:net'
 import { TransferError } from '../errors.js'
-import { formatAddress } from './address.js'
+import { checkPort, formatAddress } from './address.js'
 import { withLargeReads } from './feed.js'
 
 export interface ListenOptions {
@@ -12,9 +12,10 @@ export interface ListenOptions {
   onConnection(socket: Socket): void
 }
 
-/** A listening server; its address tells the port. Throws a `connect` error. */
-export function listen({ host, port, onConnection }: ListenOptions): Promise<Server> {
-  return new Promise((resolve, reject) => {
+/** A listening server; its address tells the port. Throws a `connect` error, or a `usage` error for what is no port. */
+export async function listen({ host, port, onConnection }: ListenOptions): Promise<Server> {
+  checkPort(port)
+  return await new Promise((resolve, reject) => {
     const server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, (socket) =>
       onConnection(withLargeReads(socket)),
     )

@@ -66,7 +66,12 @@ t.test('sends no text that is too long, and stops reading a stream that is', asy
   )
   for (const text of ['x'.repeat(MOST + 1), 'ü'.repeat(MOST / 2 + 1), endless]) {
     const message = 'the message is longer than 65536 bytes; send it as a file'
-    await t.rejects(new MessageSource(text).inspect(), { code: 'local-file', exitCode: 8, message })
+    await t.rejects(new MessageSource(text).inspect(), {
+      code: 'local-file',
+      reason: 'too-large',
+      exitCode: 8,
+      message,
+    })
   }
   t.ok(given < 200, `${given} pieces were read`)
   t.ok(endless.destroyed, 'its producer learns of it')
@@ -76,7 +81,7 @@ t.test('sends nothing that is no text', async (t) => {
   for (const bytes of [[0xff], [0xc0, 0xaf], [0xed, 0xa0, 0x80], [0x68, 0xc3]]) {
     const source = new MessageSource(Readable.from([Buffer.from(bytes)]))
     const message = 'the message is not UTF-8; send it as a file'
-    await t.rejects(source.inspect(), { code: 'local-file', exitCode: 8, message })
+    await t.rejects(source.inspect(), { code: 'local-file', reason: 'policy', exitCode: 8, message })
   }
 })
 

@@ -36,7 +36,7 @@ async function nowhere(): Promise<{ host: string; port: number }> {
 
 function dialling(port: number, options: Partial<DialOptions> = {}): Promise<Socket> {
   const { signal } = new AbortController()
-  return dial({ host: '127.0.0.1', port, timeout: 5_000, wait: 0, signal, ...options })
+  return dial({ host: '127.0.0.1', port, timeout: 5_000, wait: 0, signal, partner: 'receiver', ...options })
 }
 
 async function errorOf(t: Test, connecting: Promise<Socket>): Promise<TransferError> {
@@ -69,6 +69,22 @@ t.test('says that nothing listens there', async (t) => {
     `cannot connect to ${host}:${port}: nothing listens there (is tcp-recv running? --wait SECONDS waits for it) (ECONNREFUSED)`,
   )
   t.equal(seen.attempts, 1, 'without wait it tries once')
+})
+
+t.test('says whom it would have met', async (t) => {
+  const { host, port } = await nowhere()
+  const { message } = await errorOf(t, dialling(port, { host, partner: 'sender' }))
+  t.match(message, 'nothing listens there (is tcp-send --listen running? --wait SECONDS waits for it) (ECONNREFUSED)')
+})
+
+t.test('does not try what is no port', async (t) => {
+  const seen = onDial(t, () => {})
+  for (const port of [-1, 65_536, 1.5, Number.NaN]) {
+    const { code, message } = await errorOf(t, dialling(port, { wait: 30_000 }))
+    t.equal(code, 'usage')
+    t.equal(message, `port must be a whole number from 0 to 65535, not ${port}`)
+  }
+  t.equal(seen.attempts, 0)
 })
 
 t.test('says that a name cannot be resolved', async (t) => {

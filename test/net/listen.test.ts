@@ -33,6 +33,13 @@ async function keepsItsDirection(t: Test, socket: Socket): Promise<void> {
   t.ok(socket.writable)
 }
 
+t.test('does not try what is no port', async (t) => {
+  for (const port of [-1, 65_536, 1.5]) {
+    const message = `port must be a whole number from 0 to 65535, not ${port}`
+    await t.rejects(listen({ port, onConnection: () => {} }), { code: 'usage', exitCode: 2, message })
+  }
+})
+
 t.test('picks a free port and hands over the connections that come to it', async (t) => {
   const came = new Promise<Socket>((resolve) => {
     void listening(t, resolve).then(({ port }) => {
