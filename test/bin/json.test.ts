@@ -70,17 +70,17 @@ t.test('tells the progress of a stream, whose size is unknown', async (t) => {
 
 t.test('tells a refusal on both sides, by its code', async (t) => {
   const folder = t.testdir({ 'a.txt': 'hello', out: { 'a.txt': 'old' } })
-  const args = ['--json', '--if-exists', 'fail', '--out', 'out', '--wait', '1', '--once']
+  const args = ['--json', '--if-exists', 'fail', '--out', 'out', '--once']
   const receiver = await startReceiver(t, args, { cwd: folder, covered: true })
   const sender = await sendTo(t, receiver, ['--json', 'a.txt'], { cwd: folder, covered: true })
   t.equal(sender.code, 5)
   const sent = readEvents(t, sender.stdout)
   t.match(only(sent, 'failed'), { transfer: 1, name: 'a.txt', code: 'refused', reason: 'exists' })
   t.match(only(sent, 'done'), { files: 0, bytes: 0, exitCode: 5 })
-  const events = readEvents(t, (await receiver.done).stdout)
+  const events = readEvents(t, (await receiver.kill('SIGTERM')).stdout)
   t.match(only(events, 'refused'), { transfer: 1, name: 'a.txt', code: 'exists' })
-  t.match(only(events, 'failed'), { transfer: 0, code: 'timeout' })
-  t.match(only(events, 'done'), { files: 0, bytes: 0, exitCode: 9 })
+  t.match(only(events, 'failed'), { transfer: 0, code: 'terminated' })
+  t.match(only(events, 'done'), { files: 0, bytes: 0, exitCode: 143 })
 })
 
 t.test('tells a failure before any connection', async (t) => {
