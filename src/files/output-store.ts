@@ -12,11 +12,13 @@ export class OutputStore implements Store {
   readonly #output: Writable
   readonly #signal: AbortSignal
   #taken = false
+  #giveUp = (_reason: unknown) => {}
 
   /** @param signal when aborted, a write that waits for a slow reader gives up with the signal's reason */
   constructor(output: Writable, signal: AbortSignal) {
     this.#output = output
     this.#signal = signal
+    signal.addEventListener('abort', () => this.#giveUp(signal.reason))
     // The write that fails tells it; without a listener the event would end the process as well.
     output.on('error', () => {})
   }
@@ -39,10 +41,8 @@ export class OutputStore implements Store {
     const output = this.#output
     this.#signal.throwIfAborted()
     await new Promise<void>((resolve, reject) => {
-      const giveUp = () => reject(this.#signal.reason)
-      this.#signal.addEventListener('abort', giveUp, { once: true })
+      this.#giveUp = reject
       output.write(bytes, (error) => {
-        this.#signal.removeEventListener('abort', giveUp)
         if (error) reject(outputTrouble(error))
         else resolve()
       })
