@@ -78,6 +78,16 @@ t.test('stops waiting for a slow reader when the connection fails', async (t) =>
   t.equal(output.writableLength, 'never taken'.length, 'and nothing more was queued')
 })
 
+t.test('writes nothing once the connection has failed, also where nothing was written before', async (t) => {
+  const { output } = slowOutput()
+  const controller = new AbortController()
+  const entry = await new OutputStore(output, controller.signal).begin(header())
+  const reason = new TransferError('timeout', 'the sender fell silent')
+  controller.abort(reason)
+  t.equal(await Promise.resolve(entry.write(Buffer.from('late'))).catch((error) => error), reason)
+  t.equal(output.writableLength, 0)
+})
+
 t.test('listens once to the signal of its connection, however many pieces pass', async (t) => {
   const { signal } = new AbortController()
   const output = new PassThrough().resume()
