@@ -15,8 +15,14 @@ const FRAME_DATA = MAX_DATA / 2
 /** The frames of one write of a pump that is alone and whose connection takes them quickly (bench/README.md). */
 const FRAMES = 4
 
-/** A write that took less was quick, in milliseconds. After one that was not, progress is told after each frame. */
+/** A write that took less was quick, in milliseconds. */
 const QUICK = 50
+
+/**
+ * So many bytes in a row, taken quickly, make a quick connection. It is more than the kernel buffers for one (4 MiB on
+ * Linux, tcp(7)), which a slow one takes quickly, too: there progress is made and told frame by frame.
+ */
+const PROOF = 16 * 1024 * 1024
 
 /**
  * A connection that takes everything at once would never let the event loop turn: no Ctrl-C, no refusal of the other
@@ -33,7 +39,7 @@ export interface Moved {
   blake3: string
 }
 
-/** The pumps that run. A hundred together take 50 MB, with long writes it would be 200. */
+/** The pumps that run. A hundred together take 50 MB; with long writes it would be 200. */
 let running = 0
 
 export class Pump {
@@ -42,6 +48,9 @@ export class Pump {
   readonly #piece: number
   readonly #longest: number
   #buffer: Buffer
+  /** The bytes taken quickly in a row. */
+  #quick = 0
+  #lastTurn = performance.now()
 
   /** @param framed whether each piece is a data frame, or just its bytes */
   constructor(channel: Channel, framed: boolean) {
@@ -60,6 +69,8 @@ export class Pump {
       return await this.#move(source, digest, signal, onProgress)
     } finally {
       running--
+      // It may wait long for its next source.
+      this.#resize(this.#piece)
     }
   }
 
@@ -68,21 +79,14 @@ export class Pump {
     const [prefix, piece] = [this.#prefix, this.#piece]
     let bytes = 0
     let filled = 0
-    let room = piece
-    let lastTurn = performance.now()
     const write = async () => {
-      const start = performance.now()
-      await this.#channel.write(this.#buffer.subarray(0, filled))
-      const now = performance.now()
-      room = now - start < QUICK && running === 1 ? this.#longest : piece
+      await this.#write(filled)
       filled = 0
       onProgress(bytes)
-      if (now - lastTurn < TURN) return
-      lastTurn = now
-      await nextTurn()
     }
     while (size === null || bytes < size) {
       signal.throwIfAborted()
+      if (filled === 0) this.#resize(this.#quick >= PROOF && running === 1 ? this.#longest : piece)
       const start = filled + prefix
       const reading = source.read(this.#buffer, start, piece - prefix)
       const isAtHand = typeof reading === 'number'
@@ -93,10 +97,23 @@ export class Pump {
       filled = start + count
       bytes += count
       // What had to be waited for waits for nothing else.
-      if (!isAtHand || filled + piece > Math.min(room, this.#buffer.length)) await write()
-      if (isAtHand && filled === 0 && this.#buffer.length < room) this.#buffer = Buffer.allocUnsafeSlow(room)
+      if (!isAtHand || filled + piece > this.#buffer.length) await write()
     }
     if (filled > 0) await write()
     return { bytes, blake3: digest.hex() }
+  }
+
+  async #write(length: number): Promise<void> {
+    const start = performance.now()
+    await this.#channel.write(this.#buffer.subarray(0, length))
+    const now = performance.now()
+    this.#quick = now - start < QUICK ? this.#quick + length : 0
+    if (now - this.#lastTurn < TURN) return
+    this.#lastTurn = now
+    await nextTurn()
+  }
+
+  #resize(length: number): void {
+    if (this.#buffer.length !== length) this.#buffer = Buffer.allocUnsafeSlow(length)
   }
 }

@@ -150,13 +150,14 @@ t.test('stops between two reads when it is told to', async (t) => {
   t.equal(wanted.length, 1)
 })
 
-/** A channel that takes everything at once, and how many frames each write brought. */
-function taking(t: Test, onWrite = (_bytes: Buffer): unknown => undefined): { channel: Channel; writes: number[] } {
+/** A channel that takes everything at once, or when `onWrite` is done, and how many frames each write brought. */
+function taking(t: Test, onWrite?: (bytes: Buffer) => void | Promise<void>): { channel: Channel; writes: number[] } {
   const writes: number[] = []
   const write = (bytes: Buffer, _encoding: unknown, done: () => void) => {
     writes.push(Math.ceil(bytes.length / (FRAME + 5)))
-    onWrite(bytes)
-    done()
+    const working = onWrite?.(bytes)
+    if (working) void working.then(done)
+    else done()
   }
   const socket = new Duplex({ read() {}, write })
   t.teardown(() => void socket.destroy())
@@ -175,16 +176,21 @@ function atHand(size: number, isKnown = true): OpenSource {
   return source
 }
 
-t.test('moves every byte once, whether it is at hand or has to be waited for', async (t) => {
-  const content = bytesOf(12 * FRAME + 17)
+t.test('moves every byte once, at hand or waited for, and leaves what is being written alone', async (t) => {
+  const content = bytesOf(40 * FRAME + 17)
   await fc.assert(
     fc.asyncProperty(
       fc.array(fc.boolean(), { minLength: 1 }),
       fc.integer({ min: FRAME - 1, max: FRAME }),
-      async (atHand, most) => {
+      fc.boolean(),
+      async (atHand, most, isLate) => {
         let read = 0
         const written: Buffer[] = []
-        const { channel } = taking(t, (bytes) => written.push(Buffer.from(bytes)))
+        const { channel } = taking(t, async (bytes) => {
+          const before = Buffer.from(bytes)
+          if (isLate) await settle(1)
+          written.push(before.equals(bytes) ? before : Buffer.alloc(0))
+        })
         const isAtHand = () => atHand[read++ % atHand.length] as boolean
         await new Pump(channel, true).move(sourceOf(content, { most, isAtHand }).source, never, () => {})
         const { frames } = readFrames(Buffer.concat([Buffer.alloc(8), ...written]))
@@ -195,37 +201,73 @@ t.test('moves every byte once, whether it is at hand or has to be waited for', a
   )
 })
 
-t.test('writes several frames at once while the connection is quick and nobody else sends', async (t) => {
+t.test('writes several frames at once where many were taken quickly and nobody else sends', async (t) => {
   const clock = fakePerformanceNow(t)
+  const proof = Array.from({ length: 32 }, () => 1)
   for (const isKnown of [true, false]) {
     const { channel, writes } = taking(t)
-    const { bytes } = await new Pump(channel, true).move(atHand(9 * FRAME + 1, isKnown), never, () => {})
-    t.equal(bytes, 9 * FRAME + 1)
-    t.strictSame(writes, [1, 4, 4, 1])
+    const pump = new Pump(channel, true)
+    const { bytes } = await pump.move(atHand(41 * FRAME + 1, isKnown), never, () => {})
+    t.equal(bytes, 41 * FRAME + 1)
+    t.strictSame(writes.splice(0), [...proof, 4, 4, 2])
+    await pump.move(atHand(3 * FRAME), never, () => {})
+    t.strictSame(writes, [3], 'it has not forgotten that')
   }
-  const slow = taking(t, () => clock.pass(50))
-  await new Pump(slow.channel, true).move(atHand(3 * FRAME), never, () => {})
-  t.strictSame(slow.writes, [1, 1, 1], 'the progress of a slow connection is told after each frame')
-  const beside = taking(t)
+  const slow = taking(t, () => clock.pass(slow.writes.length === 33 ? 50 : 49))
+  await new Pump(slow.channel, true).move(atHand(66 * FRAME), never, () => {})
+  t.strictSame(slow.writes, [...proof, 4, ...proof.slice(2)], 'one slow write, and the proof begins anew')
+})
+
+t.test('writes frame by frame while others send: a hundred together would need too much memory', async (t) => {
+  const content = bytesOf(40 * FRAME)
+  const written: Buffer[] = []
+  const beside = taking(t, (bytes) => void written.push(Buffer.from(bytes)))
   const waits = sourceOf(Buffer.alloc(0), { size: null }).source
-  waits.read = () => new Promise(() => {})
-  void new Pump(taking(t).channel, true).move(waits, never, () => {})
-  await settle()
-  await new Pump(beside.channel, true).move(atHand(3 * FRAME), never, () => {})
-  t.strictSame(beside.writes, [1, 1, 1], 'a hundred together would need too much memory')
+  let end = (_count: number) => {}
+  waits.read = () => new Promise((resolve) => (end = resolve))
+  const other = new Pump(taking(t).channel, true)
+  let others: Promise<unknown> | null = null
+  const { source } = sourceOf(content, { isAtHand: () => true })
+  const { read } = source
+  let reads = 0
+  source.read = (...wanted) => {
+    if (++reads !== 36) return read(...wanted)
+    // Three frames are gathered, and a read has to wait, when another one begins.
+    others = other.move(waits, never, () => {})
+    return settle().then(() => read(...wanted))
+  }
+  await new Pump(beside.channel, true).move(source, never, () => {})
+  t.strictSame(beside.writes, [...Array.from({ length: 32 }, () => 1), 4, 1, 1, 1, 1])
+  const { frames } = readFrames(Buffer.concat([Buffer.alloc(8), ...written]))
+  t.ok(Buffer.concat(frames.map(({ bytes }) => bytes)).equals(content))
+  end(0)
+  await others
 })
 
 t.test('hears that it is to stop, though the connection takes everything at once', async (t) => {
-  const { channel } = taking(t)
+  const clock = fakePerformanceNow(t)
+  const { channel } = taking(t, () => clock.pass(1))
   const { source } = sourceOf(Buffer.alloc(0), { size: null })
-  const controller = new AbortController()
   const reason = new TransferError('interrupted', 'interrupted')
-  setImmediate(() => controller.abort(reason))
   for (const read of [() => 1024, async () => 1024]) {
     source.read = read
+    const controller = new AbortController()
+    setImmediate(() => controller.abort(reason))
     const moving = new Pump(channel, true).move(source, controller.signal, () => {})
     t.equal(await moving.catch((error) => error), reason)
   }
+})
+
+t.test('hears it between small files, too', async (t) => {
+  const clock = fakePerformanceNow(t)
+  const { channel } = taking(t, () => clock.pass(1))
+  const pump = new Pump(channel, true)
+  const controller = new AbortController()
+  setImmediate(() => controller.abort(new Error('enough')))
+  const moveAll = async () => {
+    for (;;) await pump.move(atHand(10), controller.signal, () => {})
+  }
+  await t.rejects(moveAll(), { message: 'enough' })
 })
 
 t.test('fails with the error of the source', async (t) => {
