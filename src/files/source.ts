@@ -129,11 +129,8 @@ class OpenFile implements OpenSource {
   read(buffer: Buffer, offset: number, length: number): number | Promise<number> {
     const wanted = Math.min(length, this.#stats.size - this.#position)
     const reading = this.#reader.read(buffer, offset, wanted, this.#position)
-    return typeof reading === 'number' ? this.#advance(wanted, reading) : this.#advanceLater(wanted, reading)
-  }
-
-  async #advanceLater(wanted: number, reading: Promise<number>): Promise<number> {
-    return this.#advance(wanted, await reading)
+    const advance = (count: number) => this.#advance(wanted, count)
+    return typeof reading === 'number' ? advance(reading) : reading.then(advance)
   }
 
   #advance(wanted: number, count: number): number {
