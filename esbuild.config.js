@@ -14,9 +14,13 @@ import mime from 'mime-types'
 const asciiHelp = {
   name: 'ascii-help',
   setup({ onResolve, onLoad }) {
-    onResolve({ filter: /^string-width$/ }, ({ path, importer }) =>
-      importer.includes('node_modules') ? { path, namespace: 'ascii' } : { path, external: true },
-    )
+    onResolve({ filter: /^string-width$/ }, ({ path, importer, namespace }) => {
+      if (namespace === 'ascii') return { path, external: true }
+      return { path: importer.includes('node_modules') ? path : 'whole', namespace: 'ascii' }
+    })
+    // An import would become a `require` whose result is taken for CommonJS, but this package is none.
+    const whole = "export default require('string-width').default"
+    onLoad({ filter: /^whole$/, namespace: 'ascii' }, () => ({ contents: whole }))
     onLoad({ filter: /.*/, namespace: 'ascii' }, () => ({ contents: 'export default (text) => text.length' }))
   },
 }
