@@ -1,10 +1,11 @@
-import { closeSync, openSync, readFileSync } from 'node:fs'
+import { closeSync, openSync, readFileSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { portOf, sendTo, shell, start, startReceiver } from '../fixtures/commands.js'
 import { bytesOf, filesIn, namesIn } from '../fixtures/folder.js'
 import { only, readEvents } from '../fixtures/json-events.js'
 import { unusedPlace } from '../fixtures/ports.js'
+import { withoutProgram } from '../fixtures/required.js'
 
 // Many processes are started here, and a busy machine takes its time for that.
 t.setTimeout(120_000)
@@ -117,6 +118,23 @@ t.test('sends no control sequences to a file, while it shows progress', async (t
     t.notMatch(text, '\u001b', name)
     t.equal(text.match(/^tcp-(recv: stored|send: sent) /gm)?.length, 4, 'each file has its line')
   }
+})
+
+t.test('lives through its bars in a terminal', { skip: withoutProgram('script') }, async (t) => {
+  const folder = t.testdir({ 'x.bin': '' })
+  // Long enough for bars to be drawn.
+  truncateSync(join(folder, 'x.bin'), 400_000_000)
+  const inTerminal = (command: string) => `script -qec "stty cols 80; ${command}" /dev/null`
+  const receiving = inTerminal('$RECV --once --host 127.0.0.1 --port 0 --out out')
+  const receiver = shell(t, receiving, {}, { cwd: folder })
+  const sending = inTerminal('$SEND x.bin 127.0.0.1 $PORT')
+  const sender = shell(t, sending, { PORT: await portOf(receiver) }, { cwd: folder })
+  const sent = await sender.done
+  t.equal(sent.code, 0, sent.stdout)
+  t.match(sent.stdout, /tcp-send: sent x\.bin /)
+  const received = await receiver.done
+  t.equal(received.code, 0, received.stdout)
+  t.match(received.stdout, /tcp-recv: stored out\/x\.bin /)
 })
 
 t.test('fails when the reader of the paths has gone', async (t) => {
