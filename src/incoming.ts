@@ -15,8 +15,8 @@ import { SenderDecoder } from './protocol/decoder.js'
 import { encode } from './protocol/encode.js'
 import { HEADER_DEADLINE } from './protocol/limits.js'
 import type { End, Header, SenderMessage } from './protocol/messages.js'
-import type { Transfer, TransferResult } from './serve.js'
 import { printable } from './text.js'
+import type { Transfer, TransferResult } from './transfer.js'
 
 /** What a receiver lets in. */
 export interface Policy {

@@ -13,4 +13,4 @@ export {
   type StreamToSend,
   send,
 } from './send.js'
-export type { Summary } from './serve.js'
+export type { Summary } from './summary.js'

@@ -14,8 +14,8 @@ import { HEADER_DEADLINE } from './protocol/limits.js'
 import type { Header, ReceiverMessage } from './protocol/messages.js'
 import { ProtocolError } from './protocol/messages.js'
 import { type Moved, Pump } from './pump.js'
-import type { Transfer, TransferResult } from './serve.js'
 import { printable } from './text.js'
+import type { Transfer, TransferResult } from './transfer.js'
 
 export interface OutgoingOptions {
   /** What to send, in this order. */

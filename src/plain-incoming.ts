@@ -13,7 +13,7 @@ import { guessExtension } from './files/signature.js'
 import type { Incoming as Entry, Store } from './files/store.js'
 import { keep } from './memory.js'
 import { Channel } from './net/channel.js'
-import type { Transfer, TransferResult } from './serve.js'
+import type { Transfer, TransferResult } from './transfer.js'
 
 /** The name of what nobody named; an extension is added where the content shows one. */
 const UNNAMED = 'received'

@@ -11,7 +11,7 @@ import { checkExpected, type Expectation } from './expect.js'
 import type { Source } from './files/source.js'
 import { Channel } from './net/channel.js'
 import { Pump } from './pump.js'
-import type { Transfer, TransferResult } from './serve.js'
+import type { Transfer, TransferResult } from './transfer.js'
 
 /**
  * How long the other side may take to close after our end, in milliseconds. Some never do (`nc` while its own input is

@@ -1,6 +1,7 @@
 /** Receiving, from a port to a summary: what `tcp-recv` does, for a program. */
 import { constants } from 'node:fs'
 import type { Writable } from 'node:stream'
+import { dialled } from './dialled.js'
 import { asTransferError, TransferError } from './errors.js'
 import { type OnEvent, report, type StoredEvent } from './events.js'
 import type { Expectation } from './expect.js'
@@ -14,7 +15,9 @@ import type { Store } from './files/store.js'
 import { localTrouble } from './files/trouble.js'
 import { Incoming } from './incoming.js'
 import { PlainIncoming } from './plain-incoming.js'
-import { type Connection, conclude, dialled, Service, type Summary, type Transfer } from './serve.js'
+import { Service } from './serve.js'
+import { conclude, type Summary } from './summary.js'
+import type { Connection, Transfer } from './transfer.js'
 
 export interface ReceiveOptions {
   /** The port to listen on, 0 for any free one, which the `listening` event tells; or, with `connect`, to connect to. */

@@ -1,5 +1,6 @@
 /** Sending, from paths and streams to a summary: what `tcp-send` does, for a program. */
 import type { Readable } from 'node:stream'
+import { dialled } from './dialled.js'
 import { asTransferError, TransferError } from './errors.js'
 import { type OnEvent, report } from './events.js'
 import type { Expectation } from './expect.js'
@@ -9,15 +10,9 @@ import { FileSource, type Source } from './files/source.js'
 import { StreamSource } from './files/stream-source.js'
 import { Outgoing } from './outgoing.js'
 import { PlainOutgoing } from './plain-outgoing.js'
-import {
-  type Connection,
-  conclude,
-  dialled,
-  Service,
-  type Summary,
-  type Transfer,
-  type TransferResult,
-} from './serve.js'
+import { Service } from './serve.js'
+import { conclude, type Summary } from './summary.js'
+import type { Connection, Transfer, TransferResult } from './transfer.js'
 
 /** A stream to send under a name, such as `process.stdin`. It is read once, in bounded memory, and destroyed at the end. */
 export interface StreamToSend {

@@ -4,39 +4,10 @@
  */
 import type { AddressInfo, Server, Socket } from 'node:net'
 import { asTransferError, interruption, refusal, TransferError } from './errors.js'
-import { type OnEvent, report } from './events.js'
+import type { OnEvent } from './events.js'
 import { peerAddress } from './net/address.js'
-import { type DialOptions, dial } from './net/dial.js'
 import { listen } from './net/listen.js'
-
-/** One connection at work. */
-export interface Transfer {
-  /** Works until the outcome is known. Never rejects, but for an `onEvent` that throws. */
-  run(): Promise<TransferResult>
-  /** After `run`: settles when nothing of it is left, where that takes longer. Never rejects. */
-  readonly closed?: Promise<void>
-  /** Ends it at once for `error`, telling the other side. */
-  fail(error: TransferError): void
-}
-
-export interface TransferResult {
-  /** True once the other side was taken for a partner: from then on a failure is a broken transfer, not a stray connection. */
-  admitted: boolean
-  files: number
-  bytes: number
-  /** The first thing that went wrong, on either side. */
-  failure: TransferError | null
-}
-
-/** What a connection is told about itself. */
-export interface Connection {
-  socket: Socket
-  /** Counts from 1. */
-  transfer: number
-  peer: string
-  /** Called when the other side turns out to be a partner. Throws a refusal if no more transfers are wanted. */
-  admit(): void
-}
+import type { Connection, Transfer } from './transfer.js'
 
 export interface ServeOptions {
   port: number
@@ -199,55 +170,4 @@ export class Service {
       this.#idle = setTimeout(() => this.#settle(failure), wait)
     }
   }
-}
-
-/** Dialling instead: one connection, one transfer. */
-export async function dialled(
-  options: DialOptions & { onEvent: OnEvent },
-  start: (connection: Pick<Connection, 'socket' | 'transfer' | 'peer'>) => Transfer,
-): Promise<TransferResult> {
-  const { signal, onEvent } = options
-  const socket = await dial(options)
-  const peer = peerAddress(socket)
-  try {
-    onEvent({ event: 'connected', transfer: 1, peer })
-  } catch (error) {
-    socket.destroy()
-    throw error
-  }
-  const transfer = start({ socket, transfer: 1, peer })
-  const interrupt = () => transfer.fail(interruption(signal))
-  signal.addEventListener('abort', interrupt)
-  if (signal.aborted) interrupt()
-  const result = await transfer.run()
-  await transfer.closed
-  signal.removeEventListener('abort', interrupt)
-  return result
-}
-
-export interface Summary {
-  files: number
-  bytes: number
-  seconds: number
-}
-
-/** Runs `work` to its summary: a failure that had no event yet gets one, and `done` is the last event in any case. */
-export async function conclude(
-  onEvent: OnEvent,
-  tally: { files: number; bytes: number },
-  work: () => Promise<void>,
-): Promise<Summary> {
-  const start = performance.now()
-  let failure: TransferError | null = null
-  try {
-    await work()
-  } catch (error) {
-    failure = asTransferError(error)
-    report(onEvent, { transfer: 0 }, failure)
-  }
-  const { files, bytes } = tally
-  const seconds = Math.round(performance.now() - start) / 1000
-  onEvent({ event: 'done', files, bytes, seconds, exitCode: failure?.exitCode ?? 0 })
-  if (failure) throw failure
-  return { files, bytes, seconds }
 }
