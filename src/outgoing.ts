@@ -53,6 +53,10 @@ export class Outgoing implements Transfer {
   #current: Pending | null = null
   #isOpened = false
   #isFinished = false
+  /** True once every source has its answer: nothing that comes after the last one, from whomever, changes the outcome. */
+  #isAnswered = false
+  /** Sources that turned out to be unreadable, and so became no entries. */
+  #unopened = 0
   #heard = false
   #onGreeting: (() => void) | undefined
   readonly #result: TransferResult
@@ -84,7 +88,7 @@ export class Outgoing implements Transfer {
       this.#channel.fail(asTransferError(error))
       await Promise.allSettled(directions)
       await this.#channel.closed
-      this.#ended(asTransferError(error))
+      if (!this.#isAnswered) this.#ended(asTransferError(error))
     }
     return this.#result
   }
@@ -120,6 +124,7 @@ export class Outgoing implements Transfer {
     try {
       opened = await source.open(stop.signal)
     } catch (error) {
+      this.#unopened++
       this.#failed(source.name, asTransferError(error))
       return
     }
@@ -166,10 +171,15 @@ export class Outgoing implements Transfer {
     const decoder = new ReceiverDecoder()
     await this.#channel.receive((bytes) => {
       this.#heard = true
-      for (const message of decoder.push(bytes)) this.#onAnswer(message)
+      for (const message of decoder.push(bytes)) {
+        if (this.#isAnswered) break
+        this.#onAnswer(message)
+        const isLast = this.#entries + this.#unopened === this.#options.sources.length
+        this.#isAnswered = isLast && this.#pending.size === 0
+      }
       if (this.#isFinished && this.#pending.size === 0) this.#channel.stopReceiving()
     })
-    if (!this.#isFinished || this.#pending.size > 0) {
+    if (!this.#isAnswered && (!this.#isFinished || this.#pending.size > 0)) {
       const text = 'the receiver closed the connection before it confirmed everything'
       throw new TransferError('incomplete', text, { reason: 'broken' })
     }
