@@ -1,5 +1,5 @@
 /** Dialling instead of listening: one connection, one transfer. */
-import { interruption } from './errors.js'
+import { interruption, type TransferError } from './errors.js'
 import type { OnEvent } from './events.js'
 import { peerAddress } from './net/address.js'
 import { type DialOptions, dial } from './net/dial.js'
@@ -10,8 +10,13 @@ export async function dialled(
   options: DialOptions & { onEvent: OnEvent },
   start: (connection: Pick<Connection, 'socket' | 'transfer' | 'peer'>) => Transfer,
 ): Promise<TransferResult> {
-  const { signal, onEvent } = options
-  const socket = await dial(options)
+  const { signal, onEvent, partner } = options
+  const seconds = options.wait / 1000
+  const onWaiting = ({ message }: TransferError) => {
+    const text = `${message}; trying again for up to ${seconds} seconds`
+    onEvent({ event: 'waiting', for: partner, seconds, message: text })
+  }
+  const socket = await dial({ ...options, onWaiting })
   const peer = peerAddress(socket)
   try {
     onEvent({ event: 'connected', transfer: 1, peer })

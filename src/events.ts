@@ -15,6 +15,16 @@ export interface ListeningEvent {
   port: number
 }
 
+/** Nothing is wrong for good: this side waits for another try. */
+export interface WaitingEvent {
+  event: 'waiting'
+  /** Whom it waits for: one that comes back after a transfer that failed, or one that does not listen yet. */
+  for: 'sender' | 'receiver'
+  /** How long it waits at most. */
+  seconds: number
+  message: string
+}
+
 export interface ConnectedEvent {
   event: 'connected'
   /** Counts this process's connections from 1, to tell several transfers apart. */
@@ -108,6 +118,7 @@ export interface DoneEvent {
 
 export type TransferEvent =
   | ListeningEvent
+  | WaitingEvent
   | ConnectedEvent
   | ProgressEvent
   | StoredEvent

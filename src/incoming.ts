@@ -40,7 +40,7 @@ export interface IncomingOptions {
   timeout: number
   /** Opens the place to store in; called at the first header. `signal` is aborted when the connection fails. */
   openStore(signal: AbortSignal): Promise<Store>
-  /** For a receiver that listens: called at the first header that is taken. Throws a refusal if no more are wanted. */
+  /** For a receiver that listens: called at the first header. Throws a refusal if no more are wanted. */
   admit?: (() => void) | undefined
 }
 
@@ -177,9 +177,10 @@ export class Incoming implements Transfer {
     // Not an answer for each: who sends a million headers shall not get, and log, a million refusals.
     if (index >= policy.maxFiles) throw refusal('files', `it takes at most ${policy.maxFiles} files in one transfer`)
     try {
-      this.#checkPolicy(header)
+      // Before anything is refused: a sender with a file that is not wanted is a sender.
       if (!this.#result.admitted) this.#options.admit?.()
       this.#result.admitted = true
+      this.#checkPolicy(header)
       const entry = header.message ? receiveMessage(header) : await this.#beginFile(header)
       const digest = await createDigest()
       const current: Current = { index, header, entry, digest, progress: null, start: performance.now(), bytes: 0 }

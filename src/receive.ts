@@ -41,6 +41,8 @@ export interface ReceiveOptions {
   textOnly?: boolean | undefined
   /** When listening: how many successful transfers to receive before resolving. Default: no end; with a stream always 1. */
   count?: number | undefined
+  /** Take one transfer, and end with its outcome at once: after a failure there is no waiting for another try. Default false. */
+  oneAttempt?: boolean | undefined
   /** Give up when no sender has come, or could be connected to, for so many milliseconds. Default: never; one try. */
   wait?: number | undefined
   /** Milliseconds without progress after which a transfer fails. Default 30,000. */
@@ -69,8 +71,8 @@ export interface ReceiveOptions {
 
 /**
  * Receives transfers until `count` of them have succeeded, or until `signal` is aborted. Rejects with a TransferError:
- * what kept it from listening, the interruption, the time that ran out, or the failure of a transfer that was not made
- * good within `timeout`.
+ * what kept it from listening, the interruption, the time that ran out, or, with `count`, the failure of a transfer that
+ * was not made good within `timeout`.
  */
 export async function receive(options: ReceiveOptions): Promise<Summary> {
   const { onEvent = () => {}, out } = options
@@ -134,13 +136,13 @@ async function inFolder(out: string, work: (root: Directory) => Promise<void>): 
 }
 
 async function serve(options: Observed, transfers: Transfers, tally: Omit<Summary, 'seconds'>): Promise<void> {
-  const { out, timeout = 30_000, count } = options
+  const { out, timeout = 30_000, count, oneAttempt = false } = options
   const isStream = typeof out !== 'string'
   const service = new Service(
-    { ...options, timeout, count: isStream ? 1 : count },
+    { ...options, timeout, count: isStream || oneAttempt ? 1 : count },
     {
       partner: 'sender',
-      isSpoiled: () => transfers.isOutputUsed,
+      isSpoiled: () => oneAttempt || transfers.isOutputUsed,
       start: (connection) => transfers.start(connection),
     },
   )

@@ -51,6 +51,8 @@ export interface SendOptions {
   listen?: boolean | undefined
   /** When listening: how many successful transfers to make; Infinity for no end. Default 1. A stream can be sent once. */
   count?: number | undefined
+  /** When listening: end with the outcome of the first receiver, without waiting for another try. Default false. */
+  oneAttempt?: boolean | undefined
   /**
    * Without the protocol, the bytes of a single source until the end of the stream: for peers such as `nc`. Nothing is
    * confirmed: success means that all was handed over and the connection was not reset. Default false.
@@ -144,8 +146,8 @@ async function dial(options: SendOptions, sources: Source[], tally: Tally): Prom
 }
 
 async function serve(options: SendOptions, sources: Source[], tally: Tally): Promise<void> {
-  const { timeout = 30_000, onEvent = () => {} } = options
-  const isOnce = sources.some((source) => source.isOnce)
+  const { timeout = 30_000, onEvent = () => {}, oneAttempt = false } = options
+  const isOnce = oneAttempt || sources.some((source) => source.isOnce)
   const count = isOnce ? 1 : (options.count ?? 1)
   const service = new Service(
     { ...options, timeout, count, onEvent },

@@ -16,7 +16,7 @@ export interface ServeOptions {
   count?: number | undefined
   /** Give up when no partner has come for so many milliseconds. Default: never. */
   wait?: number | undefined
-  /** How long a transfer that broke may take to come back, in milliseconds. */
+  /** With `count`: how long to wait for another try after a transfer that failed, in milliseconds. */
   timeout: number
   maxConnections?: number | undefined
   signal?: AbortSignal | undefined
@@ -27,7 +27,7 @@ export interface ServeOptions {
 export interface Role {
   /** Whom it waits for, in messages. */
   partner: 'sender' | 'receiver'
-  /** True once a transfer that failed cannot be made good by another: a stream has been read, or written to. */
+  /** True if a transfer that failed is not to be made good by another, or cannot be: a stream has been read, or written to. */
   isSpoiled(): boolean
   start(connection: Connection): Transfer
 }
@@ -42,8 +42,8 @@ export class Service {
   #connections = 0
   readonly #active = new Set<Transfer>()
   readonly #running = new Set<Promise<void>>()
-  /** The failure of the last transfer, while its partner may still come back. */
-  #broken: TransferError | null = null
+  /** How the last transfer failed, broken or refused, while its partner may still try again. */
+  #failure: TransferError | null = null
   #idle: NodeJS.Timeout | undefined
   #hadPartner = false
   #isOver = false
@@ -106,8 +106,8 @@ export class Service {
     let isReturn = false
     const admit = () => {
       this.#admit()
-      // After a break, whoever comes is taken for the one that broke; who was there before is not.
-      isReturn = this.#broken !== null
+      // After a failure, the next partner is taken for the one that failed; one that was there before is not.
+      isReturn = this.#failure !== null
       this.#options.onEvent({ event: 'connected', transfer: number, peer })
     }
     const transfer = this.#role.start({ socket, transfer: number, peer, admit })
@@ -139,33 +139,38 @@ export class Service {
     this.#admitted--
     if (failure === null) {
       this.#wanted--
-      if (isReturn) this.#broken = null
+      if (isReturn) this.#failure = null
       if (this.#wanted === 0) this.#settle(null)
     } else if (this.#role.isSpoiled()) {
       this.#settle(failure)
-    } else if (failure.code !== 'refused') {
-      this.#broken = failure
+    } else {
+      this.#failure = failure
     }
     this.#watchIdle()
   }
 
   /**
-   * Nothing is under way: how long may that last? A transfer that broke, and is still wanted, must come back within
-   * `timeout`; a partner that never came, or the next one that is wanted, must come within `wait`.
+   * Nothing is under way: how long may that last? Another try for a transfer that failed, and is still wanted, must come
+   * within `timeout`; a partner that never came, or the next one that is wanted, must come within `wait`.
    */
   #watchIdle(): void {
     if (this.#admitted > 0 || this.#isOver) return
     clearTimeout(this.#idle)
-    const { wait, timeout } = this.#options
+    const { wait, timeout, onEvent } = this.#options
     const { partner } = this.#role
     const isCounting = this.#wanted !== Number.POSITIVE_INFINITY
-    if (this.#broken && isCounting) {
-      const { code, message, reason } = this.#broken
-      const text = `${message}; no ${partner} came back within ${timeout / 1000} seconds`
-      const failure = new TransferError(code, text, { reason, cause: this.#broken })
+    if (this.#failure && isCounting) {
+      const seconds = timeout / 1000
+      const { code, message, reason } = this.#failure
+      // The words of a refusal are for the sender, to whom they say what "it" does.
+      const what = code === 'refused' && partner === 'sender' ? `the sender was refused: ${message}` : message
+      const text = `${what}; no ${partner} came back within ${seconds} seconds`
+      const failure = new TransferError(code, text, { reason, cause: this.#failure })
       this.#idle = setTimeout(() => this.#settle(failure), timeout)
+      const waiting = `waiting up to ${seconds} seconds for a ${partner} to try again`
+      onEvent({ event: 'waiting', for: partner, seconds, message: waiting })
     } else if (wait !== undefined && (isCounting || !this.#hadPartner)) {
-      const text = `no ${partner} came within ${wait / 1000} seconds`
+      const text = `no ${this.#hadPartner ? 'other ' : ''}${partner} came within ${wait / 1000} seconds`
       const failure = new TransferError('timeout', text, { tell: 'it has stopped waiting' })
       this.#idle = setTimeout(() => this.#settle(failure), wait)
     }

@@ -59,6 +59,22 @@ for (const when of ['while it runs', 'in the moment of the connection']) {
   })
 }
 
+for (const [partner, program] of [
+  ['receiver', 'tcp-recv'],
+  ['sender', 'tcp-send --listen'],
+] as const) {
+  t.test(`says once that it waits for a ${partner}, for how long and why`, async (t) => {
+    const { options, events } = await dialling(t)
+    const { host, port } = await unusedPlace()
+    const place = { host, port: Number(port), partner, wait: 120 }
+    const failed = dialled({ ...options, ...place }, () => t.fail('there is no connection') as never)
+    const why = `cannot connect to ${host}:${port}: nothing listens there (is ${program} running?) (ECONNREFUSED)`
+    await t.rejects(failed, { code: 'connect', message: why })
+    const message = `${why}; trying again for up to 0.12 seconds`
+    t.strictSame(events.all, [{ event: 'waiting', for: partner, seconds: 0.12, message }])
+  })
+}
+
 t.test('starts nothing where it cannot connect', async (t) => {
   const { options, events } = await dialling(t)
   const { host, port } = await unusedPlace()

@@ -1,6 +1,7 @@
 /** Listening for either command: who counts and who is waited for. The transfers are scripted. */
 import t from 'tap'
 import { refusal, TransferError } from '../dist/errors.js'
+import type { TransferEvent } from '../dist/events.js'
 import { broken, serving, TIMEOUT } from './fixtures/scripted-service.ts'
 import { settle, stateOf } from './fixtures/turns.ts'
 
@@ -38,12 +39,62 @@ t.test('does not count, and does not wait for, who was no partner', async (t) =>
   t.equal(await stateOf(ended), 'pending')
 })
 
-t.test('has no deadline after a refusal, which is an answer', async (t) => {
-  const { connect, ended, clock } = await serving(t, { count: 1 })
+t.test('waits after a refusal as after a break, and ends with it', async (t) => {
+  const { connect, ended, clock } = await serving(t, { count: 1, wait: 5_000 })
+  const failure = refusal('exists', 'it is there')
+  ;(await connect()).admit().end(failure)
+  await settle()
+  clock.advance(TIMEOUT - 1)
+  t.equal(await stateOf(ended), 'pending')
+  clock.advance(1)
+  const message = 'the sender was refused: it is there; no sender came back within 30 seconds'
+  await t.rejects(ended, { code: 'refused', exitCode: 5, reason: 'exists', message, cause: failure })
+})
+
+t.test('is content with one that comes after the one that was refused', async (t) => {
+  const { connect, ended } = await serving(t, { count: 1 })
+  ;(await connect()).admit().end(refusal('exists', 'it is there'))
+  ;(await connect()).admit().end()
+  await t.resolves(ended)
+})
+
+t.test('says each time that it waits for another try, for whom and how long', async (t) => {
+  const events: TransferEvent[] = []
+  const onEvent = (event: TransferEvent) => void events.push(event)
+  const { connect, clock } = await serving(t, { count: 1, onEvent })
+  const waiting = () => events.filter(({ event }) => event === 'waiting')
+  ;(await connect()).end(broken())
+  await settle()
+  t.strictSame(waiting(), [], 'what was no partner is not waited for')
+  const message = 'waiting up to 30 seconds for a sender to try again'
+  const said = { event: 'waiting', for: 'sender', seconds: 30, message }
+  ;(await connect()).admit().end(broken())
+  await settle()
+  t.strictSame(waiting(), [said])
+  clock.advance(TIMEOUT - 1)
   ;(await connect()).admit().end(refusal('exists', 'it is there'))
   await settle()
+  t.strictSame(waiting(), [said, said])
+})
+
+t.test('waits for nobody after a failure when it does not count', async (t) => {
+  const events: string[] = []
+  const { connect, ended, clock } = await serving(t, { wait: 5_000, onEvent: ({ event }) => void events.push(event) })
+  for (const failure of [broken(), refusal('exists', 'it is there')]) (await connect()).admit().end(failure)
+  await settle()
   t.equal(clock.timers, 0)
+  t.notOk(events.includes('waiting'))
   t.equal(await stateOf(ended), 'pending')
+})
+
+t.test('ends with what a listener of its waiting throws', async (t) => {
+  const onEvent = ({ event }: TransferEvent) => {
+    if (event === 'waiting') throw new RangeError('the listener of events threw')
+  }
+  const { connect, ended, clock } = await serving(t, { count: 1, onEvent })
+  ;(await connect()).admit().end(broken())
+  await t.rejects(ended, { code: 'internal', exitCode: 1 })
+  t.equal(clock.timers, 0)
 })
 
 t.test('ends with what broke a transfer when nobody comes back in time', async (t) => {
@@ -161,5 +212,5 @@ t.test('waits for each partner that it counts', async (t) => {
   clock.advance(4_999)
   t.equal(await stateOf(ended), 'pending')
   clock.advance(1)
-  await t.rejects(ended, { code: 'timeout' })
+  await t.rejects(ended, { code: 'timeout', message: 'no other sender came within 5 seconds' })
 })

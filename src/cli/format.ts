@@ -53,6 +53,8 @@ export function describeEvent(event: TransferEvent, does: 'send' | 'receive'): s
       const open = isLoopback(event.address) ? '' : `; there is no key, so whoever can reach this port can ${does}`
       return `listening on ${where}${open}`
     }
+    case 'waiting':
+      return printable(event.message, 400)
     case 'stored': {
       const { path, type, size, seconds, peer, blake3, verified } = event
       return `stored ${printable(path)} (${type}, ${amount(size, seconds)}) from ${peer}, blake3 ${blake3}${doubt(verified)}`

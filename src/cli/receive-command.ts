@@ -39,6 +39,7 @@ const options: OptionTable = {
   },
   once: { describe: 'Exit after one successful transfer' },
   count: { value: 'N', describe: 'Exit after so many successful transfers' },
+  'one-attempt': { describe: 'Like --once, but exit with the outcome of the first transfer, whatever it is' },
   wait: { value: 'SECONDS', describe: 'Give up when no sender has come, or could be reached, for so many seconds' },
   'if-exists': {
     value: 'WHAT',
@@ -145,13 +146,15 @@ function readCall(args: Arguments): Call {
 }
 
 /** Where the sender is met, and how often. */
-function readPlace(args: Arguments, out: string): Pick<Call, 'port' | 'host' | 'connect' | 'count'> {
+function readPlace(args: Arguments, out: string): Pick<Call, 'port' | 'host' | 'connect' | 'count' | 'oneAttempt'> {
   const port = args.text('port')
   const connect = args.text('connect')
   const count = readCount(args, 'count')
-  const once = args.flag('once')
+  const oneAttempt = args.flag('one-attempt')
+  const once = args.flag('once') || oneAttempt
   if (port === undefined) throw usage('--port is needed: tcp-recv --port 9000 --out dir')
-  if (once && count !== undefined) throw usage('--once and --count exclude each other')
+  if (once && count !== undefined)
+    throw usage(`--${oneAttempt ? 'one-attempt' : 'once'} and --count exclude each other`)
   if (out === '-' && count !== undefined) throw usage('--out - takes one file, so --count does not go with it')
   if (connect === '') throw usage('--connect is empty')
   if (connect !== undefined && count !== undefined)
@@ -163,6 +166,7 @@ function readPlace(args: Arguments, out: string): Pick<Call, 'port' | 'host' | '
     host: connect ?? args.text('host'),
     connect: connect !== undefined,
     count: once ? 1 : count,
+    oneAttempt,
   }
 }
 

@@ -29,6 +29,7 @@ const options: OptionTable = {
   port: { value: 'PORT', describe: 'With --listen: the port; 0 picks a free one' },
   host: { value: 'ADDRESS', fallback: 'all', describe: 'With --listen: the address to listen on' },
   count: { value: 'N', fallback: '1', describe: 'With --listen: exit after so many successful transfers; 0 never' },
+  'one-attempt': { describe: 'With --listen: exit with the outcome of the first transfer, whatever it is' },
   'max-connections': { value: 'N', fallback: '256', describe: 'With --listen: the most connections at once' },
   plain: { describe: 'Speak no protocol: the bytes of one file, then the end; nothing is confirmed' },
   ...expectOptions,
@@ -88,10 +89,12 @@ function readCall(args: Arguments): Call {
     throw usage('--expect-size and --expect-blake3 are for a single path')
   }
   const count = readCount(args, 'count', 0) ?? 1
+  const oneAttempt = args.flag('one-attempt')
+  if (oneAttempt && count !== 1) throw usage('--one-attempt and --count exclude each other')
   const usesInput = paths.includes('-') || args.text('text') === '-'
   if (usesInput && count !== 1) throw usage('standard input can be sent only once, so --count does not go with it')
   return {
-    ...{ usesInput, sources, listen, host, port, plain, expect },
+    ...{ usesInput, sources, listen, host, port, plain, expect, oneAttempt },
     count: count === 0 ? Number.POSITIVE_INFINITY : count,
     wait: readSeconds(args, 'wait'),
     timeout: readSeconds(args, 'timeout'),
@@ -110,6 +113,7 @@ function readDestination(args: Arguments): Destination {
   for (const name of ['port', 'host', 'count', 'max-connections']) {
     if (args.text(name) !== undefined) throw usage(`--${name} is for --listen; otherwise give: PATH... HOST PORT`)
   }
+  if (args.flag('one-attempt')) throw usage('--one-attempt is for --listen; otherwise there is one attempt anyway')
   const paths = args.positionals.slice(0, -2)
   const [host, port] = args.positionals.slice(-2)
   const isComplete = args.text('text') === undefined ? paths.length > 0 : args.positionals.length >= 2

@@ -23,23 +23,27 @@ export interface DialOptions {
   /** How long to keep trying, in milliseconds; 0 tries once. */
   wait: number
   signal: AbortSignal
+  /** Called with the first failure, if there will be other tries. */
+  onWaiting?: ((failure: TransferError) => void) | undefined
   /** Whom it calls. What a sender says is read in large pieces: `feed` must be called on the socket. */
   partner: 'sender' | 'receiver'
 }
 
 /** A connected socket. Throws a `connect` error once `wait` has passed, the interruption when `signal` is aborted, or a `usage` error for what is no port. */
 export async function dial(options: DialOptions): Promise<Socket> {
-  const { port, signal, wait } = options
+  const { port, signal, wait, onWaiting } = options
   checkPort(port)
   const end = performance.now() + wait
-  for (let pause = FIRST_PAUSE; ; pause = Math.min(2 * pause, LONGEST_PAUSE)) {
+  for (let pause = FIRST_PAUSE, isFirst = true; ; pause = Math.min(2 * pause, LONGEST_PAUSE), isFirst = false) {
     if (signal.aborted) throw interruption(signal)
     try {
       return await connectOnce(options)
     } catch (error) {
       if (signal.aborted) throw interruption(signal)
       const left = end - performance.now()
-      if (left <= 0) throw connectError(options, error as NodeJS.ErrnoException)
+      const failure = connectError(options, error as NodeJS.ErrnoException)
+      if (left <= 0) throw failure
+      if (isFirst) onWaiting?.(failure)
       // An interruption ends the pause; the next round throws it.
       await sleep(Math.min(pause, left), undefined, { signal }).catch(() => {})
     }
@@ -83,10 +87,11 @@ const hints: Record<string, string> = {
 
 const partners = { sender: 'tcp-send --listen', receiver: 'tcp-recv' }
 
-function connectError({ host, port, partner }: DialOptions, error: NodeJS.ErrnoException): TransferError {
+function connectError({ host, port, partner, wait }: DialOptions, error: NodeJS.ErrnoException): TransferError {
   // Several addresses that all failed come as an AggregateError, whose code is the first one's.
   const code = error.code ?? ''
-  const advice = code === 'ECONNREFUSED' ? ` (is ${partners[partner]} running? --wait SECONDS waits for it)` : ''
+  const orWait = wait === 0 ? ' --wait SECONDS waits for it' : ''
+  const advice = code === 'ECONNREFUSED' ? ` (is ${partners[partner]} running?${orWait})` : ''
   const what = `${hints[code] ?? error.message}${advice}${code && ` (${code})`}`
   const text = `cannot connect to ${formatAddress(host, port)}: ${what}`
   return new TransferError('connect', text, { cause: error })

@@ -4,7 +4,7 @@ import t from 'tap'
 import { portOf, sendTo, shell, start, startReceiver } from '../fixtures/commands.js'
 import { bytesOf, filesIn, namesIn } from '../fixtures/folder.js'
 import { only, readEvents } from '../fixtures/json-events.js'
-import { unusedPlace } from '../fixtures/ports.js'
+import { type Place, unusedPlace } from '../fixtures/ports.js'
 import { withoutProgram } from '../fixtures/required.js'
 
 // Many processes are started here, and a busy machine takes its time for that.
@@ -78,6 +78,30 @@ t.test('the sender may start before the receiver', async (t) => {
   t.equal((await sender.done).code, 0)
   t.equal((await receiver.done).code, 0)
   t.same(filesIn(join(folder, 'out')), { 'file.txt': 'hello' })
+})
+
+t.test('whoever dials and waits says so once, with what is missing there', async (t) => {
+  const folder = t.testdir({ 'file.txt': 'hello' })
+  const send = (place: Place) => ['--wait', '60', 'file.txt', place.host, place.port]
+  const receive = (place: Place) => ['--wait', '60', '--connect', place.host, '--port', place.port, '--out', 'out']
+  const listen = (place: Place) => ['--host', place.host, '--port', place.port]
+  for (const [dialler, dial, listener, options] of [
+    ['tcp-send', send, 'tcp-recv', ['--once', '--out', 'out']],
+    ['tcp-recv', receive, 'tcp-send', ['--listen', 'file.txt']],
+  ] as const) {
+    const place = await unusedPlace()
+    const waiting = start(t, dialler, dial(place), { cwd: folder, covered: true })
+    const [line] = await waiting.says('stderr', /^.*\n/)
+    const program = [listener, ...options.filter((option) => option === '--listen')].join(' ')
+    const why = `nothing listens there (is ${program} running?) (ECONNREFUSED)`
+    const to = `${place.host}:${place.port}`
+    t.equal(line, `${dialler}: cannot connect to ${to}: ${why}; trying again for up to 60 seconds\n`)
+    const other = start(t, listener, [...listen(place), ...options], { cwd: folder })
+    t.equal((await other.done).code, 0)
+    const { code, stderr } = await waiting.done
+    t.equal(code, 0)
+    t.equal(stderr.split('trying again').length, 2)
+  }
 })
 
 t.test("the README's script for either side first, on any port, works as it stands", async (t) => {

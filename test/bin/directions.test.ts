@@ -84,7 +84,7 @@ t.test('the receiver may start before the sender, and both give up in time', par
   t.equal((await sender.done).code, 0)
   t.equal((await receiver.done).code, 0)
   const late = await runCommand(t, 'tcp-recv', args.with(5, '0.1'), { cwd: folder })
-  t.match(late, { code: 3, stderr: /^tcp-recv: failed: cannot connect to / })
+  t.match(late, { code: 3, stderr: /^tcp-recv: failed: cannot connect to /m })
 })
 
 t.test('a receiver that refuses fails, and the sender waits for another', parallel, async (t) => {

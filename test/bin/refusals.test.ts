@@ -1,7 +1,15 @@
 import { mkdirSync, readFileSync, rmSync, statfsSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { type Receiver, type StartOptions, sendTo, start, startReceiver } from '../fixtures/commands.js'
+import {
+  portOf,
+  type Receiver,
+  runCommand,
+  type StartOptions,
+  sendTo,
+  start,
+  startReceiver,
+} from '../fixtures/commands.js'
 import { filesIn } from '../fixtures/folder.js'
 import { only, readEvents } from '../fixtures/json-events.js'
 
@@ -127,6 +135,50 @@ t.test('skips what is there: a refusal for the sender, and as it should be for t
   t.equal(code, 0)
   t.equal(stdout, '')
   t.equal(readFileSync(join(folder, 'out/old'), 'utf8'), 'old')
+})
+
+t.test('waits for another try, says how long, and exits with the refusal when there is none', async (t) => {
+  const folder = t.testdir(files)
+  const args = ['--once', '--wait', '60', '--timeout', '0.5', '--if-exists', 'fail', '--out', 'out']
+  const receiver = await startReceiver(t, args, { cwd: folder, covered: true })
+  t.equal((await sendTo(t, receiver, ['old'], { cwd: folder })).code, 5)
+  const { code, stdout, stderr } = await receiver.done
+  t.strictSame({ code, stdout }, { code: 5, stdout: '' })
+  const said = stderr
+    .replace(/ from 127\.0\.0\.1:\d+/, '')
+    .split('\n')
+    .slice(1)
+  t.strictSame(said, [
+    'tcp-recv: refused old: it has "old" already',
+    'tcp-recv: waiting up to 0.5 seconds for a sender to try again',
+    'tcp-recv: failed: the sender was refused: it has "old" already; no sender came back within 0.5 seconds',
+    '',
+  ])
+})
+
+t.test('with --one-attempt ends at once with what came of the first sender, on both sides', async (t) => {
+  const folder = t.testdir(files)
+  const options = { cwd: folder, covered: true }
+  const args = ['--one-attempt', '--timeout', '600', '--if-exists', 'fail', '--out', 'out']
+  const refusing = await startReceiver(t, args, options)
+  t.equal((await sendTo(t, refusing, ['old'], { cwd: folder })).code, 5)
+  const refused = await refusing.done
+  t.equal(refused.code, 5)
+  t.match(refused.stderr, /^tcp-recv: refused old from .*\n$/m)
+  t.notMatch(refused.stderr, 'waiting')
+  const taking = await startReceiver(t, args, options)
+  t.equal((await sendTo(t, taking, ['a.txt'], { cwd: folder })).code, 0)
+  t.match(await taking.done, { code: 0, stdout: 'out/a.txt\n' })
+
+  const listening = ['--listen', '--one-attempt', '--timeout', '600', '--host', '127.0.0.1', '--port', '0', 'old']
+  const sender = start(t, 'tcp-send', listening, options)
+  const connect = ['--connect', '127.0.0.1', '--port', await portOf(sender)]
+  const fetching = await runCommand(t, 'tcp-recv', [...connect, '--if-exists', 'fail', '--out', 'out'], { cwd: folder })
+  t.equal(fetching.code, 5)
+  t.match(await sender.done, {
+    code: 5,
+    stderr: /^tcp-send: failed: old: the receiver refused it: it has "old" already$/m,
+  })
 })
 
 t.test('refuses more files than it takes, and keeps those before', async (t) => {

@@ -59,6 +59,7 @@ const table: [event: TransferEvent, line: string | null][] = [
     { event: 'listening', address: '::', port: 9000 },
     'listening on [::]:9000; there is no key, so whoever can reach this port can send',
   ],
+  [{ event: 'waiting', for: 'sender', seconds: 30, message: 'waiting up to 30 seconds' }, 'waiting up to 30 seconds'],
   [{ event: 'connected', transfer: 1, peer: '127.0.0.1:5' }, null],
   [{ event: 'progress', transfer: 1, name: 'a', bytes: 1, size: 2 }, null],
   [

@@ -117,12 +117,33 @@ t.test('keeps trying until the listener is there', async (t) => {
   socket.destroy()
 })
 
+t.test('says once that it waits, and why, as soon as the first try has failed', async (t) => {
+  const { host, port } = await nowhere()
+  const told: string[] = []
+  const seen = onDial(t, (socket, attempt) => {
+    if (attempt === 3) socket.once('error', () => void listening(t, port, host))
+  })
+  const onWaiting = ({ message }: TransferError) => void told.push(`after ${seen.attempts}: ${message}`)
+  const socket = await dialling(port, { host, wait: 30_000, onWaiting })
+  socket.destroy()
+  const why = `cannot connect to ${host}:${port}: nothing listens there (is tcp-recv running?) (ECONNREFUSED)`
+  t.strictSame(told, [`after 1: ${why}`])
+})
+
+t.test('does not say that it waits when it does not', async (t) => {
+  const onWaiting = () => t.fail('it waits for nothing')
+  const [{ host, port }, there] = [await nowhere(), await listening(t)]
+  t.match(await errorOf(t, dialling(port, { host, onWaiting })), { code: 'connect' })
+  const socket = await dialling(there.port, { wait: 30_000, onWaiting })
+  socket.destroy()
+})
+
 t.test('gives up with the last error when the time to wait is over', async (t) => {
   const { host, port } = await nowhere()
   const seen = onDial(t, () => {})
   const { code, message } = await errorOf(t, dialling(port, { host, wait: 80 }))
   t.equal(code, 'connect')
-  t.match(message, 'ECONNREFUSED')
+  t.match(message, /nothing listens there \(is tcp-recv running\?\) \(ECONNREFUSED\)$/)
   t.ok(seen.attempts > 1)
 })
 

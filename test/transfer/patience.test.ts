@@ -4,7 +4,7 @@ import t, { type Test } from 'tap'
 import type { ReceiveOptions } from '../../dist/index.js'
 import { type FakeClock, fakeClock } from '../fixtures/clock.ts'
 import { watchDiskRest } from '../fixtures/disk-at-rest.ts'
-import { type Listening, startReceiver, trySend } from '../fixtures/ends.ts'
+import { type Listening, startReceiver, startSender, tryReceive, trySend } from '../fixtures/ends.ts'
 import { bytesOf, filesIn, namesIn } from '../fixtures/folder.ts'
 import { Peer } from '../fixtures/peer.ts'
 import { entryFrames, frame, senderOpening } from '../fixtures/peer-frames.ts'
@@ -71,13 +71,15 @@ t.test('is content when the sender of a broken transfer comes back', async (t) =
   await goesOn(t, receiver, clock)
 })
 
-t.test('waits anew when what came back is refused', async (t) => {
+t.test('waits anew when what came back is refused, and ends with the last failure', async (t) => {
   const { clock, receiver, sendFile, sendHalf } = await waiting(t, { count: 1 })
   await sendHalf()
+  await receiver.events.until('waiting')
   clock.advance(29_999)
   t.match((await sendFile('..')).error, { code: 'refused' })
+  await receiver.events.until('waiting', 2)
   await endsAfter(t, receiver, clock, 30_000)
-  t.match((await receiver.ended).error, { code: 'incomplete', exitCode: 6 })
+  t.match((await receiver.ended).error, { code: 'refused', exitCode: 5, reason: 'name' })
 })
 
 t.test('does not lose patience while another transfer is under way', async (t) => {
@@ -102,10 +104,61 @@ t.test('does not lose patience while another transfer is under way', async (t) =
   await endsAfter(t, receiver, clock, 60_000)
 })
 
-t.test('has no deadline after a transfer that was refused', async (t) => {
-  const { clock, receiver, sendFile } = await waiting(t, { count: 1 })
-  t.match((await sendFile('..')).error, { code: 'refused' })
-  await goesOn(t, receiver, clock)
+for (const [what, options, name] of [
+  ['a name', {}, '..'],
+  ['a type', { accept: ['image/*'] }, 'file.txt'],
+  ['a size', { maxSize: 3 }, 'file.txt'],
+  ['a file', { textOnly: true }, 'file.txt'],
+] as const) {
+  t.test(`waits for another try when it has refused ${what}, and fails when there is none in time`, async (t) => {
+    const { clock, receiver, sendFile } = await waiting(t, { count: 1, wait: 4_000, ...options })
+    t.match((await sendFile(name)).error, { code: 'refused', exitCode: 5 })
+    const message = 'waiting up to 30 seconds for a sender to try again'
+    t.match(await receiver.events.until('waiting'), { for: 'sender', seconds: 30, message })
+    await endsAfter(t, receiver, clock, 30_000)
+    const { error } = await receiver.ended
+    t.match(error, { code: 'refused', exitCode: 5 })
+    t.match(error?.message, /^the sender was refused: .*; no sender came back within 30 seconds$/)
+    t.match(receiver.events.of('done'), [{ files: 0, exitCode: 5 }])
+  })
+}
+
+t.test('takes what it skips for a success', async (t) => {
+  const { out, receiver, sendFile } = await waiting(t, { count: 2, ifExists: 'skip' })
+  t.match((await sendFile()).summary, { files: 1 })
+  t.match((await sendFile()).error, { code: 'refused', reason: 'skipped' })
+  t.match((await receiver.ended).summary, { files: 1 })
+  t.strictSame(receiver.events.of('waiting'), [])
+  t.strictSame(filesIn(out), { 'file.txt': 'text' })
+})
+
+t.test('takes one attempt for all there is, whatever comes of it', async (t) => {
+  const [broken, refused, good] = [
+    await waiting(t, { oneAttempt: true }),
+    await waiting(t, { oneAttempt: true }),
+    await waiting(t, { oneAttempt: true }),
+  ]
+  const scan = await Peer.dial(t, broken.receiver.port)
+  scan.finish('GET / HTTP/1.1\r\n\r\n')
+  await scan.ended
+  t.equal(await stateOf(broken.receiver.ended), 'pending', 'a stranger is no attempt')
+  await broken.sendHalf()
+  t.match((await broken.receiver.ended).error, { code: 'incomplete', exitCode: 6 })
+  t.match((await refused.sendFile('..')).error, { code: 'refused' })
+  t.match((await refused.receiver.ended).error, { code: 'refused', exitCode: 5 })
+  t.match((await good.sendFile()).summary, { files: 1 })
+  t.match((await good.receiver.ended).summary, { files: 1 })
+  for (const { receiver } of [broken, refused, good]) t.strictSame(receiver.events.of('waiting'), [])
+})
+
+t.test('serves one attempt when it listens as a sender, whatever comes of it', async (t) => {
+  const folder = t.testdir({ 'file.txt': 'text', out: {} })
+  const sender = await startSender(t, [join(folder, 'file.txt')], { oneAttempt: true, count: 3 })
+  const out = join(folder, 'out')
+  const received = await tryReceive(t, sender.port, { out, accept: ['image/*'] })
+  t.match(received.error, { code: 'refused', exitCode: 5 })
+  t.match((await sender.ended).error, { code: 'refused', exitCode: 5, reason: 'type' })
+  t.strictSame(sender.events.of('waiting'), [])
 })
 
 t.test('has no deadline for a broken transfer when it does not count', async (t) => {
@@ -119,6 +172,7 @@ t.test('gives up when no sender comes in time', async (t) => {
   await endsAfter(t, receiver, clock, 60_000)
   t.match((await receiver.ended).error, { code: 'timeout', exitCode: 9, message: 'no sender came within 60 seconds' })
   t.match(receiver.events.of('failed'), [{ code: 'timeout', transfer: 0 }])
+  t.strictSame(receiver.events.of('waiting'), [], 'that it listens says that it waits')
 })
 
 t.test('takes a scan for no sender, and tells who is still connected that it stops', async (t) => {
@@ -139,7 +193,8 @@ t.test('waits for each of the senders that it counts', async (t) => {
   clock.advance(59_999)
   t.match((await sendFile()).summary, { files: 1 })
   await endsAfter(t, receiver, clock, 60_000)
-  t.match((await receiver.ended).error, { code: 'timeout', exitCode: 9 })
+  const message = 'no other sender came within 60 seconds'
+  t.match((await receiver.ended).error, { code: 'timeout', exitCode: 9, message })
   t.strictSame(filesIn(out), { 'file.txt': 'text' }, 'the one that came stays')
 })
 
