@@ -18,6 +18,7 @@ export const commonOptions: OptionTable = {
   },
   quiet: { describe: 'Print only what went wrong' },
   json: { describe: 'Print one JSON object a line instead of text' },
+  'port-file': { value: 'FILE', describe: 'When listening: write the port into this file, and remove it at the end' },
   receipt: { value: 'FILE', describe: 'Write lines for "b3sum --check" into this file' },
   completion: { value: 'SHELL', choices: shells, describe: 'Print a completion script for bash, zsh or fish' },
 }

@@ -22,6 +22,7 @@ import {
   runCommand,
 } from './common.js'
 import { splitCommand } from './exec.js'
+import { portFile } from './port-file.js'
 import type { Context } from './run.js'
 import { parseChoice, parseInteger, parseSize, usage } from './values.js'
 
@@ -76,7 +77,7 @@ export const receiveCommandLine: CommandLine = {
     ['tcp-recv --port 9000 --out dir', 'Store what comes into dir until Ctrl-C'],
     ['path=$(tcp-recv --once --port 9000 --out dir)', 'Receive one transfer, print the path of each file'],
     ['tcp-recv --port 9000 --out - | tar -x', 'Pass one file on; fail unless its end is verified'],
-    ['tcp-recv --port 0 --json --once --out dir', 'Any free port, told by the first line of JSON'],
+    ['tcp-recv --port 0 --port-file port --out dir', 'Any free port, written into a file'],
     ['tcp-recv --connect host --port 9000 --out dir', 'Fetch from: tcp-send --listen --port 9000 file.txt'],
     ['tcp-recv --plain --port 9000 --name file.txt', 'Receive from: nc -N host 9000 <file.txt'],
   ],
@@ -88,6 +89,7 @@ export async function receiveCommand(argv: string[]): Promise<number> {
 }
 
 async function receiveWith(args: Arguments, context: Context): Promise<void> {
+  const writePort = portFile(args.text('port-file'))
   const call = readCall(args)
   const output = call.out === '-' ? standardOutput() : null
   // Standard output carries the file, so what else would go there goes to stderr.
@@ -99,7 +101,10 @@ async function receiveWith(args: Arguments, context: Context): Promise<void> {
       ...call,
       out: output ?? call.out,
       signal: context.signal,
-      onEvent: reporter.onEvent,
+      onEvent: (event) => {
+        writePort(event)
+        reporter.onEvent(event)
+      },
       afterStored: exec === undefined ? undefined : (await import('./exec.js')).runAfter(exec, context.signal),
     })
   } finally {
@@ -161,6 +166,8 @@ function readPlace(args: Arguments, out: string): Pick<Call, 'port' | 'host' | '
     throw usage('--connect makes one transfer, so --count does not go with it')
   if (connect !== undefined && args.text('host') !== undefined)
     throw usage('--host is for listening, --connect names the sender')
+  if (connect !== undefined && args.text('port-file') !== undefined)
+    throw usage('--port-file is for listening, so it does not go with --connect')
   return {
     port: parseInteger('--port', port, connect === undefined ? 0 : 1, 65535),
     host: connect ?? args.text('host'),

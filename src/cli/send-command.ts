@@ -1,5 +1,6 @@
 /** `tcp-send`: its options, and the call of the library that they stand for. */
 import { isatty } from 'node:tty'
+import type { OnEvent } from '../events.js'
 import { type SendOptions, send } from '../send.js'
 import type { Arguments, CommandLine, OptionTable } from './arguments.js'
 import {
@@ -12,6 +13,7 @@ import {
   reporterFor,
   runCommand,
 } from './common.js'
+import { portFile } from './port-file.js'
 import type { Context } from './run.js'
 import { parseInteger, usage } from './values.js'
 
@@ -63,11 +65,16 @@ export async function sendCommand(argv: string[]): Promise<number> {
 }
 
 async function sendWith(args: Arguments, context: Context): Promise<void> {
+  const writePort = portFile(args.text('port-file'))
   const { usesInput, ...call } = readCall(args)
   const reporter = await reporterFor('tcp-send', args, context, process.stdout, () => null)
   if (usesInput && isatty(0)) reporter.note('reading standard input from the terminal; Ctrl-D ends it')
   try {
-    await send({ ...call, signal: context.signal, onEvent: reporter.onEvent })
+    const onEvent: OnEvent = (event) => {
+      writePort(event)
+      reporter.onEvent(event)
+    }
+    await send({ ...call, signal: context.signal, onEvent })
   } finally {
     reporter.close()
   }
@@ -110,7 +117,7 @@ interface Destination {
 
 /** `PATH... HOST PORT`, or `HOST PORT` for a message. */
 function readDestination(args: Arguments): Destination {
-  for (const name of ['port', 'host', 'count', 'max-connections']) {
+  for (const name of ['port', 'host', 'count', 'max-connections', 'port-file']) {
     if (args.text(name) !== undefined) throw usage(`--${name} is for --listen; otherwise give: PATH... HOST PORT`)
   }
   if (args.flag('one-attempt')) throw usage('--one-attempt is for --listen; otherwise there is one attempt anyway')
