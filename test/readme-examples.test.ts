@@ -1,0 +1,34 @@
+/**
+ * Every example of the README does what the text around it says, in the shell that the text names. What is shown as code
+ * there is found by a pattern, or has a reason below why it is not run; a test fails for a line that has neither.
+ */
+import t from 'tap'
+import { findExamples } from './fixtures/readme-examples.ts'
+import { scripts } from './fixtures/readme-scripts.ts'
+import { transfers } from './fixtures/readme-transfers.ts'
+
+// Many processes are started here, and a busy machine takes its time for that.
+t.setTimeout(180_000)
+t.jobs = 2
+
+const notRun: { pattern: RegExp; why: string }[] = [
+  {
+    pattern: /^npm ci && npm (start|test) .*\n^npm ci && npm (start|test) .*$/,
+    why: 'they install, and run these tests',
+  },
+]
+const examples = [...transfers, ...scripts]
+
+const { found, left } = findExamples([...notRun, ...examples].map(({ pattern }) => pattern))
+
+t.test('every line of code in the README is run, or has a reason why not', async (t) => {
+  t.strictSame(left, [])
+  for (const { why } of notRun) t.comment(`not run: ${why}`)
+})
+
+for (const [index, { title, skip, run }] of examples.entries()) {
+  t.test(title, { buffered: true, ...(skip ? { skip } : {}) }, async (t) => {
+    const text = found[notRun.length + index] as string
+    await run(t, text.split('\n'), text)
+  })
+}
