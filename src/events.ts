@@ -41,6 +41,11 @@ export interface ProgressEvent {
   bytes: number
   /** All the bytes there will be; null if unknown. */
   size: number | null
+  /**
+   * For a sender: the bytes that the receiver has said it has. `bytes` runs ahead of it by what both systems hold on the
+   * way. Absent until the receiver says so, and with one that never does.
+   */
+  received?: number
 }
 
 export interface StoredEvent {

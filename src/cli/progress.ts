@@ -10,7 +10,7 @@ export interface Progress {
   stop(): void
 }
 
-/** How one file comes along. */
+/** How one file comes along. For a sender this is what the receiver has, where the receiver says so. */
 export interface Pace {
   name: string
   bytes: number
@@ -21,9 +21,16 @@ export interface Pace {
   left: number | null
 }
 
+/** When a file began, how much of it there is, and since when: a receiver tells only now and then what it has. */
+interface Course {
+  start: number
+  bytes: number
+  at: number
+}
+
 /** Follows the pace of each file by its events. */
 export class Paces {
-  readonly #starts = new Map<string, number>()
+  readonly #courses = new Map<string, Course>()
 
   static key(event: { transfer: number; name?: string }): string {
     return `${event.transfer} ${event.name}`
@@ -32,18 +39,22 @@ export class Paces {
   /** The pace at this event; null for a file's first event, which can tell none. */
   follow(event: ProgressEvent): Pace | null {
     const key = Paces.key(event)
-    const start = this.#starts.get(key)
-    if (start === undefined || event.bytes === 0) {
-      this.#starts.set(key, performance.now())
+    const now = performance.now()
+    const course = this.#courses.get(key)
+    if (course === undefined || event.bytes === 0) {
+      this.#courses.set(key, { start: now, bytes: 0, at: now })
       return null
     }
-    const { name, bytes, size } = event
-    const rate = bytes / ((performance.now() - start) / 1000)
-    return { name: printable(name), bytes, size, rate, left: size === null ? null : (size - bytes) / rate }
+    const { name, size } = event
+    const bytes = event.received ?? event.bytes
+    if (bytes !== course.bytes) Object.assign(course, { bytes, at: now })
+    const rate = bytes === 0 ? 0 : bytes / ((course.at - course.start) / 1000)
+    const left = size === null || rate === 0 ? null : Math.max(0, (size - bytes) / rate - (now - course.at) / 1000)
+    return { name: printable(name), bytes, size, rate, left }
   }
 
   forget(event: { transfer: number; name?: string }): void {
-    this.#starts.delete(Paces.key(event))
+    this.#courses.delete(Paces.key(event))
   }
 }
 
@@ -88,8 +99,9 @@ export class LineProgress implements Progress {
 /** `file.iso: 45 %, 1.20 GB of 2.66 GB, 98.3 MB/s, 0:14 left`; for an unknown size just what is known. */
 function paceLine({ name, bytes, size, rate, left }: Pace): string {
   const speed = `${formatBytes(rate)}/s`
-  if (size === null || left === null) return `${name}: ${formatBytes(bytes)} of unknown size, ${speed}`
-  return `${name}: ${percent(bytes, size)}, ${formatBytes(bytes)} of ${formatBytes(size)}, ${speed}, ${formatDuration(left)} left`
+  if (size === null) return `${name}: ${formatBytes(bytes)} of unknown size, ${speed}`
+  const ahead = left === null ? '' : `, ${formatDuration(left)} left`
+  return `${name}: ${percent(bytes, size)}, ${formatBytes(bytes)} of ${formatBytes(size)}, ${speed}${ahead}`
 }
 
 export function percent(bytes: number, size: number): string {

@@ -37,6 +37,32 @@ t.test('tells of a stream of unknown size what is known', async (t) => {
   t.same(lines, ['db.sql: 5.00 kB of unknown size, 250 B/s'])
 })
 
+t.test('counts what the receiver has said it has, not what is on the way to it', async (t) => {
+  const clock = fakePerformanceNow(t)
+  const lines: string[] = []
+  const shown = new LineProgress((text) => lines.push(text), 0)
+  const received = (bytes: number): TransferEvent => ({
+    event: 'progress',
+    transfer: 1,
+    name: 'a.iso',
+    bytes: 4_000_000,
+    size: 6_000_000,
+    received: bytes,
+  })
+  shown.update(progress('a.iso', 0, 6_000_000))
+  clock.pass(1000)
+  shown.update(received(0))
+  clock.pass(1000)
+  shown.update(received(600_000))
+  clock.pass(4000)
+  shown.update(received(600_000))
+  t.same(lines, [
+    'a.iso: 0 %, 0 B of 6.00 MB, 0 B/s',
+    'a.iso: 10 %, 600 kB of 6.00 MB, 300 kB/s, 0:18 left',
+    'a.iso: 10 %, 600 kB of 6.00 MB, 300 kB/s, 0:14 left',
+  ])
+})
+
 t.test('prints at most a line every ten seconds about each file', async (t) => {
   const clock = fakePerformanceNow(t)
   const lines: string[] = []
