@@ -5,7 +5,7 @@
 import type { Duplex } from 'node:stream'
 import { asTransferError, refusal, TransferError } from './errors.js'
 import { type OnEvent, ProgressReport, report, reportRefusal, secondsSince } from './events.js'
-import { createDigest, type Digest } from './files/digest.js'
+import { type Algorithm, EntryDigest } from './files/digest.js'
 import { typeMatches } from './files/media-type.js'
 import { receiveMessage } from './files/message.js'
 import type { Incoming as Entry, Store } from './files/store.js'
@@ -17,6 +17,7 @@ import { HEADER_DEADLINE } from './protocol/limits.js'
 import type { End, Header, SenderMessage } from './protocol/messages.js'
 import { printable } from './text.js'
 import type { Transfer, TransferResult } from './transfer.js'
+import { unverifiable, verifyEnd } from './verification.js'
 
 /** What a receiver lets in. */
 export interface Policy {
@@ -28,6 +29,8 @@ export interface Policy {
   maxFiles: number
   /** What it takes: with an output stream a message would have no place. */
   take: 'files' | 'messages' | 'both'
+  /** Whether it takes an entry whose sender sends no digest. */
+  allowUnverified: boolean
 }
 
 export interface IncomingOptions {
@@ -48,8 +51,10 @@ export interface IncomingOptions {
 interface Current {
   index: number
   header: Header
+  /** The payload of the header frame, which the sender's digest of the header covers. */
+  headerPayload: Buffer
   entry: Entry
-  digest: Digest
+  digest: EntryDigest
   /** Null until its first report, which the user's listener may fail. */
   progress: ProgressReport | null
   start: number
@@ -65,6 +70,8 @@ export class Incoming implements Transfer {
   /** Null between entries, and inside one that was refused: what still comes of it is dropped. */
   #current: Current | null = null
   #entries = 0
+  /** The digest that the sender computes. */
+  #algorithm: Algorithm = 'blake3'
   #heard = false
   /** What ended it from outside. */
   #stopped: TransferError | null = null
@@ -74,7 +81,11 @@ export class Incoming implements Transfer {
 
   constructor(socket: Duplex, options: IncomingOptions) {
     this.#options = options
-    this.#channel = new Channel(socket, { timeout: options.timeout, farewell: (error) => this.#farewell(error) })
+    this.#channel = new Channel(socket, {
+      timeout: options.timeout,
+      farewell: (error) => this.#farewell(error),
+      heartbeat: () => this.#heartbeat(),
+    })
   }
 
   /** Ends the connection at once for `error`, telling the sender. */
@@ -120,6 +131,11 @@ export class Incoming implements Transfer {
     return this.#greeted ? refused : Buffer.concat([encode.receiverOpening(), refused])
   }
 
+  /** Tells a sender how much has come of what it sends: the kernels between hold megabytes that it cannot see. */
+  #heartbeat(): Buffer {
+    return encode.heartbeat(this.#current ? { entry: this.#current.index, bytes: this.#current.bytes } : {})
+  }
+
   async #receive(deadline: NodeJS.Timeout): Promise<void> {
     await this.#channel.receive((bytes) => {
       this.#heard = true
@@ -153,7 +169,7 @@ export class Incoming implements Transfer {
       case 'data':
         return this.#onData(message.bytes)
       case 'greeting':
-        return this.#onGreeting()
+        return this.#onGreeting(message)
       case 'header':
         return this.#onHeader(message)
       case 'end':
@@ -166,13 +182,15 @@ export class Incoming implements Transfer {
     }
   }
 
-  async #onGreeting(): Promise<void> {
+  async #onGreeting({ digest }: SenderMessage & { kind: 'greeting' }): Promise<void> {
     this.#greeted = true
+    if (digest === 'sha256') this.#algorithm = digest
     await this.#channel.write(encode.receiverOpening())
   }
 
   async #onHeader({ kind: _, ...header }: SenderMessage & { kind: 'header' }): Promise<void> {
     const index = this.#entries++
+    const { headerPayload } = this.#decoder
     const { transfer, onEvent, policy } = this.#options
     // Not an answer for each: who sends a million headers shall not get, and log, a million refusals.
     if (index >= policy.maxFiles) throw refusal('files', `it takes at most ${policy.maxFiles} files in one transfer`)
@@ -182,8 +200,9 @@ export class Incoming implements Transfer {
       this.#result.admitted = true
       this.#checkPolicy(header)
       const entry = header.message ? receiveMessage(header) : await this.#beginFile(header)
-      const digest = await createDigest()
-      const current: Current = { index, header, entry, digest, progress: null, start: performance.now(), bytes: 0 }
+      const digest = await EntryDigest.create(this.#algorithm)
+      const start = performance.now()
+      const current: Current = { index, header, headerPayload, entry, digest, progress: null, start, bytes: 0 }
       this.#current = current
       current.progress = new ProgressReport(onEvent, { transfer, name: header.name, size: header.size })
     } catch (error) {
@@ -236,34 +255,24 @@ export class Incoming implements Transfer {
     if (!current) return
     const { index, header, entry, digest, start, bytes } = current
     try {
-      const blake3 = digest.hex()
-      this.#verify(end, current, blake3)
+      const { blake3, sha256 } = digest.hex()
+      const verified = await verifyEnd(end, { ...current, blake3, sha256 })
+      if (!verified && !this.#options.policy.allowUnverified) throw unverifiable('the sender sent')
       const { name, path, text } = await entry.commit()
       this.#current = null
       const { onEvent, transfer, peer } = this.#options
       if (text === undefined) {
         this.#result.files++
         this.#result.bytes += bytes
-        const facts = { name: header.name, path, size: bytes, blake3, type: header.type, verified: end.blake3 !== null }
+        const facts = { name: header.name, path, size: bytes, blake3, type: header.type, verified }
         onEvent({ event: 'stored', transfer, peer, ...facts, seconds: secondsSince(start) })
       } else {
         onEvent({ event: 'message', transfer, peer, text })
       }
-      await this.#channel.write(encode.stored({ entry: index, name, bytes, blake3 }))
+      const stored = { entry: index, name, bytes, blake3, ...(sha256 === null ? {} : { sha256 }) }
+      await this.#channel.write(encode.stored(stored))
     } catch (error) {
       await this.#giveUp(current, error)
-    }
-  }
-
-  #verify(end: End, { header, bytes }: Current, blake3: string): void {
-    const expected = header.size ?? end.bytes
-    if (bytes !== expected || bytes !== end.bytes) {
-      const text = `${bytes} bytes came, ${expected} were announced and ${end.bytes} sent by the sender's count`
-      throw new TransferError('incomplete', text, { reason: 'size', tell: text })
-    }
-    if (end.blake3 !== null && blake3 !== end.blake3) {
-      const text = `the digest does not match: ${blake3} came, ${end.blake3} was sent`
-      throw new TransferError('digest-mismatch', text, { reason: 'digest', tell: text })
     }
   }
 

@@ -6,16 +6,19 @@ import type { Duplex } from 'node:stream'
 import { asTransferError, TransferError } from './errors.js'
 import { type OnEvent, ProgressReport, report, secondsSince } from './events.js'
 import { checkExpected, type Expectation } from './expect.js'
+import { type Algorithm, digestOf } from './files/digest.js'
 import type { OpenSource, Source } from './files/source.js'
 import { Channel } from './net/channel.js'
 import { ReceiverDecoder } from './protocol/decoder.js'
 import { encode } from './protocol/encode.js'
-import { HEADER_DEADLINE } from './protocol/limits.js'
+import { FRAME_HEADER, HEADER_DEADLINE } from './protocol/limits.js'
 import type { Header, ReceiverMessage } from './protocol/messages.js'
 import { ProtocolError } from './protocol/messages.js'
 import { type Moved, Pump } from './pump.js'
+import { remoteError } from './remote-error.js'
 import { printable } from './text.js'
 import type { Transfer, TransferResult } from './transfer.js'
+import { unverifiable, verifyStored } from './verification.js'
 
 export interface OutgoingOptions {
   /** What to send, in this order. */
@@ -26,6 +29,8 @@ export interface OutgoingOptions {
   timeout: number
   /** What the (single) source must turn out to have; anything else is an abort instead of an end. */
   expect: Expectation
+  /** Whether a receiver that answers without a digest is believed. */
+  allowUnverified: boolean
   /**
    * For a sender that listens: called when the other side has greeted as a receiver; throws a refusal if no more are
    * wanted. Nothing is sent before, so that a stray connection costs no file. A sender that dials knows whom it called.
@@ -35,36 +40,59 @@ export interface OutgoingOptions {
 
 /** An entry whose answer is still to come. */
 interface Pending {
+  entry: number
   source: Source
   header: Header
   start: number
+  /** The digest that its end frame carries. */
+  algorithm: Algorithm
   /** Stops reading the source when the receiver has refused it, or the connection has failed. */
   stop: AbortController
   /** Set once the end frame is sent. */
   sent: Moved | null
 }
 
+/** Why an entry is given up that the receiver could not verify: it is sent again with the digest that the receiver computes. */
+const otherDigest = new TransferError('incomplete', 'the receiver needs another digest', {
+  reason: 'unverifiable',
+  tell: 'it is sent again with the digest that you compute',
+})
+
 export class Outgoing implements Transfer {
   readonly #channel: Channel
   readonly #options: OutgoingOptions
+  /** What is still to be sent; an entry that must be sent again comes back. */
+  readonly #queue: Source[]
   readonly #pending = new Map<number, Pending>()
   readonly #pump: Pump
   #entries = 0
   #current: Pending | null = null
   #isOpened = false
   #isFinished = false
-  /** True once every source has its answer: nothing that comes after the last one, from whomever, changes the outcome. */
+  /** Sources whose outcome is open. */
+  #unsettled: number
+  /** True after the last answer: nothing that comes then, from whomever, changes the outcome of the transfer. */
   #isAnswered = false
-  /** Sources that turned out to be unreadable, and so became no entries. */
-  #unopened = 0
   #heard = false
-  #onGreeting: (() => void) | undefined
+  /** What the receiver computes. Its greeting tells; until then the sender does not wait for it. */
+  #algorithm: Algorithm = 'blake3'
+  readonly #greeting: Promise<void>
+  #onGreeted = () => {}
+  /** Settles the wait for answers, when an entry is answered. */
+  #onAnswered = () => {}
   readonly #result: TransferResult
 
   constructor(socket: Duplex, options: OutgoingOptions) {
     this.#options = options
+    this.#queue = [...options.sources]
+    this.#unsettled = options.sources.length
     this.#channel = new Channel(socket, { timeout: options.timeout, farewell: (error) => this.#farewell(error) })
     this.#pump = new Pump(this.#channel, true)
+    this.#greeting = new Promise((resolve, reject) => {
+      this.#onGreeted = resolve
+      this.#channel.signal.addEventListener('abort', () => reject(this.#channel.signal.reason))
+    })
+    this.#greeting.catch(() => {})
     this.#result = { admitted: options.admit === undefined, files: 0, bytes: 0, failure: null }
   }
 
@@ -79,7 +107,11 @@ export class Outgoing implements Transfer {
 
   /** Sends them all, and settles when every entry has its answer or the connection has ended. */
   async run(): Promise<TransferResult> {
-    this.#channel.signal.addEventListener('abort', () => this.#current?.stop.abort(this.#channel.signal.reason))
+    const { signal } = this.#channel
+    signal.addEventListener('abort', () => {
+      this.#current?.stop.abort(signal.reason)
+      this.#onAnswered()
+    })
     const directions = [this.#send(), this.#readAnswers()]
     try {
       await Promise.all(directions)
@@ -95,26 +127,43 @@ export class Outgoing implements Transfer {
 
   async #send(): Promise<void> {
     this.#isOpened = true
+    this.#watchGreeting()
     await this.#channel.write(encode.senderOpening())
-    if (this.#options.admit) await this.#waitForGreeting()
-    for (const source of this.#options.sources) await this.#sendSource(source)
+    if (this.#options.admit) await this.#greeting
+    for (let source = this.#queue.shift(); source; source = await this.#next()) await this.#sendSource(source)
     await this.#channel.write(encode.finished({ entries: this.#entries }))
     this.#isFinished = true
+    this.#stopIfDone()
     await this.#channel.finish()
   }
 
-  async #waitForGreeting(): Promise<void> {
-    const text = `no greeting within ${HEADER_DEADLINE / 1000} seconds`
+  /**
+   * A connection whose other side never greets must end, whatever else it says. A stray one at a listening sender ends
+   * sooner: nobody waits for it.
+   */
+  #watchGreeting(): void {
+    const { admit, timeout } = this.#options
+    const deadline = admit ? HEADER_DEADLINE : timeout
+    const text = `no greeting within ${deadline / 1000} seconds`
     const error = new TransferError('timeout', text, { reason: 'timeout', tell: text })
-    const deadline = setTimeout(() => this.#channel.fail(error), HEADER_DEADLINE)
-    try {
-      await new Promise<void>((resolve, reject) => {
-        this.#onGreeting = resolve
-        this.#channel.signal.addEventListener('abort', () => reject(this.#channel.signal.reason))
+    const timer = setTimeout(() => this.#channel.fail(error), deadline)
+    const stop = () => clearTimeout(timer)
+    this.#greeting.then(stop, stop)
+  }
+
+  /**
+   * The next source to send, or none. A receiver that computes another digest than BLAKE3 may refuse what was sent before
+   * its greeting came, and that must be sent again; so the end waits for the greeting, and then for such answers.
+   */
+  async #next(): Promise<Source | undefined> {
+    if (this.#queue.length === 0 && this.#unsettled > 0) await this.#greeting
+    while (this.#queue.length === 0 && this.#algorithm !== 'blake3' && this.#pending.size > 0) {
+      await new Promise<void>((resolve) => {
+        this.#onAnswered = resolve
       })
-    } finally {
-      clearTimeout(deadline)
+      this.#channel.signal.throwIfAborted()
     }
+    return this.#queue.shift()
   }
 
   /** One entry. What is wrong with the source alone costs this entry and no other. */
@@ -124,34 +173,50 @@ export class Outgoing implements Transfer {
     try {
       opened = await source.open(stop.signal)
     } catch (error) {
-      this.#unopened++
+      this.#unsettled--
       this.#failed(source.name, asTransferError(error))
       return
     }
     const entry = this.#entries++
-    const pending: Pending = { source, header: opened.header, start: performance.now(), stop, sent: null }
+    const { header } = opened
+    const { transfer, onEvent, expect } = this.#options
+    const start = performance.now()
+    const pending: Pending = { entry, source, header, start, algorithm: this.#algorithm, stop, sent: null }
     this.#pending.set(entry, pending)
     this.#current = pending
     try {
-      await this.#channel.write(encode.header(opened.header))
-      const { transfer, onEvent, expect } = this.#options
-      const { name, size } = opened.header
-      const progress = new ProgressReport(onEvent, { transfer, name, size })
-      const sent = await this.#pump.move(opened, stop.signal, (bytes) => progress.update(bytes))
+      const frame = encode.header(header)
+      await this.#channel.write(frame)
+      // What can be read only once cannot be sent again with another digest.
+      if (source.isOnce) await this.#greeting
+      if (source.isOnce) pending.algorithm = this.#algorithm
+      const { algorithm } = pending
+      const progress = new ProgressReport(onEvent, { transfer, name: header.name, size: header.size })
+      const sent = await this.#pump.move(opened, stop.signal, (bytes) => progress.update(bytes), algorithm)
       await opened.check()
       checkExpected(source.label, sent, expect)
+      const { bytes, blake3, sha256 } = sent
+      const digests = sha256 === null ? { blake3 } : { blake3: null, sha256 }
+      const headerDigest = await digestOf(frame.subarray(FRAME_HEADER), algorithm)
       // The answer may come before the write settles, so it must find what it is compared with.
       pending.sent = sent
-      await this.#channel.write(encode.end(sent))
+      await this.#channel.write(encode.end({ bytes, ...digests, header: headerDigest }))
     } catch (error) {
       this.#channel.signal.throwIfAborted()
       const { reason, tell } = asTransferError(error)
       await this.#channel.write(encode.abort({ entry, code: reason, reason: tell }))
       // An entry that the receiver refused has had its answer, and its failure was counted then.
-      if (this.#pending.delete(entry)) this.#failed(source.name, asTransferError(error))
+      if (this.#settle(entry)) this.#failed(source.name, asTransferError(error))
     } finally {
       await opened.close()
     }
+  }
+
+  /** The outcome of an entry is known. False if it was known before, or the entry is sent again. */
+  #settle(entry: number): boolean {
+    const isPending = this.#pending.delete(entry)
+    if (isPending) this.#unsettled--
+    return isPending
   }
 
   /** Counts and reports the failure of one entry, or, without a name, of the connection. */
@@ -174,36 +239,64 @@ export class Outgoing implements Transfer {
       for (const message of decoder.push(bytes)) {
         if (this.#isAnswered) break
         this.#onAnswer(message)
-        const isLast = this.#entries + this.#unopened === this.#options.sources.length
-        this.#isAnswered = isLast && this.#pending.size === 0
+        this.#isAnswered = this.#unsettled === 0
       }
-      if (this.#isFinished && this.#pending.size === 0) this.#channel.stopReceiving()
+      this.#stopIfDone()
     })
-    if (!this.#isAnswered && (!this.#isFinished || this.#pending.size > 0)) {
+    if (this.#unsettled > 0) {
       const text = 'the receiver closed the connection before it confirmed everything'
       throw new TransferError('incomplete', text, { reason: 'broken' })
     }
   }
 
+  #stopIfDone(): void {
+    if (this.#isFinished && this.#unsettled === 0) this.#channel.stopReceiving()
+  }
+
   #onAnswer(message: ReceiverMessage): void {
-    if (message.kind === 'greeting' && !this.#result.admitted) {
-      this.#options.admit?.()
-      this.#result.admitted = true
-      this.#onGreeting?.()
+    switch (message.kind) {
+      case 'greeting':
+        this.#onGreeting(message)
+        break
+      case 'stored':
+        this.#onStored(message)
+        break
+      case 'refused':
+        this.#onRefused(message)
     }
-    if (message.kind === 'stored') this.#onStored(message)
-    if (message.kind === 'refused') this.#onRefused(message)
+    this.#onAnswered()
+  }
+
+  #onGreeting({ digest }: ReceiverMessage & { kind: 'greeting' }): void {
+    if (!this.#result.admitted) this.#options.admit?.()
+    this.#result.admitted = true
+    if (digest === 'sha256') this.#algorithm = digest
+    const current = this.#current
+    if (current && current.sent === null && this.#needsOtherDigest(current)) this.#sendAgain(current)
+    this.#onGreeted()
+  }
+
+  #needsOtherDigest({ source, algorithm }: Pending): boolean {
+    return !source.isOnce && algorithm !== this.#algorithm
+  }
+
+  #sendAgain({ entry, source, stop }: Pending): void {
+    this.#pending.delete(entry)
+    this.#queue.push(source)
+    stop.abort(otherDigest)
   }
 
   #onStored(answer: ReceiverMessage & { kind: 'stored' }): void {
     const pending = this.#pending.get(answer.entry)
     if (!pending?.sent) throw new ProtocolError(`the receiver confirmed entry ${answer.entry}, which it was not sent`)
     const { source, header, start, sent } = pending
-    this.#pending.delete(answer.entry)
-    const { blake3 } = answer
-    if (answer.bytes !== sent.bytes || (blake3 !== null && blake3 !== sent.blake3)) {
-      const text = `${source.label}: the receiver stored ${answer.bytes} bytes with the BLAKE3 ${blake3}, sent were ${sent.bytes} with ${sent.blake3}`
-      this.#failed(header.name, new TransferError('digest-mismatch', text, { reason: 'digest' }))
+    this.#settle(answer.entry)
+    let verified: boolean
+    try {
+      verified = verifyStored(source.label, answer, sent)
+      if (!verified && !this.#options.allowUnverified) throw unverifiable(`${source.label}: the receiver's answer has`)
+    } catch (error) {
+      this.#failed(header.name, asTransferError(error))
       return
     }
     this.#result.files++
@@ -217,7 +310,7 @@ export class Outgoing implements Transfer {
       size: sent.bytes,
       blake3: sent.blake3,
       type: header.type,
-      verified: blake3 !== null,
+      verified,
       seconds: secondsSince(start),
     })
   }
@@ -228,22 +321,13 @@ export class Outgoing implements Transfer {
     const pending = this.#pending.get(entry)
     // An entry that we aborted may have been refused at the same moment.
     if (!pending) return
-    this.#pending.delete(entry)
+    if (code === 'unverifiable' && this.#needsOtherDigest(pending)) {
+      this.#sendAgain(pending)
+      return
+    }
+    this.#settle(entry)
     const error = remoteError(code, `${pending.source.label}: the receiver refused it: ${said}`)
     this.#failed(pending.header.name, error)
     pending.stop.abort(error)
   }
-}
-
-/** What a receiver's refusal means here. A refusal is exit 5 unless the transfer broke in a way that has its own code. */
-function remoteError(code: string, message: string): TransferError {
-  const known = {
-    digest: 'digest-mismatch',
-    size: 'incomplete',
-    broken: 'incomplete',
-    interrupted: 'incomplete',
-    timeout: 'timeout',
-  } as const
-  const ours = Object.hasOwn(known, code) ? known[code as keyof typeof known] : 'refused'
-  return new TransferError(ours, message, { reason: printable(code, 40), tell: 'refused' })
 }

@@ -7,7 +7,7 @@ import type { Duplex } from 'node:stream'
 import { asTransferError, refusal, type TransferError } from './errors.js'
 import { type OnEvent, ProgressReport, report, reportRefusal, secondsSince } from './events.js'
 import { checkExpected, type Expectation, isExpecting } from './expect.js'
-import { createDigest, type Digest } from './files/digest.js'
+import { EntryDigest } from './files/digest.js'
 import { mediaType } from './files/media-type.js'
 import { guessExtension } from './files/signature.js'
 import type { Incoming as Entry, Store } from './files/store.js'
@@ -35,7 +35,7 @@ export interface PlainIncomingOptions {
 /** The file that is being received. */
 interface Open {
   entry: Entry
-  digest: Digest
+  digest: EntryDigest
   progress: ProgressReport
 }
 
@@ -95,7 +95,7 @@ export class PlainIncoming implements Transfer {
     const { name = UNNAMED + guessExtension(first), onEvent, transfer } = this.#options
     this.#name = name
     this.#store = await this.#options.openStore(this.#channel.signal)
-    const digest = await createDigest()
+    const digest = await EntryDigest.create()
     const entry = await this.#store.begin({ name, size: null, type: mediaType(name), mtime: null, mode: null })
     this.#entry = entry
     this.#open = { entry, digest, progress: new ProgressReport(onEvent, { transfer, name, size: null }) }
@@ -105,7 +105,7 @@ export class PlainIncoming implements Transfer {
   async #onEnd(): Promise<void> {
     const { entry, digest } = this.#open ?? (await this.#begin(Buffer.alloc(0)))
     const { expect, onEvent, transfer, peer } = this.#options
-    const [name, size, blake3] = [this.#name, this.#bytes, digest.hex()]
+    const [name, size, { blake3 }] = [this.#name, this.#bytes, digest.hex()]
     checkExpected(name, { bytes: size, blake3 }, expect)
     this.#entry = null
     const { path } = await entry.commit()

@@ -3,7 +3,7 @@
  * megabytes that are on their way, so the network does not wait while the next is read.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { createDigest, type Digest } from './files/digest.js'
+import { type Algorithm, type Digests, EntryDigest } from './files/digest.js'
 import type { OpenSource } from './files/source.js'
 import type { Channel } from './net/channel.js'
 import { writeFrameHeader } from './protocol/encode.js'
@@ -34,9 +34,8 @@ const TURN = 10
 const PLAIN_WRITE = 64 * 1024
 
 /** What went through: the facts of the end frame. */
-export interface Moved {
+export interface Moved extends Digests {
   bytes: number
-  blake3: string
 }
 
 /** The pumps that run. A hundred together take 50 MB; with long writes it would be 200. */
@@ -61,9 +60,18 @@ export class Pump {
     this.#buffer = Buffer.allocUnsafeSlow(this.#piece)
   }
 
-  /** Moves all of `source`, until its end or until `signal` is aborted. */
-  async move(source: OpenSource, signal: AbortSignal, onProgress: (bytes: number) => void): Promise<Moved> {
-    const digest = await createDigest()
+  /**
+   * Moves all of `source`, until its end or until `signal` is aborted.
+   *
+   * @param algorithm what the receiver computes
+   */
+  async move(
+    source: OpenSource,
+    signal: AbortSignal,
+    onProgress: (bytes: number) => void,
+    algorithm: Algorithm = 'blake3',
+  ): Promise<Moved> {
+    const digest = await EntryDigest.create(algorithm)
     running++
     try {
       return await this.#move(source, digest, signal, onProgress)
@@ -74,7 +82,7 @@ export class Pump {
     }
   }
 
-  async #move(source: OpenSource, digest: Digest, signal: AbortSignal, onProgress: (bytes: number) => void) {
+  async #move(source: OpenSource, digest: EntryDigest, signal: AbortSignal, onProgress: (bytes: number) => void) {
     const { size } = source.header
     const [prefix, piece] = [this.#prefix, this.#piece]
     let bytes = 0
@@ -100,7 +108,7 @@ export class Pump {
       if (!isAtHand || filled + piece > this.#buffer.length) await write()
     }
     if (filled > 0) await write()
-    return { bytes, blake3: digest.hex() }
+    return { bytes, ...digest.hex() }
   }
 
   async #write(length: number): Promise<void> {

@@ -53,6 +53,8 @@ export interface ReceiveOptions {
   allowHidden?: boolean | undefined
   /** The MIME types to take, patterns such as `image/*` included. Default: all. */
   accept?: readonly string[] | undefined
+  /** Take files whose sender sends no digest, which then count as not verified. Default false. */
+  allowUnverified?: boolean | undefined
   /** The most bytes of one file. Default: no limit but the free space. */
   maxSize?: number | undefined
   /** The most files of one transfer. Default 100,000. */
@@ -186,11 +188,12 @@ class Transfers {
   }: Pick<Connection, 'socket' | 'transfer' | 'peer'> & Partial<Connection>): Transfer {
     const { out, plain, name, expect = {}, timeout = 30_000 } = this.#options
     const { accept = [], maxSize = Number.MAX_SAFE_INTEGER, maxFiles = 100_000, textOnly, onEvent } = this.#options
+    const { allowUnverified = false } = this.#options
     const openStore = (signal: AbortSignal) => this.#openStore(signal)
     const common = { onEvent, transfer, peer, timeout, openStore, admit }
     if (plain) return new PlainIncoming(socket, { ...common, name, maxSize, expect })
     const take = textOnly ? 'messages' : typeof out === 'string' ? 'both' : 'files'
-    return new Incoming(socket, { ...common, policy: { accept, maxSize, maxFiles, take } })
+    return new Incoming(socket, { ...common, policy: { accept, maxSize, maxFiles, take, allowUnverified } })
   }
 
   async #openStore(signal: AbortSignal): Promise<Store> {

@@ -64,6 +64,8 @@ export interface SendOptions {
   timeout?: number | undefined
   /** When listening: the most connections at once. Default 256. */
   maxConnections?: number | undefined
+  /** Accept a receiver that answers without a digest; the file then counts as not verified. Default false. */
+  allowUnverified?: boolean | undefined
   /** What a single source must turn out to have; anything else is never stored under a final name. */
   expect?: Expectation | undefined
   /** Aborting ends the transfer at once; the receiver is told. */
@@ -165,12 +167,14 @@ async function serve(options: SendOptions, sources: Source[], tally: Tally): Pro
 }
 
 function start(
-  { plain = false, timeout = 30_000, expect = {}, onEvent = () => {} }: SendOptions,
+  { plain = false, timeout = 30_000, expect = {}, allowUnverified = false, onEvent = () => {} }: SendOptions,
   sources: readonly Source[],
   { socket, transfer, admit }: Pick<Connection, 'socket' | 'transfer'> & Partial<Pick<Connection, 'admit'>>,
 ): Transfer {
   const [source] = sources
-  if (!plain || !source) return new Outgoing(socket, { sources, onEvent, transfer, timeout, expect, admit })
+  if (!plain || !source) {
+    return new Outgoing(socket, { sources, onEvent, transfer, timeout, expect, allowUnverified, admit })
+  }
   return new PlainOutgoing(socket, { source, onEvent, transfer, timeout, expect, admit })
 }
 

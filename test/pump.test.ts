@@ -83,7 +83,7 @@ for (const framed of [true, false]) {
         const moving = new Pump(channel, framed).move(source, never, () => {})
         const pieces = Math.ceil(size / piece)
         const stream = await takeAll(other, size + prefix * pieces)
-        t.strictSame(await moving, { bytes: size, blake3: digest(content) })
+        t.strictSame(await moving, { bytes: size, blake3: digest(content), sha256: null })
         const frames = framed ? readFrames(Buffer.concat([Buffer.alloc(8), stream])).frames : []
         if (framed) t.ok(frames.every(({ type, bytes }) => type === 'D' && bytes.length <= FRAME))
         t.ok((framed ? Buffer.concat(frames.map(({ bytes }) => bytes)) : stream).equals(content), `${size} bytes`)

@@ -6,7 +6,7 @@ import { type Arguments, type CommandLine, type OptionTable, parseArguments } fr
 import { createReporter, progressChoices, type Reporter, type ReporterOptions } from './reporter.js'
 import { type Context, run } from './run.js'
 import { shells } from './shells.js'
-import { parseChoice, parseDigest, parseInteger, parseSeconds, parseSize } from './values.js'
+import { parseChoice, parseDigest, parseInteger, parseSeconds, parseSize, usage } from './values.js'
 
 export const commonOptions: OptionTable = {
   timeout: { value: 'SECONDS', fallback: '30', describe: 'Give up after so many seconds without progress' },
@@ -19,6 +19,9 @@ export const commonOptions: OptionTable = {
   quiet: { describe: 'Print only what went wrong' },
   json: { describe: 'Print one JSON object a line instead of text' },
   'port-file': { value: 'FILE', describe: 'When listening: write the port into this file, and remove it at the end' },
+  'allow-unverified': {
+    describe: 'Accept a file although the other side sends no digest; it counts as not verified',
+  },
   receipt: { value: 'FILE', describe: 'Write lines for "b3sum --check" into this file' },
   completion: { value: 'SHELL', choices: shells, describe: 'Print a completion script for bash, zsh or fish' },
 }
@@ -36,6 +39,13 @@ export function readExpectation(args: Arguments): Expectation {
     size: size === undefined ? undefined : parseSize('--expect-size', size),
     blake3: blake3 === undefined ? undefined : parseDigest('--expect-blake3', blake3),
   }
+}
+
+export function readAllowUnverified(args: Arguments): boolean {
+  const isAllowed = args.flag('allow-unverified')
+  if (isAllowed && args.flag('plain'))
+    throw usage('--plain verifies nothing, so --allow-unverified does not go with it')
+  return isAllowed
 }
 
 /** A command: `--help`, `--version` and `--completion` print, anything else is its work. */
@@ -59,7 +69,7 @@ export async function runCommand(
   })
 }
 
-export const exitCodesHelp = `Exit status: 0 stored, verified and durable; 1 internal error; 2 usage; 3 cannot connect or listen; 5 refused by the receiver; 6 broken or incomplete; 7 digest mismatch; 8 local file; 9 no progress in time; 10 the --exec command failed; 130 interrupted; 143 terminated.`
+export const exitCodesHelp = `Exit status: 0 stored, verified and durable; 1 internal error; 2 usage; 3 cannot connect or listen; 5 refused by the receiver; 6 broken or incomplete; 7 digest mismatch or no digest; 8 local file; 9 no progress in time; 10 the --exec command failed; 130 interrupted; 143 terminated.`
 
 export function packageVersion(): string {
   const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')

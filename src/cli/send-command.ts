@@ -7,6 +7,7 @@ import {
   commonOptions,
   exitCodesHelp,
   expectOptions,
+  readAllowUnverified,
   readCount,
   readExpectation,
   readSeconds,
@@ -105,6 +106,7 @@ function readCall(args: Arguments): Call {
     count: count === 0 ? Number.POSITIVE_INFINITY : count,
     wait: readSeconds(args, 'wait'),
     timeout: readSeconds(args, 'timeout'),
+    allowUnverified: readAllowUnverified(args),
     maxConnections: readCount(args, 'max-connections'),
   }
 }

@@ -1,4 +1,8 @@
-/** BLAKE3, the digest of this product: native where a binary is prebuilt for this machine, WebAssembly elsewhere. */
+/**
+ * BLAKE3, the digest of this product: native where a binary is prebuilt for this machine, WebAssembly elsewhere. SHA-256
+ * serves peers that have no BLAKE3; every language's standard library has it.
+ */
+import { createHash } from 'node:crypto'
 import { createRequire } from 'node:module'
 
 export interface Digest {
@@ -35,4 +39,47 @@ export async function createDigest(require: (name: string) => unknown = packageR
   const { createBLAKE3 } = require('hash-wasm') as typeof import('hash-wasm')
   const wasm = (await createBLAKE3()).init()
   return { update: (bytes) => void wasm.update(bytes), hex: () => wasm.digest('hex') }
+}
+
+export type Algorithm = 'blake3' | 'sha256'
+
+/** The digests of one entry's bytes, each 64 lower-case hexadecimal digits. */
+export interface Digests {
+  blake3: string
+  /** Null unless the peer needs it. */
+  sha256: string | null
+}
+
+/** Computes the digests of one entry's bytes: BLAKE3 always, SHA-256 beside it for a peer that has no BLAKE3. */
+export class EntryDigest {
+  readonly #blake3: Digest
+  readonly #sha256
+
+  private constructor(blake3: Digest, algorithm: Algorithm) {
+    this.#blake3 = blake3
+    this.#sha256 = algorithm === 'sha256' ? createHash('sha256') : null
+  }
+
+  /** @param algorithm what the peer computes */
+  static async create(algorithm: Algorithm = 'blake3'): Promise<EntryDigest> {
+    return new EntryDigest(await createDigest(), algorithm)
+  }
+
+  update(bytes: Buffer): void {
+    this.#blake3.update(bytes)
+    this.#sha256?.update(bytes)
+  }
+
+  /** Called once, after the last byte. */
+  hex(): Digests {
+    return { blake3: this.#blake3.hex(), sha256: this.#sha256?.digest('hex') ?? null }
+  }
+}
+
+/** The digest of a few bytes. */
+export async function digestOf(bytes: Buffer, algorithm: Algorithm): Promise<string> {
+  const digest = await EntryDigest.create(algorithm)
+  digest.update(bytes)
+  const { blake3, sha256 } = digest.hex()
+  return sha256 ?? blake3
 }

@@ -26,6 +26,8 @@ export interface ChannelOptions {
   farewell?: (error: TransferError) => Uint8Array
   /** True where the protocol is not spoken: no heartbeats. */
   plain?: boolean
+  /** The heartbeat to send now. Default: an empty one. */
+  heartbeat?: () => Uint8Array
 }
 
 /**
@@ -42,6 +44,7 @@ export class Channel {
   readonly #timeout: number
   readonly #farewell: ChannelOptions['farewell']
   readonly #heartbeats: boolean
+  readonly #heartbeat: () => Uint8Array
   readonly #clock: NodeJS.Timeout
   #consume = drop
   #receiving: { resolve(): void; reject(error: Error): void } | null = null
@@ -61,11 +64,12 @@ export class Channel {
   /** Settles when the socket is closed and nothing of it is left. Never rejects. */
   readonly closed: Promise<void>
 
-  constructor(socket: Duplex, { timeout, farewell, plain = false }: ChannelOptions) {
+  constructor(socket: Duplex, { timeout, farewell, plain = false, heartbeat = encode.heartbeat }: ChannelOptions) {
     this.#socket = socket
     this.#timeout = timeout
     this.#farewell = farewell
     this.#heartbeats = !plain
+    this.#heartbeat = () => heartbeat()
     this.closed = new Promise((resolve) => socket.once('close', resolve))
     socket.once('end', () => this.#onEnd())
     socket.on('error', (error: NodeJS.ErrnoException) => this.#onError(error))
@@ -233,7 +237,7 @@ export class Channel {
     const quiet = now - this.#lastWrite >= HEARTBEAT_INTERVAL && this.#socket.writableLength === 0
     if (quiet && this.#heartbeats && this.#speaking && !this.#finished) {
       this.#lastWrite = now
-      this.#socket.write(encode.heartbeat())
+      this.#socket.write(this.#heartbeat())
     }
   }
 }

@@ -31,6 +31,11 @@ function checkVersion(version: number, side: string): void {
   )
 }
 
+/** A frame with its article, for messages. */
+function aFrame(name: FrameName): string {
+  return `${/^[aeiou]/.test(name) ? 'an' : 'a'} ${name} frame`
+}
+
 /** Reads the sender's direction. Next state: greeting → idle → entry → idle → … → over */
 export class SenderDecoder {
   readonly #frames = new FrameDecoder(SENDER_MAGIC)
@@ -39,6 +44,12 @@ export class SenderDecoder {
   #size: number | null = null
   #bytes = 0
   #lastChunkWasShort = false
+  #headerPayload: Buffer = Buffer.alloc(0)
+
+  /** The payload of the latest header frame as it came: what the end frame's digest of the header covers. */
+  get headerPayload(): Buffer {
+    return this.#headerPayload
+  }
 
   /** To be called before the memory of the pushed bytes is used again while the generator is not at its end. */
   detach(keep: (bytes: Buffer) => Buffer): void {
@@ -67,6 +78,7 @@ export class SenderDecoder {
           this.#size = header.size
           this.#bytes = 0
           this.#lastChunkWasShort = false
+          this.#headerPayload = Buffer.from(frame.payload)
           yield { kind: 'header', ...header }
           break
         }
@@ -101,7 +113,7 @@ export class SenderDecoder {
 
   #checkOrder(name: FrameName): void {
     if (!allowedFrames[this.#state].includes(name)) {
-      throw new ProtocolError(`a ${name} frame may not come here (state: ${this.#state})`)
+      throw new ProtocolError(`${aFrame(name)} may not come here (state: ${this.#state})`)
     }
   }
 
@@ -123,7 +135,7 @@ export class ReceiverDecoder {
   *push(bytes: Buffer): Generator<ReceiverMessage, void, undefined> {
     for (const frame of this.#frames.push(bytes)) {
       if ((frame.name === 'greeting') === this.#greeted) {
-        throw new ProtocolError(`a ${frame.name} frame may not come here`)
+        throw new ProtocolError(`${aFrame(frame.name)} may not come here`)
       }
       switch (frame.name) {
         case 'greeting': {
@@ -140,11 +152,10 @@ export class ReceiverDecoder {
           yield { kind: 'refused', ...parsers.refused(frame.payload) }
           break
         case 'heartbeat':
-          parsers.heartbeat(frame.payload)
-          yield { kind: 'heartbeat' }
+          yield { kind: 'heartbeat', ...parsers.heartbeat(frame.payload) }
           break
         default:
-          throw new ProtocolError(`a ${frame.name} frame may not come from a receiver`)
+          throw new ProtocolError(`${aFrame(frame.name)} may not come from a receiver`)
       }
     }
   }

@@ -1,6 +1,6 @@
 /** Messages to bytes. What is written here is what `decoder.ts` reads; the protocol document shows every frame. */
 import { FRAME_HEADER, MAX_CONTROL, RECEIVER_MAGIC, SENDER_MAGIC, VERSION } from './limits.js'
-import type { Abort, End, Finished, FrameName, Header, Refused, Stored } from './messages.js'
+import type { Abort, End, Finished, FrameName, Header, Heartbeat, Refused, Stored } from './messages.js'
 import { frameTypes } from './messages.js'
 
 /** Writes a frame's first five bytes at `offset`: its type, and the length of the payload that follows them. */
@@ -39,5 +39,5 @@ export const encode = {
   finished: (finished: Finished) => controlFrame('finished', finished),
   stored: (stored: Stored) => controlFrame('stored', stored),
   refused: (refused: Refused) => controlFrame('refused', refused),
-  heartbeat: () => controlFrame('heartbeat', {}),
+  heartbeat: (heartbeat: Heartbeat = {}) => controlFrame('heartbeat', heartbeat),
 }

@@ -25,6 +25,8 @@ export type FrameName = keyof typeof frameTypes
 /** Opens each direction. */
 export interface Greeting {
   version: number
+  /** The digest that this side computes and compares. Absent: BLAKE3. `sha256` is for a peer that has no BLAKE3. */
+  digest?: string
   /** The program and its version, for a person who reads an error. */
   software?: string
 }
@@ -44,11 +46,15 @@ export interface Header {
   message?: boolean
 }
 
-/** Closes an entry: all its bytes have been sent. */
+/** Closes an entry: all its bytes have been sent. Digests are 64 lower-case hexadecimal digits. */
 export interface End {
   bytes: number
-  /** The BLAKE3 of all the entry's bytes, 64 lower-case hexadecimal digits; null from a sender that cannot compute it. */
+  /** The BLAKE3 of all the entry's bytes; null from a sender that cannot compute it. */
   blake3: string | null
+  /** The SHA-256 of all the entry's bytes, for a side without BLAKE3. */
+  sha256?: string
+  /** The digest of the payload of the entry's header frame: BLAKE3 where `blake3` is there, otherwise SHA-256. */
+  header?: string
 }
 
 /** The sender gives up the current entry, or, with `entry` null, the whole transfer. */
@@ -68,8 +74,16 @@ export interface Stored {
   entry: number
   name: string
   bytes: number
-  /** Of the bytes that it stored; null from a receiver that cannot compute it, and so has compared nothing. */
+  /** The BLAKE3 of the bytes that it stored; null from a receiver that cannot compute it. */
   blake3: string | null
+  /** The SHA-256 of the bytes that it stored, where the two sides use that. */
+  sha256?: string
+}
+
+/** Says that a side is there and, from a receiver, how much it has of the entry under way. */
+export interface Heartbeat {
+  entry?: number
+  bytes?: number
 }
 
 /** The receiver does not take the entry, or, with `entry` null, the whole transfer. */
@@ -94,7 +108,7 @@ export type ReceiverMessage =
   | ({ kind: 'greeting' } & Greeting)
   | ({ kind: 'stored' } & Stored)
   | ({ kind: 'refused' } & Refused)
-  | { kind: 'heartbeat' }
+  | ({ kind: 'heartbeat' } & Heartbeat)
 
 /** The peer broke the protocol. `reason` is `protocol`, `version` or `magic`; the text may be told to the peer. */
 export class ProtocolError extends TransferError {
@@ -190,6 +204,12 @@ export class Fields {
     return read(name)
   }
 
+  /** The field `name` as `read` takes it, or no field where it is null or absent. */
+  present<K extends string, T>(name: K, read: (name: string) => T): { [key in K]?: T } {
+    const value = this.optional(name, read)
+    return value === null ? {} : ({ [name]: value } as { [key in K]: T })
+  }
+
   /** Called last: a field that nobody took is ignored, unless its name begins with `!`: that one must be understood. */
   finish<T>(message: T): T {
     for (const name of this.#values.keys()) {
@@ -208,10 +228,9 @@ export const parsers = {
     const fields = new Fields('greeting', payload)
     const version = fields.integer('version', 1)
     // A later version's other fields mean nothing to us, so the version alone is read before it is judged.
-    const software = version === 1 ? fields.optional('software', (name) => fields.string(name)) : null
-    return version === 1
-      ? fields.finish(software === null ? { version } : { version, software: software.slice(0, 200) })
-      : { version }
+    if (version !== 1) return { version }
+    const text = (name: string) => fields.string(name).slice(0, 200)
+    return fields.finish({ version, ...fields.present('digest', text), ...fields.present('software', text) })
   },
   header: (payload: Uint8Array): Header => {
     const fields = new Fields('header', payload)
@@ -230,6 +249,8 @@ export const parsers = {
     return fields.finish({
       bytes: fields.integer('bytes'),
       blake3: fields.optional('blake3', (name) => fields.digest(name)),
+      ...fields.present('sha256', (name) => fields.digest(name)),
+      ...fields.present('header', (name) => fields.digest(name)),
     })
   },
   abort: (payload: Uint8Array): Abort => {
@@ -251,6 +272,7 @@ export const parsers = {
       name: fields.string('name'),
       bytes: fields.integer('bytes'),
       blake3: fields.optional('blake3', (name) => fields.digest(name)),
+      ...fields.present('sha256', (name) => fields.digest(name)),
     })
   },
   refused: (payload: Uint8Array): Refused => {
@@ -261,5 +283,11 @@ export const parsers = {
       reason: fields.string('reason'),
     })
   },
-  heartbeat: (payload: Uint8Array): Record<string, never> => new Fields('heartbeat', payload).finish({}),
+  heartbeat: (payload: Uint8Array): Heartbeat => {
+    const fields = new Fields('heartbeat', payload)
+    return fields.finish({
+      ...fields.present('entry', (name) => fields.integer(name)),
+      ...fields.present('bytes', (name) => fields.integer(name)),
+    })
+  },
 }

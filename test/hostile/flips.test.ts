@@ -48,7 +48,7 @@ t.test('fails a receiver that counts with the digest when its sender does not co
 
 t.test('never takes a file for another, whichever byte on the way is damaged', async (t) => {
   const content = 'the content, and nothing but the content'
-  const directions = { 'to-receiver': 300, 'to-sender': 250 } as const
+  const directions = { 'to-receiver': 390, 'to-sender': 250 } as const
   for (const direction of Object.keys(directions) as Direction[]) {
     const folder = t.testdir({ 'file.txt': content, out: {} })
     const out = join(folder, 'out')
@@ -59,15 +59,17 @@ t.test('never takes a file for another, whichever byte on the way is damaged', a
       change: (...passing) => flipAt(direction, place)(...passing),
     })
     for (; place < directions[direction]; place++) {
-      const { summary, error, events } = await trySend(t, port, join(folder, 'file.txt'))
+      // A greeting that seems to be longer than it is never comes; the sender does not wait for ever.
+      const { summary, error, events } = await trySend(t, port, join(folder, 'file.txt'), { timeout: 2_000 })
       const told = events.of('sent')[0]
       if (summary) {
         successes++
         t.equal(told?.blake3, digest(content))
         // A damaged answer may name another file; what the receiver says it stored is there all the same.
         if (direction === 'to-receiver') t.equal(filesIn(out)[told?.storedAs ?? ''], content, `byte ${place}`)
+        if (direction === 'to-receiver') t.match(told?.storedAs, /^file(_bak\d*)?\.txt$/, `the name, byte ${place}`)
       } else {
-        t.ok([5, 6, 7].includes(error?.exitCode ?? 0), `byte ${place}: ${error?.message}`)
+        t.ok([5, 6, 7, 9].includes(error?.exitCode ?? 0), `byte ${place}: ${error?.message}`)
       }
     }
     await receiver.stop()

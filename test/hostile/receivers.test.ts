@@ -10,7 +10,7 @@ import { right, sendTo, text } from '../fixtures/scripted-receiver.ts'
 const answers: Record<string, [Buffer | string, { code: string; reason: string; message?: RegExp | string }]> = {
   'the wrong digest': [
     frame('S', { entry: 0, ...right, blake3: digest('another') }),
-    { code: 'digest-mismatch', reason: 'digest', message: 'the receiver stored 12 bytes with the BLAKE3' },
+    { code: 'digest-mismatch', reason: 'digest', message: 'the receiver stored 12 bytes with the digest' },
   ],
   'the wrong size': [frame('S', { entry: 0, ...right, bytes: 11 }), { code: 'digest-mismatch', reason: 'digest' }],
   'an entry that was never sent': [

@@ -66,7 +66,17 @@ function fieldsOf(cell = ''): Field[] {
 /** A right value for every field that the document knows. */
 const values: Record<string, unknown> = {
   ...{ version: 1, software: 'x', name: 'a', size: 0, type: 'text/plain', mtime: 0, mode: 0, '!message': true },
-  ...{ bytes: 0, blake3: someDigest, entry: 0, code: 'name', reason: 'no', entries: 0 },
+  ...{
+    bytes: 0,
+    blake3: someDigest,
+    sha256: someDigest,
+    header: someDigest,
+    digest: 'sha256',
+    entry: 0,
+    code: 'name',
+    reason: 'no',
+    entries: 0,
+  },
 }
 
 for (const { side, rows } of directions) {

@@ -3,6 +3,7 @@ import { chmodSync, utimesSync } from 'node:fs'
 import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import t, { type Test } from 'tap'
+import { encode } from '../../dist/protocol/encode.js'
 import { startReceiver, trySend } from '../fixtures/ends.ts'
 import { filesIn } from '../fixtures/folder.ts'
 import { hex } from '../fixtures/literals.ts'
@@ -14,6 +15,9 @@ function withoutHeartbeats(bytes: Buffer): string {
   return bytes.toString('latin1').replaceAll(hex('42 00000002 7b7d').toString('latin1'), '')
 }
 
+/** How the receiver's part of each transcript begins. */
+const receiverOpening = encode.receiverOpening()
+
 /** What the receiver of each transcript has in the end. */
 const stored: Record<string, Record<string, string>> = {
   'one-small-file': { 'hello.txt': 'hello\n' },
@@ -22,7 +26,8 @@ const stored: Record<string, Record<string, string>> = {
   'standard-input': { 'numbers.txt': `${'0123456789abcde\n'.repeat(64)}the last chunk may be short\n` },
   'empty-file': { empty: '' },
   message: {},
-  'without-digest': { 'hello.txt': 'hello\n' },
+  sha256: { 'hello.txt': 'hello\n' },
+  'without-digest': {},
   'version-refused': {},
   'magic-mismatch': {},
 }
@@ -41,7 +46,7 @@ for (const name of transcriptNames) {
   })
 }
 
-/** A receiver that says its part of a transcript once it has heard all that the sender has to say. */
+/** A receiver that greets, and says the rest of its part of a transcript once it has heard all that the sender says. */
 async function listenAsIn(t: Test, name: string) {
   const transcript = readTranscript(name)
   let heard: (bytes: string) => void
@@ -49,8 +54,10 @@ async function listenAsIn(t: Test, name: string) {
     heard = resolve
   })
   const { port } = await listenAsPeer(t, async (peer) => {
+    await peer.next('G')
+    await peer.write(receiverOpening)
     await peer.ended
-    peer.finish(transcript.receiver)
+    peer.finish(transcript.receiver.subarray(receiverOpening.length))
     heard(withoutHeartbeats(peer.received))
   })
   return { port, said, expected: withoutHeartbeats(transcript.sender) }
@@ -117,12 +124,13 @@ t.test('standard-input: the sender passes on what comes as in the transcript', a
   const stream = new PassThrough()
   let heard = ''
   const { port } = await listenAsPeer(t, async (peer) => {
+    await peer.write(receiverOpening)
     stream.write('0123456789abcde\n'.repeat(64))
     await peer.next('D')
     stream.end('the last chunk may be short\n')
     await peer.ended
     heard = withoutHeartbeats(peer.received)
-    peer.finish(transcript.receiver)
+    peer.finish(transcript.receiver.subarray(receiverOpening.length))
   })
   const { summary } = await trySend(t, port, [{ stream, name: 'numbers.txt' }])
   t.equal(heard, withoutHeartbeats(transcript.sender))

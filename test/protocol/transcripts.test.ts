@@ -5,7 +5,7 @@ import { ReceiverDecoder, SenderDecoder } from '../../dist/protocol/decoder.js'
 import { encode, writeFrameHeader } from '../../dist/protocol/encode.js'
 import type { ReceiverMessage, SenderMessage } from '../../dist/protocol/messages.js'
 import { bytewise, decode } from '../fixtures/decode.ts'
-import { digest } from '../fixtures/peer-frames.ts'
+import { digest, sha256 } from '../fixtures/peer-frames.ts'
 import { type Line, readTranscript, transcriptNames } from '../fixtures/transcript.ts'
 
 const greeting = { kind: 'greeting', version: 1, software: 'tcp-send-recv' } as const
@@ -13,9 +13,21 @@ const heartbeat = { kind: 'heartbeat' } as const
 const text = { type: 'text/plain', mtime: 1_700_000_000_000, mode: 0o644 }
 
 const header = (name: string, size: number | null, more: object = text) =>
-  ({ kind: 'header', name, size, ...more }) as SenderMessage
+  ({ kind: 'header', name, size, ...more }) as SenderMessage & { kind: 'header' }
 const data = (content: string): SenderMessage => ({ kind: 'data', bytes: Buffer.from(content) })
-const end = (content: string): SenderMessage => ({ kind: 'end', bytes: content.length, blake3: digest(content) })
+/** The end of an entry, with the digest of the header's JSON as it stands in the transcript. */
+const end = (content: string, { kind: _, message, ...fields }: SenderMessage & { kind: 'header' }): SenderMessage => ({
+  kind: 'end',
+  bytes: content.length,
+  blake3: digest(content),
+  header: digest(JSON.stringify(message ? { ...fields, '!message': true } : fields)),
+})
+/** All that is said of a file that is sent in one piece. */
+const entry = (head: SenderMessage & { kind: 'header' }, content: string): SenderMessage[] => [
+  head,
+  ...(content === '' ? [] : [data(content)]),
+  end(content, head),
+]
 const finished = (entries: number): SenderMessage => ({ kind: 'finished', entries })
 const stored = (entry: number, name: string, content: string): ReceiverMessage => ({
   kind: 'stored',
@@ -33,24 +45,16 @@ const refused = (entry: number | null, code: string, reason: string): ReceiverMe
 
 const chunk = '0123456789abcde\n'.repeat(64)
 const rest = 'the last chunk may be short\n'
+const numbers = header('numbers.txt', null, { ...text, mtime: null, mode: null })
 
 /** What each side says in each transcript. A side that does not get as far as a message is looked at by itself. */
 const conversations: Record<string, { sender?: SenderMessage[]; receiver?: ReceiverMessage[] }> = {
   'one-small-file': {
-    sender: [greeting, header('hello.txt', 6), data('hello\n'), end('hello\n'), finished(1)],
+    sender: [greeting, ...entry(header('hello.txt', 6), 'hello\n'), finished(1)],
     receiver: [greeting, stored(0, 'hello.txt', 'hello\n')],
   },
   'second-refused': {
-    sender: [
-      greeting,
-      header('a.txt', 6),
-      data('first\n'),
-      end('first\n'),
-      header('b.txt', 7),
-      data('second\n'),
-      end('second\n'),
-      finished(2),
-    ],
+    sender: [greeting, ...entry(header('a.txt', 6), 'first\n'), ...entry(header('b.txt', 7), 'second\n'), finished(2)],
     receiver: [greeting, stored(0, 'a.txt', 'first\n'), refused(1, 'exists', 'it has "b.txt" already')],
   },
   'aborted-entry': {
@@ -59,41 +63,42 @@ const conversations: Record<string, { sender?: SenderMessage[]; receiver?: Recei
       header('app.log', 7),
       data('line 1\n'),
       { kind: 'abort', entry: 0, code: 'changed', reason: 'the file changed while it was sent' },
-      header('hello.txt', 6),
-      data('hello\n'),
-      end('hello\n'),
+      ...entry(header('hello.txt', 6), 'hello\n'),
       finished(2),
     ],
     receiver: [greeting, stored(1, 'hello.txt', 'hello\n')],
   },
   'standard-input': {
-    sender: [
-      greeting,
-      header('numbers.txt', null, { ...text, mtime: null, mode: null }),
-      data(chunk),
-      heartbeat,
-      data(rest),
-      end(chunk + rest),
-      finished(1),
-    ],
+    sender: [greeting, numbers, data(chunk), heartbeat, data(rest), end(chunk + rest, numbers), finished(1)],
     receiver: [greeting, heartbeat, stored(0, 'numbers.txt', chunk + rest)],
   },
   'empty-file': {
-    sender: [greeting, header('empty', 0, { ...text, type: 'application/octet-stream' }), end(''), finished(1)],
+    sender: [greeting, ...entry(header('empty', 0, { ...text, type: 'application/octet-stream' }), ''), finished(1)],
     receiver: [greeting, stored(0, 'empty', '')],
   },
   message: {
     sender: [
       greeting,
-      header('message', 17, { type: 'text/plain', mtime: null, mode: null, message: true }),
-      data('build 17 is ready'),
-      end('build 17 is ready'),
+      ...entry(
+        header('message', 17, { type: 'text/plain', mtime: null, mode: null, message: true }),
+        'build 17 is ready',
+      ),
       finished(1),
     ],
     receiver: [greeting, stored(0, '', 'build 17 is ready')],
   },
+  sha256: {
+    receiver: [greeting, { ...stored(0, 'hello.txt', 'hello\n'), sha256: sha256('hello\n') } as ReceiverMessage],
+  },
   'without-digest': {
-    receiver: [greeting, stored(0, 'hello.txt', 'hello\n')],
+    receiver: [
+      greeting,
+      refused(
+        0,
+        'unverifiable',
+        'the sender sent no digest that this side computes (BLAKE3, or SHA-256 announced in the greeting)',
+      ),
+    ],
   },
   'version-refused': {
     receiver: [greeting, refused(null, 'version', 'the sender speaks version 2 of the protocol, this side version 1')],
@@ -157,6 +162,20 @@ t.test('without-digest: a receiver reads what was left out as not known', async 
       header('hello.txt', 6, { type: 'application/octet-stream', mtime: null, mode: null }),
       data('hello\n'),
       { kind: 'end', bytes: 6, blake3: null },
+      finished(1),
+    ],
+    error: null,
+  })
+})
+
+t.test('sha256: a receiver reads which digest the sender computes, and what it covers', async (t) => {
+  const head = '{"name":"hello.txt","size":6}'
+  t.strictSame(decode(new SenderDecoder(), [readTranscript('sha256').sender]), {
+    messages: [
+      { kind: 'greeting', version: 1, digest: 'sha256' },
+      header('hello.txt', 6, { type: 'application/octet-stream', mtime: null, mode: null }),
+      data('hello\n'),
+      { kind: 'end', bytes: 6, blake3: null, sha256: sha256('hello\n'), header: sha256(head) },
       finished(1),
     ],
     error: null,

@@ -6,7 +6,7 @@ import { fakeClock } from '../fixtures/clock.ts'
 import { startReceiver, startSender, tryReceive, trySend } from '../fixtures/ends.ts'
 import { filesIn, namesIn } from '../fixtures/folder.ts'
 import { Peer } from '../fixtures/peer.ts'
-import { frame, readFrames, receiverOpening } from '../fixtures/peer-frames.ts'
+import { digest, frame, readFrames, receiverOpening } from '../fixtures/peer-frames.ts'
 import { settle, stateOf, until } from '../fixtures/turns.ts'
 
 const secret = 'what only a receiver may see'
@@ -42,7 +42,7 @@ t.test('says no more than its greeting until the other side has greeted', async 
   t.match((await peer.next('H')).fields, { name: 'a.txt' })
   t.match((await peer.next('D')).bytes.toString(), secret)
   await peer.next('F')
-  peer.finish(frame('S', { entry: 0, name: 'a.txt', bytes: secret.length }))
+  peer.finish(frame('S', { entry: 0, name: 'a.txt', bytes: secret.length, blake3: digest(secret) }))
   t.match((await sender.ended).summary, { files: 1 })
 })
 
