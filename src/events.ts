@@ -177,21 +177,34 @@ const PROGRESS_INTERVAL = 200
 
 /** Reports one file's progress, at most every 200 ms. */
 export class ProgressReport {
-  readonly #report: (bytes: number) => void
+  readonly #report: () => void
+  #bytes = 0
+  /** Null until the receiver has said how much it has. */
+  #received: number | null = null
   #next: number
 
   constructor(onEvent: OnEvent, file: { transfer: number; name: string; size: number | null }) {
     const { transfer, name, size } = file
-    this.#report = (bytes) => onEvent({ event: 'progress', transfer, name, bytes, size })
-    this.#report(0)
+    this.#report = () => {
+      const received = this.#received === null ? {} : { received: this.#received }
+      onEvent({ event: 'progress', transfer, name, bytes: this.#bytes, size, ...received })
+    }
+    this.#report()
     this.#next = performance.now() + PROGRESS_INTERVAL
   }
 
   update(bytes: number): void {
+    this.#bytes = bytes
     const now = performance.now()
     if (now < this.#next) return
     this.#next = now + PROGRESS_INTERVAL
-    this.#report(bytes)
+    this.#report()
+  }
+
+  /** The receiver says that it has `bytes`: no more than were sent, and no less than it has said before. */
+  received(bytes: number): void {
+    this.#received = Math.max(this.#received ?? 0, Math.min(bytes, this.#bytes))
+    this.update(this.#bytes)
   }
 }
 

@@ -48,6 +48,8 @@ interface Pending {
   algorithm: Algorithm
   /** Stops reading the source when the receiver has refused it, or the connection has failed. */
   stop: AbortController
+  /** Null until the first byte is about to be sent. */
+  progress: ProgressReport | null
   /** Set once the end frame is sent. */
   sent: Moved | null
 }
@@ -181,7 +183,16 @@ export class Outgoing implements Transfer {
     const { header } = opened
     const { transfer, onEvent, expect } = this.#options
     const start = performance.now()
-    const pending: Pending = { entry, source, header, start, algorithm: this.#algorithm, stop, sent: null }
+    const pending: Pending = {
+      entry,
+      source,
+      header,
+      start,
+      algorithm: this.#algorithm,
+      stop,
+      progress: null,
+      sent: null,
+    }
     this.#pending.set(entry, pending)
     this.#current = pending
     try {
@@ -192,6 +203,7 @@ export class Outgoing implements Transfer {
       if (source.isOnce) pending.algorithm = this.#algorithm
       const { algorithm } = pending
       const progress = new ProgressReport(onEvent, { transfer, name: header.name, size: header.size })
+      pending.progress = progress
       const sent = await this.#pump.move(opened, stop.signal, (bytes) => progress.update(bytes), algorithm)
       await opened.check()
       checkExpected(source.label, sent, expect)
@@ -263,6 +275,9 @@ export class Outgoing implements Transfer {
         break
       case 'refused':
         this.#onRefused(message)
+        break
+      case 'heartbeat':
+        this.#pending.get(message.entry ?? -1)?.progress?.received(message.bytes ?? 0)
     }
     this.#onAnswered()
   }
