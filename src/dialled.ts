@@ -1,6 +1,6 @@
 /** Dialling instead of listening: one connection, one transfer. */
 import { interruption, type TransferError } from './errors.js'
-import type { OnEvent } from './events.js'
+import { endedEvent, type OnEvent } from './events.js'
 import { peerAddress } from './net/address.js'
 import { type DialOptions, dial } from './net/dial.js'
 import type { Connection, Transfer, TransferResult } from './transfer.js'
@@ -24,6 +24,7 @@ export async function dialled(
     socket.destroy()
     throw error
   }
+  const begin = performance.now()
   const transfer = start({ socket, transfer: 1, peer })
   const interrupt = () => transfer.fail(interruption(signal))
   signal.addEventListener('abort', interrupt)
@@ -31,5 +32,6 @@ export async function dialled(
   const result = await transfer.run()
   await transfer.closed
   signal.removeEventListener('abort', interrupt)
+  onEvent(endedEvent(1, begin, result))
   return result
 }

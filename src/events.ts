@@ -112,6 +112,18 @@ export interface FailedEvent {
   message: string
 }
 
+/** A connection that had its event `connected` is over. */
+export interface EndedEvent {
+  event: 'ended'
+  transfer: number
+  /** Files stored, or sent and confirmed, over this connection. */
+  files: number
+  bytes: number
+  /** True if nothing failed, and nothing was refused. */
+  complete: boolean
+  seconds: number
+}
+
 export interface DoneEvent {
   event: 'done'
   /** Files stored, or sent and confirmed. */
@@ -131,7 +143,17 @@ export type TransferEvent =
   | SentEvent
   | RefusedEvent
   | FailedEvent
+  | EndedEvent
   | DoneEvent
+
+/** The event of a transfer that began at `start` (a `performance.now()`) and ended so. */
+export function endedEvent(
+  transfer: number,
+  start: number,
+  { files, bytes, failure }: { files: number; bytes: number; failure: TransferError | null },
+): EndedEvent {
+  return { event: 'ended', transfer, files, bytes, complete: failure === null, seconds: secondsSince(start) }
+}
 
 /** Called for every event, in order. What it throws is thrown by the transfer. */
 export type OnEvent = (event: TransferEvent) => void

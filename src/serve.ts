@@ -4,7 +4,7 @@
  */
 import type { AddressInfo, Server, Socket } from 'node:net'
 import { asTransferError, interruption, refusal, TransferError } from './errors.js'
-import type { OnEvent } from './events.js'
+import { endedEvent, type OnEvent } from './events.js'
 import { peerAddress } from './net/address.js'
 import { listen } from './net/listen.js'
 import type { Connection, Transfer } from './transfer.js'
@@ -104,10 +104,12 @@ export class Service {
     const number = ++this.#connections
     const peer = peerAddress(socket)
     let isReturn = false
+    let start = 0
     const admit = () => {
       this.#admit()
       // After a failure, the next partner is taken for the one that failed; one that was there before is not.
       isReturn = this.#failure !== null
+      start = performance.now()
       this.#options.onEvent({ event: 'connected', transfer: number, peer })
     }
     const transfer = this.#role.start({ socket, transfer: number, peer, admit })
@@ -120,8 +122,11 @@ export class Service {
       const result = await transfer.run()
       this.files += result.files
       this.bytes += result.bytes
-      // Its place is free at once: who was refused may come again before the old connection is closed.
-      if (result.admitted) this.#onTransferEnd(result.failure, isReturn)
+      if (result.admitted) {
+        this.#options.onEvent(endedEvent(number, start, result))
+        // Its place is free at once: who was refused may come again before the old connection is closed.
+        this.#onTransferEnd(result.failure, isReturn)
+      }
     } finally {
       this.#active.delete(transfer)
       await transfer.closed

@@ -32,6 +32,7 @@ t.test('dials once, says so, and gives back how the one transfer went', async (t
     return { run: async () => result, fail: () => t.fail('nothing went wrong') }
   })
   t.equal(returned, result)
+  t.match(events.all.at(-1), { event: 'ended', transfer: 1, files: 2, bytes: 30, complete: true, seconds: Number })
   t.strictSame(getEventListeners(options.signal, 'abort'), [], 'it no longer listens for an interruption')
 })
 

@@ -25,6 +25,23 @@ t.test('ends after so many successful transfers, with the sum of all', async (t)
   t.equal(clock.timers, 0)
 })
 
+t.test('says how each transfer ended, and nothing of who was no partner', async (t) => {
+  const said: TransferEvent[] = []
+  const onEvent = (event: TransferEvent) => {
+    if (event.event === 'ended') said.push(event)
+  }
+  const { connect } = await serving(t, { onEvent })
+  ;(await connect()).end(broken())
+  ;(await connect()).admit().end(null, { files: 3, bytes: 70 })
+  ;(await connect()).admit().end(broken(), { files: 1, bytes: 5 })
+  await settle()
+  t.match(said, [
+    { transfer: 2, files: 3, bytes: 70, complete: true, seconds: 0 },
+    { transfer: 3, files: 1, bytes: 5, complete: false, seconds: 0 },
+  ])
+  t.equal(said.length, 2)
+})
+
 t.test('never ends by itself when it does not count', async (t) => {
   const { connect, ended } = await serving(t)
   for (let number = 0; number < 5; number++) (await connect()).admit().end()

@@ -19,7 +19,7 @@ t.test('tells a whole transfer on both sides, and nothing on stderr', async (t) 
   t.equal(sender.stderr + received.stderr, '')
 
   const sent = readEvents(t, sender.stdout)
-  t.same(kinds(sent), ['connected', 'sent', 'sent', 'done'])
+  t.same(kinds(sent), ['connected', 'sent', 'sent', 'ended', 'done'])
   const [first, second] = sent.filter(({ event }) => event === 'sent')
   const known = { transfer: 1, size: 5, blake3: digest('hello'), type: 'text/plain' }
   t.match(first, { ...known, path: './a.txt', name: 'a.txt', storedAs: 'a.txt' })
@@ -28,7 +28,7 @@ t.test('tells a whole transfer on both sides, and nothing on stderr', async (t) 
   t.match(only(sent, 'done'), { files: 2, bytes: 5, exitCode: 0 })
 
   const events = readEvents(t, received.stdout)
-  t.same(kinds(events), ['listening', 'connected', 'stored', 'stored', 'done'])
+  t.same(kinds(events), ['listening', 'connected', 'stored', 'stored', 'ended', 'done'])
   t.match(only(events, 'listening'), { address: '127.0.0.1', port: Number(receiver.port) })
   const stored = events.find(({ event }) => event === 'stored')
   t.match(stored, { ...known, peer: /^127\.0\.0\.1:\d+$/, name: 'a.txt', path: 'out/a.txt' })

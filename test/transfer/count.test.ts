@@ -68,11 +68,12 @@ t.test('does not report who came and went without a word', async (t) => {
   await rude.reset()
   // Who comes after them is handled after them.
   await trySend(t, receiver.port, [{ stream: Readable.from(['x']), name: 'file' }])
+  await receiver.events.until('ended')
   await receiver.stop()
   const names = receiver.events.all.map(({ event }) => event)
   t.strictSame(
     names,
-    ['listening', 'connected', 'progress', 'stored', 'failed', 'done'],
+    ['listening', 'connected', 'progress', 'stored', 'ended', 'failed', 'done'],
     'the failure is the interruption',
   )
 })

@@ -32,9 +32,10 @@ t.test('reports a transfer in order, on both sides', async (t) => {
     { event: 'stored', transfer, peer, path: join(out, 'a.txt'), ...first },
     { event: 'progress', transfer, name: 'b.json', bytes: 0, size: 6 },
     { event: 'stored', transfer, peer, path: join(out, 'b_bak.json'), ...second },
+    { event: 'ended', transfer, files: 2, bytes: 11, complete: true },
     { event: 'done', files: 2, bytes: 11, exitCode: 0 },
   ])
-  t.equal(receiver.events.all.length, 7)
+  t.equal(receiver.events.all.length, 8)
 
   // Answers come when they come, so the sender's events are in order for each file only.
   t.match(sent.events.all[0], { event: 'connected', transfer, peer: `127.0.0.1:${receiver.port}` })
@@ -43,8 +44,9 @@ t.test('reports a transfer in order, on both sides', async (t) => {
     { transfer, path: a, storedAs: 'a.txt', ...first },
     { transfer, path: b, storedAs: 'b_bak.json', ...second },
   ])
+  t.match(sent.events.all.at(-2), { event: 'ended', transfer, files: 2, bytes: 11, complete: true })
   t.match(sent.events.all.at(-1), { event: 'done', files: 2, bytes: 11, exitCode: 0 })
-  t.equal(sent.events.all.length, 6)
+  t.equal(sent.events.all.length, 7)
   for (const event of [...sent.events.all, ...receiver.events.all]) {
     if ('seconds' in event) t.ok(event.seconds >= 0)
   }
@@ -120,7 +122,7 @@ function watchNetwork(t: Test) {
   return { isQuiet: () => [...servers].every((s) => !s.listening) && [...sockets].every((s) => s.destroyed) }
 }
 
-for (const name of ['connected', 'progress', 'sent', 'done'] as const) {
+for (const name of ['connected', 'progress', 'sent', 'ended', 'done'] as const) {
   t.test(`rejects with what a listener of the sender throws at ${name}, and leaves nothing open`, async (t) => {
     const folder = t.testdir({ 'a.txt': 'text', out: {} })
     const receiver = await startReceiver(t, { out: join(folder, 'out') })

@@ -33,9 +33,9 @@ t.test('reports the connection on both sides, once', async (t) => {
   const received = await tryReceive(t, sender.port, { out: join(folder, 'out') })
   await sender.ended
   const names = (events: { event: string }[]) => events.map(({ event }) => event)
-  t.strictSame(names(received.events.all), ['connected', 'progress', 'stored', 'done'])
+  t.strictSame(names(received.events.all), ['connected', 'progress', 'stored', 'ended', 'done'])
   t.match(received.events.of('connected'), [{ transfer: 1, peer: `127.0.0.1:${sender.port}` }])
-  t.strictSame(names(sender.events.all), ['listening', 'connected', 'progress', 'sent', 'done'])
+  t.strictSame(names(sender.events.all), ['listening', 'connected', 'progress', 'sent', 'ended', 'done'])
   t.match(sender.events.of('connected'), [{ transfer: 1, peer: /^127\.0\.0\.1:\d+$/ }])
 })
 
