@@ -11,13 +11,14 @@ import { importsOf, type SourceFile, sourceFiles } from './fixtures/source-files
 const layers: { name: string; has: RegExp; isOne?: boolean }[] = [
   { name: 'bin', has: /^bin\// },
   { name: 'cli', has: /^src\/cli\//, isOne: true },
-  { name: 'engine', has: /^src\/(?!events|text|errors|memory)[\w-]+\.ts$/, isOne: true },
+  { name: 'engine', has: /^src\/(?!events|text|errors|memory|system-errors)[\w-]+\.ts$/, isOne: true },
   { name: 'net', has: /^src\/net\//, isOne: true },
   { name: 'files', has: /^src\/files\//, isOne: true },
   { name: 'protocol', has: /^src\/protocol\//, isOne: true },
   { name: 'events', has: /^src\/events\.ts$/ },
   { name: 'text', has: /^src\/text\.ts$/ },
   { name: 'memory', has: /^src\/memory\.ts$/ },
+  { name: 'system errors', has: /^src\/system-errors\.ts$/ },
   { name: 'errors', has: /^src\/errors\.ts$/ },
 ]
 

@@ -4,9 +4,9 @@ import type { Writable } from 'node:stream'
 import { refusal, TransferError } from '../errors.js'
 import { keep } from '../memory.js'
 import type { Header } from '../protocol/messages.js'
+import { describe } from '../system-errors.js'
 import { disk, errno } from './disk.js'
 import type { Incoming, Store, StoredAs } from './store.js'
-import { describe } from './trouble.js'
 
 export class OutputStore implements Store {
   readonly #output: Writable

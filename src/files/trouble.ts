@@ -1,29 +1,37 @@
-/** What a failed system call means: for the person on this side with the path, for the peer without it. */
-import { constants } from 'node:os'
-import { getSystemErrorMap } from 'node:util'
+/** A local file or folder that cannot be used: for the person on this side with the path, for the peer without it. */
 import { TransferError } from '../errors.js'
+import { codeOf, describe } from '../system-errors.js'
 import { printable } from '../text.js'
 
-/** The system's own words for a failed call, such as "no such file or directory (ENOENT)". */
-export function describe(error: unknown): string {
-  const { errno: number, code, message } = error as NodeJS.ErrnoException
-  const known = number === undefined ? undefined : getSystemErrorMap().get(number)
-  return known ? `${known[1]} (${known[0]})` : `${code ?? message ?? error}`
-}
+/** What this side could not do, and how the peer is told of it. */
+const peerWords = {
+  'cannot read': 'it could not read the file',
+  'cannot make the folder': 'it could not make its folder',
+  'cannot fsync the parent of': 'it could not make its folder durable',
+  'cannot store in': 'it cannot use its folder',
+  'cannot use the staging folder': 'it cannot use its staging folder',
+  'cannot write': 'it could not write the file',
+  'cannot store': 'it could not store the file',
+  'cannot write to': 'it could not write to its output',
+} as const
 
-/** EDQUOT, a full quota, has a number in Node and no name. */
-const fullNumbers = new Set([-constants.errno.ENOSPC, -constants.errno.EDQUOT])
+export type Doing = keyof typeof peerWords
 
-/**
- * The error for a local file or folder that cannot be used. `doing` is a verb phrase such as "cannot write"; the path
- * is for this side only.
- */
-export function localTrouble(doing: string, path: string, error: unknown): TransferError {
+/** What has no room left, by the error that says so. */
+const full: Readonly<Record<string, string>> = { ENOSPC: 'its disk is full', EDQUOT: 'its disk quota is used up' }
+
+/** The error for a local file or folder that cannot be used; the path is for this side only. */
+export function localTrouble(doing: Doing, path: string, error: unknown): TransferError {
   if (error instanceof TransferError) return error
-  const full = fullNumbers.has((error as NodeJS.ErrnoException).errno ?? 0)
-  return new TransferError('local-file', `${doing} ${printable(path, 400)}: ${describe(error)}`, {
-    reason: full ? 'no-space' : 'disk',
-    tell: full ? 'its disk is full' : `${doing.replace('cannot', 'it could not')} the file: ${describe(error)}`,
+  const fullness = full[codeOf(error) ?? '']
+  return new TransferError('local-file', `${doing} ${shown(path)}: ${describe(error)}`, {
+    reason: fullness === undefined ? 'disk' : 'no-space',
+    tell: fullness ?? `${peerWords[doing]}: ${describe(error)}`,
     cause: error,
   })
+}
+
+/** A path as messages show it: also where it is too long for a line, or empty. */
+export function shown(path: string): string {
+  return path === '' ? '""' : printable(path, 400)
 }

@@ -14,6 +14,7 @@ import type { Duplex } from 'node:stream'
 import { asTransferError, TransferError } from '../errors.js'
 import { encode } from '../protocol/encode.js'
 import { HEARTBEAT_INTERVAL } from '../protocol/limits.js'
+import { describe } from '../system-errors.js'
 import { feed } from './feed.js'
 
 /** How long a failed connection may take to deliver its last word, in milliseconds. */
@@ -215,8 +216,9 @@ export class Channel {
 
   #onError(error: NodeJS.ErrnoException): void {
     const isBreak = error.code === 'ECONNRESET' || error.code === 'EPIPE'
-    const what = isBreak ? 'the other side broke the connection' : 'the connection failed'
-    const text = `${what} (${error.code ?? error.message})`
+    const text = isBreak
+      ? `the other side broke the connection (${error.code})`
+      : `the connection failed: ${describe(error)}`
     this.fail(new TransferError('incomplete', text, { reason: 'broken', cause: error }))
   }
 

@@ -2,6 +2,7 @@
 import { connect, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { interruption, TransferError } from '../errors.js'
+import { describe } from '../system-errors.js'
 import { checkPort, formatAddress } from './address.js'
 import { connectWithLargeReads } from './feed.js'
 
@@ -92,7 +93,7 @@ function connectError({ host, port, partner, wait }: DialOptions, error: NodeJS.
   const code = error.code ?? ''
   const orWait = wait === 0 ? ' --wait SECONDS waits for it' : ''
   const advice = code === 'ECONNREFUSED' ? ` (is ${partners[partner]} running?${orWait})` : ''
-  const what = `${hints[code] ?? error.message}${advice}${code && ` (${code})`}`
+  const what = hints[code] ? `${hints[code]}${advice} (${code})` : describe(error)
   const text = `cannot connect to ${formatAddress(host, port)}: ${what}`
   return new TransferError('connect', text, { cause: error })
 }

@@ -1,6 +1,7 @@
 /** Waiting for connections. */
 import { createServer, type Server, type Socket } from 'node:net'
 import { TransferError } from '../errors.js'
+import { describe } from '../system-errors.js'
 import { checkPort, formatAddress } from './address.js'
 import { withLargeReads } from './feed.js'
 
@@ -38,6 +39,7 @@ const hints: Record<string, string> = {
 
 function listenError(host: string | undefined, port: number, error: NodeJS.ErrnoException): TransferError {
   const code = error.code ?? ''
-  const text = `cannot listen on ${formatAddress(host ?? '*', port)}: ${hints[code] ?? error.message} (${code})`
+  const what = hints[code] ? `${hints[code]} (${code})` : describe(error)
+  const text = `cannot listen on ${formatAddress(host ?? '*', port)}: ${what}`
   return new TransferError('connect', text, { cause: error })
 }

@@ -1,20 +1,8 @@
 import { constants } from 'node:os'
 import t from 'tap'
 import { TransferError } from '../../dist/errors.js'
-import { describe, localTrouble } from '../../dist/files/trouble.js'
+import { localTrouble } from '../../dist/files/trouble.js'
 import { systemError } from '../fixtures/disk.ts'
-
-t.test('describes a failed call in the words of the system', async (t) => {
-  t.equal(describe(systemError('ENOENT')), 'no such file or directory (ENOENT)')
-  t.equal(describe(systemError('EIO')), 'i/o error (EIO)')
-})
-
-t.test('describes anything else thrown as well as it can', async (t) => {
-  t.equal(describe(Object.assign(new Error('long text'), { code: 'ERR_SOMETHING' })), 'ERR_SOMETHING')
-  t.equal(describe(new Error('only text')), 'only text')
-  t.equal(describe('a string'), 'a string')
-  t.equal(describe(Object.assign(new Error('unheard of'), { errno: 987654 })), 'unheard of')
-})
 
 t.test('tells this side the path and the peer only the cause', async (t) => {
   const cause = systemError('EACCES')
@@ -36,7 +24,36 @@ t.test('takes a full quota for a full disk', async (t) => {
   // Node has no name for this error and gives only its number.
   const errno = -constants.errno.EDQUOT
   const error = Object.assign(new Error('write'), { errno, code: `Unknown system error ${errno}`, syscall: 'write' })
-  t.match(localTrouble('cannot write', 'file', error), { code: 'local-file', reason: 'no-space' })
+  t.match(localTrouble('cannot write', 'file', error), {
+    code: 'local-file',
+    reason: 'no-space',
+    message: 'cannot write file: disk quota exceeded (EDQUOT)',
+    tell: 'its disk quota is used up',
+  })
+})
+
+t.test('tells the peer in whole sentences what could not be done', async (t) => {
+  const table = {
+    'cannot read': 'it could not read the file: i/o error (EIO)',
+    'cannot make the folder': 'it could not make its folder: i/o error (EIO)',
+    'cannot fsync the parent of': 'it could not make its folder durable: i/o error (EIO)',
+    'cannot store in': 'it cannot use its folder: i/o error (EIO)',
+    'cannot use the staging folder': 'it cannot use its staging folder: i/o error (EIO)',
+    'cannot write': 'it could not write the file: i/o error (EIO)',
+    'cannot store': 'it could not store the file: i/o error (EIO)',
+    'cannot write to': 'it could not write to its output: i/o error (EIO)',
+  } as const
+  for (const [doing, tell] of Object.entries(table)) {
+    const error = localTrouble(doing as keyof typeof table, 'p', systemError('EIO'))
+    t.match(error, { message: `${doing} p: i/o error (EIO)`, tell })
+  }
+})
+
+t.test('shows an empty path', async (t) => {
+  t.equal(
+    localTrouble('cannot read', '', systemError('ENOENT')).message,
+    'cannot read "": no such file or directory (ENOENT)',
+  )
 })
 
 t.test('takes what is no system error for trouble with the disk', async (t) => {

@@ -148,8 +148,12 @@ t.test('names what broke the connection', async (t) => {
   const cases: [Error, string][] = [
     [Object.assign(new Error('read'), { code: 'ECONNRESET' }), 'the other side broke the connection (ECONNRESET)'],
     [Object.assign(new Error('write'), { code: 'EPIPE' }), 'the other side broke the connection (EPIPE)'],
-    [Object.assign(new Error('read'), { code: 'EHOSTUNREACH' }), 'the connection failed (EHOSTUNREACH)'],
-    [new Error('something odd'), 'the connection failed (something odd)'],
+    [Object.assign(new Error('read'), { code: 'EHOSTUNREACH' }), 'the connection failed: EHOSTUNREACH'],
+    [
+      Object.assign(new Error('read'), { errno: -113, code: 'EHOSTUNREACH' }),
+      'the connection failed: host is unreachable (EHOSTUNREACH)',
+    ],
+    [new Error('something odd'), 'the connection failed: something odd'],
   ]
   for (const [cause, message] of cases) {
     const { channel, socket } = channelPair(t)
