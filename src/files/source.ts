@@ -4,11 +4,10 @@ import { basename } from 'node:path'
 import { TransferError } from '../errors.js'
 import { MAX_TIME } from '../protocol/limits.js'
 import type { Header } from '../protocol/messages.js'
-import { printable } from '../text.js'
 import { disk } from './disk.js'
 import { FullReader } from './full-reader.js'
 import { mediaType } from './media-type.js'
-import { localTrouble } from './trouble.js'
+import { localTrouble, shown } from './trouble.js'
 
 const { O_RDONLY, O_NONBLOCK = 0, R_OK } = constants
 
@@ -52,7 +51,7 @@ export class FileSource implements Source {
 
   constructor(path: string, name: string = basename(path)) {
     this.path = path
-    this.label = printable(path)
+    this.label = shown(path)
     this.name = name
   }
 
@@ -104,6 +103,9 @@ export class FileSource implements Source {
   }
 }
 
+/** What differs in a file whose content was changed, by somebody who does not hide it. */
+const contentTokens = ['dev', 'ino', 'size', 'mtimeMs'] as const
+
 class OpenFile implements OpenSource {
   readonly header: Header
   readonly #label: string
@@ -139,12 +141,16 @@ class OpenFile implements OpenSource {
     return count
   }
 
-  /** The size and the time of the last change must be those from before the first byte was read. */
+  /**
+   * All must be as before the first byte was read. The modification time can be set back; the change time is the
+   * kernel's alone. It counts what happens to the file's name, mode and owner, too, and does not tell which it was.
+   */
   async check(): Promise<void> {
     const now = await disk.fstat(this.#fd).catch((error) => {
       throw localTrouble('cannot read', this.#label, error)
     })
-    if (now.size !== this.#stats.size || now.mtimeMs !== this.#stats.mtimeMs) throw this.#changed('changed')
+    if (contentTokens.some((token) => now[token] !== this.#stats[token])) throw this.#changed('changed')
+    if (now.ctimeMs !== this.#stats.ctimeMs) throw this.#changed('changed (its content, name or attributes)')
     if (await this.#hasMore()) throw this.#changed('became longer')
   }
 

@@ -1,4 +1,15 @@
-import { appendFileSync, chmodSync, rmSync, statSync, truncateSync, utimesSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  chmodSync,
+  linkSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { FileSource } from '../../dist/files/source.js'
@@ -129,12 +140,66 @@ t.test('does not confirm a file that was written to while it was sent, though it
   await opened.close()
 })
 
-t.test('sends a file whole whose name vanished while it was sent', async (t) => {
-  const content = bytesOf(10_000)
-  const { path, source } = fileOf(t, content)
+t.test(
+  'does not confirm a file that was written to, though its time was set back and its size is the same',
+  async (t) => {
+    const { path, source } = fileOf(t, 'hello')
+    utimesSync(path, 1_000, 1_000)
+    const opened = await source.open()
+    await readPieces(opened)
+    writeFileSync(path, 'HELLO')
+    utimesSync(path, 1_000, 1_000)
+    const tell = 'the file changed (its content, name or attributes) while it was sent'
+    await t.rejects(opened.check(), { ...changed, tell })
+    await opened.close()
+  },
+)
+
+t.test(
+  'does not confirm a file whose name or mode changed: only the change time knows of what a set-back time hides',
+  async (t) => {
+    const changes = {
+      renamed: (path: string) => renameSync(path, `${path}-moved`),
+      linked: (path: string) => linkSync(path, `${path}-linked`),
+      removed: (path: string) => rmSync(path),
+      'given another mode': (path: string) => chmodSync(path, 0o600),
+    }
+    for (const [what, change] of Object.entries(changes)) {
+      await t.test(what, async (t) => {
+        const { path, source } = fileOf(t, 'hello')
+        const opened = await source.open()
+        change(path)
+        t.equal(String(Buffer.concat(await readPieces(opened))), 'hello')
+        const message = /file.txt changed \(its content, name or attributes\) while it was sent; send it again/
+        await t.rejects(opened.check(), { ...changed, message })
+        await opened.close()
+      })
+    }
+  },
+)
+
+t.test('does not confirm what is another file by now', async (t) => {
+  const opened = await fileOf(t, 'hello').source.open()
+  await readPieces(opened)
+  for (const token of ['dev', 'ino'] as const) {
+    await t.test(token, async (t) => {
+      replaceDuring(t, 'fstat', (current) => async (fd) => {
+        const stats = await current(fd)
+        return Object.assign(stats, { [token]: stats[token] + 1 })
+      })
+      await t.rejects(opened.check(), changed)
+    })
+  }
+  await t.resolves(opened.check())
+  await opened.close()
+})
+
+t.test('does not mind that a file is read, by itself or by others', async (t) => {
+  const { path, source } = fileOf(t, 'hello')
+  utimesSync(path, 1_000, 1_000)
   const opened = await source.open()
-  rmSync(path)
-  t.ok(Buffer.concat(await readPieces(opened)).equals(content))
+  await readPieces(opened)
+  readFileSync(path)
   await t.resolves(opened.check())
   await opened.close()
 })
