@@ -124,6 +124,14 @@ export interface EndedEvent {
   seconds: number
 }
 
+/** Nothing has failed, but a protection is missing that there is elsewhere. */
+export interface WarningEvent {
+  event: 'warning'
+  /** What it is about, for a program: `no-permissions`, if other users can get at what is being received. */
+  reason: 'no-permissions'
+  message: string
+}
+
 export interface DoneEvent {
   event: 'done'
   /** Files stored, or sent and confirmed. */
@@ -144,6 +152,7 @@ export type TransferEvent =
   | RefusedEvent
   | FailedEvent
   | EndedEvent
+  | WarningEvent
   | DoneEvent
 
 /** The event of a transfer that began at `start` (a `performance.now()`) and ended so. */

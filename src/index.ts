@@ -3,7 +3,7 @@ export { type ErrorCode, exitCodes, TransferError } from './errors.js'
 export type * from './events.js'
 export { EVENTS_VERSION } from './events.js'
 export type { Expectation } from './expect.js'
-export type { IfExists } from './files/folder-store.js'
+export type { IfExists } from './files/final-name.js'
 export { type ReceiveOptions, receive } from './receive.js'
 export {
   type DescriptorToSend,

@@ -1,18 +1,16 @@
 /** Receiving, from a port to a summary: what `tcp-recv` does, for a program. */
-import { constants } from 'node:fs'
 import type { Writable } from 'node:stream'
 import { dialled } from './dialled.js'
 import { asTransferError, TransferError } from './errors.js'
 import { type OnEvent, report, type StoredEvent } from './events.js'
 import type { Expectation } from './expect.js'
 import { Blocking } from './files/blocking.js'
-import { Directory } from './files/directory.js'
-import { disk } from './files/disk.js'
-import { FolderStore, type IfExists } from './files/folder-store.js'
+import type { IfExists } from './files/final-name.js'
+import { FolderStore } from './files/folder-store.js'
+import { leaveFolder, prepareFolder } from './files/out-folder.js'
 import { OutputStore } from './files/output-store.js'
-import { cleanStaging, newOwner, removeOwner } from './files/staging.js'
+import { newOwner } from './files/staging.js'
 import type { Store } from './files/store.js'
-import { localTrouble } from './files/trouble.js'
 import { Incoming } from './incoming.js'
 import { PlainIncoming } from './plain-incoming.js'
 import { Service } from './serve.js'
@@ -81,15 +79,15 @@ export async function receive(options: ReceiveOptions): Promise<Summary> {
   const tally = { files: 0, bytes: 0 }
   return await conclude(onEvent, tally, async () => {
     const owner = await newOwner()
-    if (typeof out === 'string') await prepareFolder(out)
+    const warnings = typeof out === 'string' ? await prepareFolder(out, owner) : []
+    for (const warning of warnings) onEvent({ event: 'warning', ...warning })
     const hooks = new Hooks(onEvent, options.afterStored)
     const observed = { ...options, onEvent: hooks.onEvent }
     try {
       await (options.connect ? dial : serve)(observed, new Transfers(observed, owner), tally)
     } finally {
       await hooks.settled
-      // A folder that has gone in the meantime needs no cleaning.
-      if (typeof out === 'string') await inFolder(out, (root) => removeOwner(root, owner)).catch(() => {})
+      if (typeof out === 'string') await leaveFolder(out, owner)
     }
     if (hooks.failure) throw hooks.failure
   })
@@ -115,25 +113,6 @@ class Hooks {
         report(onEvent, { transfer: event.transfer, name: event.name }, failure)
       })
     }
-  }
-}
-
-async function prepareFolder(out: string): Promise<void> {
-  try {
-    await disk.mkdir(out, { recursive: true })
-    await disk.access(out, constants.W_OK | constants.X_OK)
-    await inFolder(out, cleanStaging)
-  } catch (error) {
-    throw localTrouble('cannot store in', out, error)
-  }
-}
-
-async function inFolder(out: string, work: (root: Directory) => Promise<void>): Promise<void> {
-  const root = await Directory.open(out)
-  try {
-    await work(root)
-  } finally {
-    await root.close()
   }
 }
 

@@ -46,7 +46,8 @@ function doubt(verified: boolean): string {
 
 /** The line that people see for an event; null where they see none. `does` is what a stranger at an open port can do. */
 export function describeEvent(event: TransferEvent, does: 'send' | 'receive'): string | null {
-  const about = 'name' in event && event.name !== undefined ? ` ${printable(event.name, 80)}` : ''
+  // What has an empty name is shown as "" by the message.
+  const about = 'name' in event && event.name ? ` ${printable(event.name, 80)}` : ''
   switch (event.event) {
     case 'listening': {
       const where = formatAddress(event.address, event.port)
@@ -71,6 +72,8 @@ export function describeEvent(event: TransferEvent, does: 'send' | 'receive'): s
       if (event.code === 'interrupted' || event.code === 'terminated') return printable(event.message, 400)
       // A message about a local file names it by its path already.
       return `failed${isNamed(event) ? '' : about}: ${printable(event.message, 400)}`
+    case 'warning':
+      return `warning: ${printable(event.message, 400)}`
     default:
       return null
   }

@@ -3,11 +3,14 @@
  * a parent that is swapped for a symlink between two calls leads nowhere: on Linux `/proc/self/fd/N/name` means what
  * `openat(N, "name")` means in C. Where that does not exist the plain path is used, and that protection is missing.
  */
-import { constants, existsSync } from 'node:fs'
+import { constants, existsSync, type Stats } from 'node:fs'
 import { join } from 'node:path'
-import { disk, errno } from './disk.js'
+import { disk, errno, isUnsupported } from './disk.js'
 
 const { O_RDONLY, O_DIRECTORY = 0, O_NOFOLLOW = 0 } = constants
+
+/** The permission bits by which somebody else than the owner can write. */
+export const OTHERS_WRITE = 0o022
 
 export class Directory {
   readonly #fd: number
@@ -35,17 +38,26 @@ export class Directory {
     return join(this.#anchor, name)
   }
 
-  /** Makes the names in this folder durable. Some file systems (SMB, FUSE) have no such thing for a folder: EINVAL. */
+  /** Makes the names in this folder durable. Some file systems (SMB, FUSE) have no such thing for a folder. */
   async sync(): Promise<void> {
     await disk.fsync(this.#fd).catch((error) => {
-      if (errno(error) !== 'EINVAL') throw error
+      if (errno(error) !== 'EINVAL' && !isUnsupported(error)) throw error
     })
+  }
+
+  async stat(): Promise<Stats> {
+    return await disk.fstat(this.#fd)
   }
 
   /** True if the folder is this user's and nobody else may write to it. */
   async isPrivate(): Promise<boolean> {
-    const { uid, mode } = await disk.fstat(this.#fd)
-    return process.geteuid === undefined || (uid === process.geteuid() && (mode & 0o022) === 0)
+    const { uid, mode } = await this.stat()
+    return process.geteuid === undefined || (uid === process.geteuid() && (mode & OTHERS_WRITE) === 0)
+  }
+
+  /** True if the permissions of the folder let anybody else in. */
+  async isOpenToOthers(): Promise<boolean> {
+    return process.geteuid !== undefined && ((await this.stat()).mode & 0o077) !== 0
   }
 
   async close(): Promise<void> {

@@ -74,3 +74,21 @@ export const disk = {
 export function errno(error: unknown): string | undefined {
   return (error as NodeJS.ErrnoException | null)?.code
 }
+
+/** Link, chmod, utimes, statfs do not exist on every file system (FAT, some of FUSE and of networks); these say so. */
+const unsupported = new Set(['EPERM', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP'])
+
+/** Whether a call failed because the file system does not have it. */
+export function isUnsupported(error: unknown): boolean {
+  return unsupported.has(errno(error) ?? '')
+}
+
+/** What the call gives; undefined where the file system does not have it. */
+export async function ifSupported<T>(call: Promise<T>): Promise<T | undefined> {
+  try {
+    return await call
+  } catch (error) {
+    if (!isUnsupported(error)) throw error
+    return undefined
+  }
+}

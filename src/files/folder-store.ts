@@ -6,23 +6,20 @@
  *
  * Until the name appears a crash leaves only the staging folder; from then on the file is whole and durable.
  */
-import { constants, type Stats } from 'node:fs'
 import { join } from 'node:path'
-import { refusal, type TransferError } from '../errors.js'
+import { refusal, TransferError } from '../errors.js'
 import type { Header } from '../protocol/messages.js'
+import { describe } from '../system-errors.js'
 import { printable } from '../text.js'
 import type { Blocking } from './blocking.js'
 import { Directory } from './directory.js'
-import { disk, errno } from './disk.js'
-import { backupName, checkName } from './names.js'
-import { isUnsupported, StagedFile } from './staged-file.js'
-import { openStaging } from './staging.js'
+import { disk, ifSupported } from './disk.js'
+import { checkExisting, FinalName, type IfExists } from './final-name.js'
+import { checkName, isPlain, unfitName } from './names.js'
+import { StagedFile } from './staged-file.js'
+import { canHold, openStaging } from './staging.js'
 import type { Incoming, Store, StoredAs } from './store.js'
-import { localTrouble } from './trouble.js'
-
-/** What to do when the final name is taken. */
-export const ifExistsChoices = ['backup', 'overwrite', 'skip', 'fail'] as const
-export type IfExists = (typeof ifExistsChoices)[number]
+import { type Doing, localTrouble, shown } from './trouble.js'
 
 export interface FolderOptions {
   /** The folder, as the user named it. */
@@ -53,7 +50,7 @@ export class FolderStore implements Store {
     try {
       const root = await Directory.open(options.path)
       try {
-        return new FolderStore(options, root, await openStaging(root, options.owner))
+        return new FolderStore(options, root, await openStaging(root, options.owner, options.path))
       } catch (error) {
         await root.close()
         throw error
@@ -66,35 +63,28 @@ export class FolderStore implements Store {
   async begin(header: Header): Promise<Incoming> {
     checkName(header.name, { allowHidden: this.#options.allowHidden, platform: process.platform })
     try {
-      await this.#checkExisting(header.name)
+      await this.#checkHolds(header.name)
+      await checkExisting(this.#root, header.name, this.#options.ifExists)
       await this.#checkSpace(header.size)
-      return new Entry(
-        this.#options,
-        this.#root,
-        await StagedFile.create(this.#staging, this.#options.blocking),
-        header,
-      )
+      const staged = await StagedFile.create(this.#staging, this.#options.blocking)
+      return new Entry(this.#options, this.#root, staged, header)
     } catch (error) {
       throw localTrouble('cannot store in', this.#options.path, error)
     }
   }
 
-  /** Says early what the commit would say too late: here it costs a look, there the whole transfer. */
-  async #checkExisting(name: string): Promise<void> {
-    const { ifExists } = this.#options
-    const there = ifExists === 'backup' ? null : await look(this.#root, name)
-    if (there === null) return
-    if (ifExists !== 'overwrite') throw taken(name, ifExists)
-    if (there.isDirectory()) throw folderInTheWay(name)
+  /** A name that this file system cannot hold is refused now, and not after the whole transfer. */
+  async #checkHolds(name: string): Promise<void> {
+    if (!isPlain(name) && !(await canHold(this.#staging, name))) throw unfitName(name)
   }
 
   async #checkSpace(size: number | null): Promise<void> {
     if (size === null) return
-    const { bavail, bsize, blocks } = await disk.statfs(this.#root.path())
-    const free = bavail * bsize
+    const space = await ifSupported(disk.statfs(this.#root.path()))
     // Some file systems (of FUSE, for one) do not know their size, and say that they have no blocks at all.
-    if (blocks > 0 && size > free)
-      throw refusal('no-space', `the file has ${size} bytes, and only ${free} are free there`)
+    if (!space || space.blocks === 0) return
+    const free = space.bavail * space.bsize
+    if (size > free) throw refusal('no-space', `the file has ${size} bytes, and only ${free} are free there`)
   }
 
   async close(): Promise<void> {
@@ -103,39 +93,20 @@ export class FolderStore implements Store {
   }
 }
 
-/** What has this name, itself and not what a link leads to; or null. */
-async function look(folder: Directory, name: string): Promise<Stats | null> {
-  try {
-    return await disk.lstat(folder.path(name))
-  } catch (error) {
-    if (errno(error) === 'ENOENT') return null
-    throw error
-  }
-}
-
-function folderInTheWay(name: string): TransferError {
-  return refusal('exists', `it has a folder named "${printable(name, 80)}"`)
-}
-
-function taken(name: string, ifExists: IfExists): TransferError {
-  const text = `it has "${printable(name, 80)}" already`
-  return ifExists === 'skip' ? refusal('skipped', `${text} and skips it`) : refusal('exists', text)
-}
-
 /** One file on its way to its name. */
 class Entry implements Incoming {
   readonly #options: FolderOptions
   readonly #root: Directory
   readonly #staged: StagedFile
   readonly #header: Header
-  /** The end of the name in the staging folder. */
-  #unlinking: Promise<void> = Promise.resolve()
+  readonly #name: FinalName
 
   constructor(options: FolderOptions, root: Directory, staged: StagedFile, header: Header) {
     this.#options = options
     this.#root = root
     this.#staged = staged
     this.#header = header
+    this.#name = new FinalName(root, staged, options.ifExists)
   }
 
   write(bytes: Buffer): void | Promise<void> {
@@ -152,12 +123,12 @@ class Entry implements Incoming {
     try {
       await this.#staged.setAttributes(this.#mode(), this.#header.mtime)
       await this.#staged.sync()
-      const name = await this.#giveName()
+      const name = await this.#name.give(this.#header.name)
       try {
-        await Promise.all([this.#root.sync(), this.#unlinking])
+        await Promise.all([this.#root.sync(), this.#name.unlinked])
       } catch (error) {
-        await this.#takeNameBack(name)
-        throw error
+        // Nobody knows what a crash would leave, so the name must not be relied on.
+        throw (await this.#name.takeBack(name)) ? error : this.#notDurable(name, error)
       }
       await this.#staged.close()
       return { name, path: join(this.#options.path, name) }
@@ -168,100 +139,28 @@ class Entry implements Incoming {
   }
 
   async discard(): Promise<void> {
-    await this.#unlinking
+    await this.#name.unlinked
     await this.#staged.discard()
   }
 
-  #trouble(doing: string, error: unknown): TransferError {
+  #trouble(doing: Doing, error: unknown): TransferError {
     return localTrouble(doing, join(this.#options.path, this.#header.name), error)
+  }
+
+  /** The file has its name and keeps it, so to say only that it failed would mislead both sides. */
+  #notDurable(name: string, error: unknown): TransferError {
+    const what = this.#options.ifExists === 'overwrite' ? 'replaced by the new file' : 'stored'
+    const why = `but a crash may undo that, because the folder cannot be fsynced: ${describe(error)}`
+    const path = join(this.#options.path, name)
+    return new TransferError('local-file', `${shown(path)} is ${what}, ${why}`, {
+      reason: localTrouble('cannot store', path, error).reason,
+      tell: `"${printable(name, 80)}" is ${what} there, ${why}`,
+      cause: error,
+    })
   }
 
   /** The sender's permission bits, less set-id, sticky and what the umask forbids; the owner may always read. */
   #mode(): number {
     return ((this.#header.mode ?? 0o666) & 0o777 & ~this.#options.umask) | 0o400
   }
-
-  async #giveName(): Promise<string> {
-    const { name } = this.#header
-    if (this.#options.ifExists === 'overwrite') {
-      await this.#replace(name)
-      return name
-    }
-    if (await this.#linkAs(name)) return name
-    if (this.#options.ifExists !== 'backup') throw taken(name, this.#options.ifExists)
-    return await this.#linkAsBackup(name)
-  }
-
-  async #replace(name: string): Promise<void> {
-    try {
-      await disk.rename(this.#staged.path, this.#root.path(name))
-    } catch (error) {
-      const isFolder = ['EISDIR', 'ENOTEMPTY', 'EEXIST'].includes(String(errno(error)))
-      throw isFolder ? folderInTheWay(name) : error
-    }
-  }
-
-  /** Gives the staged file the name unless it is taken, atomically; false if it is taken. */
-  async #linkAs(name: string): Promise<boolean> {
-    const from = this.#staged.path
-    const to = this.#root.path(name)
-    try {
-      await disk.link(from, to)
-    } catch (error) {
-      if (errno(error) === 'EEXIST') return false
-      if (!isUnsupported(error)) throw error
-      return await renameUnlessTaken(from, to)
-    }
-    // What stays there is cleaned up later; the file has its name.
-    this.#unlinking = disk.unlink(from).catch(() => {})
-    return true
-  }
-
-  /** The first free backup name. Galloping finds it in a logarithmic number of looks, however many copies there are. */
-  async #linkAsBackup(name: string): Promise<string> {
-    let taken = 0
-    let free = 1
-    while (await look(this.#root, backupName(name, free))) {
-      taken = free
-      free *= 2
-    }
-    while (taken + 1 < free) {
-      const middle = Math.floor((taken + free) / 2)
-      if (await look(this.#root, backupName(name, middle))) taken = middle
-      else free = middle
-    }
-    let number = free
-    while (!(await this.#linkAs(backupName(name, number)))) number++
-    return backupName(name, number)
-  }
-
-  /** After a failed fsync of the folder nobody knows what a crash would leave, so the name must not be relied on. */
-  async #takeNameBack(name: string): Promise<void> {
-    // What it has replaced is gone, and a whole file is better than none.
-    if (this.#options.ifExists === 'overwrite') return
-    try {
-      const [ours, there] = await Promise.all([disk.fstat(this.#staged.fd), disk.lstat(this.#root.path(name))])
-      if (ours.ino === there.ino && ours.dev === there.dev) await disk.unlink(this.#root.path(name))
-    } catch {
-      // The transfer fails already, with the error that came first.
-    }
-  }
-}
-
-/** Without hard links: reserves the name with an empty file, exclusively, and renames over that. */
-async function renameUnlessTaken(from: string, to: string): Promise<boolean> {
-  try {
-    const fd = await disk.open(to, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY, 0o600)
-    await disk.close(fd).catch(() => {})
-  } catch (error) {
-    if (errno(error) === 'EEXIST') return false
-    throw error
-  }
-  try {
-    await disk.rename(from, to)
-  } catch (error) {
-    await disk.unlink(to).catch(() => {})
-    throw error
-  }
-  return true
 }

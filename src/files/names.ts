@@ -53,6 +53,16 @@ function nameRefusal(name: string, problem: string): TransferError {
   return refusal('name', `the name "${printable(name, 80)}" is refused: ${problem}`)
 }
 
+/** The refusal of a name that the file system in use cannot hold. */
+export function unfitName(name: string): TransferError {
+  return nameRefusal(name, 'the file system there cannot hold it')
+}
+
+/** True for a name that every file system holds. Any other is tried out before its bytes come. */
+export function isPlain(name: string): boolean {
+  return /^[\w.+-]{1,100}$/.test(name)
+}
+
 /** Extensions that belong to the one before them: `archive.tar.gz` is an archive named `archive`. */
 const afterTar = /\.tar\.[^.]+$/i
 

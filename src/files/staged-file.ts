@@ -6,7 +6,7 @@
 import { keep } from '../memory.js'
 import type { Blocking } from './blocking.js'
 import type { Directory } from './directory.js'
-import { disk, errno } from './disk.js'
+import { disk, ifSupported } from './disk.js'
 import { createStaged } from './staging.js'
 
 /**
@@ -19,14 +19,6 @@ const LEAST_FLUSHED = 1024 * 1024
 
 /** How long is long, in milliseconds. */
 const LONG = 400
-
-/** Link, chmod or utimes do not exist on every file system (FAT, some FUSE and network ones); these say so. */
-const unsupported = new Set(['EPERM', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP'])
-
-/** Whether a call failed because the file system does not have it. */
-export function isUnsupported(error: unknown): boolean {
-  return unsupported.has(errno(error) ?? '')
-}
 
 export class StagedFile {
   readonly fd: number
@@ -133,13 +125,5 @@ export class StagedFile {
     if (!this.#isOpen) return
     await this.close()
     await disk.unlink(this.#path).catch(() => {})
-  }
-}
-
-async function ifSupported(call: Promise<void>): Promise<void> {
-  try {
-    await call
-  } catch (error) {
-    if (!isUnsupported(error)) throw error
   }
 }

@@ -10,10 +10,11 @@
 import { createHash } from 'node:crypto'
 import { constants } from 'node:fs'
 import { hostname } from 'node:os'
-import { TransferError } from '../errors.js'
-import type { Directory } from './directory.js'
+import { join } from 'node:path'
+import { type Directory, OTHERS_WRITE } from './directory.js'
 import { disk, errno } from './disk.js'
 import { STAGING } from './names.js'
+import { localTrouble } from './trouble.js'
 
 /** How long what another machine's receiver left is kept, in milliseconds: a day. */
 const FOREIGN_AGE = 24 * 60 * 60 * 1000
@@ -43,34 +44,53 @@ async function startTime(pid: number): Promise<string> {
   return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '0'
 }
 
-/** Opens an owner's folder inside `root`, making it if needed. */
-export async function openStaging(root: Directory, owner: string): Promise<Directory> {
-  for (let attempt = 1; attempt < 5; attempt++) {
-    try {
-      return await makeStaging(root, owner)
-    } catch (error) {
-      // Another receiver that has just ended may remove the empty folder between our making and our opening it.
-      if (errno(error) !== 'ENOENT') throw error
-    }
+/**
+ * Opens an owner's folder inside `root`, making it if needed. Nothing of it is made durable: a name that a crash takes
+ * away was no final name. `path` is that of `root`, as the user named it.
+ */
+export async function openStaging(root: Directory, owner: string, path: string, attempts = 5): Promise<Directory> {
+  try {
+    return await makeStaging(root, owner)
+  } catch (error) {
+    // Another receiver that has just ended may remove the empty folder between our making and our opening it.
+    if (errno(error) === 'ENOENT' && attempts > 1) return await openStaging(root, owner, path, attempts - 1)
+    throw localTrouble('cannot use the staging folder', join(path, STAGING), error)
   }
-  return await makeStaging(root, owner)
 }
 
 async function makeStaging(root: Directory, owner: string): Promise<Directory> {
   await makePrivate(root, STAGING)
   const staging = await root.openDirectory(STAGING)
   try {
-    // Where everybody may write, somebody else could have made it first, and exchange what is in it.
-    if (!(await staging.isPrivate())) {
-      throw new TransferError('local-file', `the folder ${STAGING} there is not private to this user; remove it`, {
-        reason: 'disk',
-        tell: 'its staging folder cannot be used',
-      })
-    }
     await makePrivate(staging, owner)
-    return await staging.openDirectory(owner)
+    const own = await staging.openDirectory(owner)
+    try {
+      // Where everybody may write, somebody else could have made it first, and exchange what is in it.
+      if (!(await staging.isPrivate()) && !(await isLikeOurs(staging, own))) {
+        throw new Error('other users can change what is in it; remove it')
+      }
+      return own
+    } catch (error) {
+      await own.close()
+      throw error
+    }
   } finally {
     await staging.close()
+  }
+}
+
+/**
+ * Whether `staging` only looks like somebody else's: on a file system without owners and modes of its own (FAT, SMB,
+ * many of FUSE) so does all that we make ourselves. Our name there is the owner of a file that we have just created,
+ * because nobody can exchange a file that is open; a folder, whoever may write to its parent could.
+ */
+async function isLikeOurs(staging: Directory, own: Directory): Promise<boolean> {
+  const probe = await createStaged(own)
+  try {
+    const [file, made, there] = await Promise.all([disk.fstat(probe.fd), own.stat(), staging.stat()])
+    return made.uid === file.uid && there.uid === file.uid && (there.mode & ~made.mode & OTHERS_WRITE) === 0
+  } finally {
+    await remove(own, probe)
   }
 }
 
@@ -84,10 +104,44 @@ async function makePrivate(parent: Directory, name: string): Promise<void> {
 
 let files = 0
 
-/** Creates a new private file in the staging folder: its name there, and its descriptor for writing. */
-export async function createStaged(staging: Directory): Promise<{ name: string; fd: number }> {
+/** A file in the staging folder: its name there, and its descriptor for writing. */
+interface Staged {
+  name: string
+  fd: number
+}
+
+/** Creates a new private file in the staging folder. */
+export async function createStaged(staging: Directory): Promise<Staged> {
   const name = `${files++}`
-  return { name, fd: await disk.open(staging.path(name), O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW, 0o600) }
+  return { name, fd: await createIn(staging, name) }
+}
+
+async function createIn(staging: Directory, name: string): Promise<number> {
+  return await disk.open(staging.path(name), O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW, 0o600)
+}
+
+/** Removes one that was only for a look. What stays is removed with its folder. */
+async function remove(staging: Directory, { name, fd }: Staged): Promise<void> {
+  await disk.close(fd).catch(() => {})
+  await disk.unlink(staging.path(name)).catch(() => {})
+}
+
+/** Names that the file system does not allow (EINVAL, EILSEQ; FUSE says ENOENT), or not at this length. */
+const unfit = new Set(['EINVAL', 'EILSEQ', 'ENOENT', 'ENAMETOOLONG'])
+
+/** Tries whether the file system can hold a file of this name, with an empty one. */
+export async function canHold(staging: Directory, name: string): Promise<boolean> {
+  try {
+    await remove(staging, { name, fd: await createIn(staging, name) })
+    return true
+  } catch (error) {
+    // Another connection may be trying the same name.
+    if (errno(error) === 'EEXIST') return true
+    if (!unfit.has(String(errno(error)))) throw error
+    // The folder can have gone, and then nothing can be created there.
+    await remove(staging, await createStaged(staging))
+    return false
+  }
 }
 
 /** Removes what `owner` left, and the staging folder itself if that was the last of it. Failures are left for the next start. */

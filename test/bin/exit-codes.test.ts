@@ -126,11 +126,29 @@ t.test('8: a file that is not there costs the others nothing', parallel, async (
 })
 
 t.test('8: no folder can be made there', parallel, async (t) => {
-  const folder = t.testdir({ file: '' })
-  const args = ['--host', '127.0.0.1', '--port', '0', '--out', 'file/out']
+  const folder = t.testdir({ file: '', link: t.fixture('symlink', 'absent') })
+  const table: Record<string, string> = {
+    file: 'cannot store in file: it is a file, not a folder',
+    'file/out': 'cannot store in file/out: file is a file, not a folder',
+    link: 'cannot store in link: it is a link to absent, which does not exist',
+    '/proc/o': 'cannot make the folder /proc/o: the file system takes no folder of that name there',
+  }
+  for (const [out, message] of Object.entries(table)) {
+    const args = ['--host', '127.0.0.1', '--port', '0', '--out', out]
+    const { code, stderr } = await runCommand(t, 'tcp-recv', args, { cwd: folder })
+    t.equal(code, 8)
+    t.equal(stderr, `tcp-recv: failed: ${message}\n`)
+  }
+})
+
+t.test('8: the staging folder is not this user’s alone, as its start says', parallel, async (t) => {
+  const folder = t.testdir({ '.tcp-recv': { 'in-use': {} } })
+  chmodSync(join(folder, '.tcp-recv'), 0o777)
+  const args = ['--host', '127.0.0.1', '--port', '0', '--out', '.']
   const { code, stderr } = await runCommand(t, 'tcp-recv', args, { cwd: folder })
   t.equal(code, 8)
-  t.equal(stderr, 'tcp-recv: failed: cannot store in file/out: not a directory (ENOTDIR)\n')
+  const message = 'cannot use the staging folder .tcp-recv: other users can change what is in it; remove it'
+  t.equal(stderr, `tcp-recv: failed: ${message}\n`)
 })
 
 t.test('8: a file or a folder that this user may not use', parallel, async (t) => {

@@ -93,6 +93,22 @@ const table: [event: TransferEvent, line: string | null][] = [
     `sent dir/a.txt (text/plain, 2.00 MB in 2.00 s, 1.00 MB/s) as a_bak.txt, blake3 ${blake3}`,
   ],
   [
+    {
+      event: 'failed',
+      transfer: 1,
+      name: '',
+      code: 'local-file',
+      reason: 'disk',
+      message: 'cannot read "": no such file',
+    },
+    'failed: cannot read "": no such file',
+  ],
+  [
+    { event: 'refused', transfer: 1, peer: '127.0.0.1:5', name: '', code: 'name', message: 'the name "" is refused' },
+    'refused from 127.0.0.1:5: the name "" is refused',
+  ],
+  [{ event: 'warning', reason: 'no-permissions', message: 'mind\x07' }, 'warning: mind\\u{7}'],
+  [
     { event: 'refused', transfer: 1, peer: '127.0.0.1:5', name: 'a.txt', code: 'exists', message: 'it has it already' },
     'refused a.txt from 127.0.0.1:5: it has it already',
   ],

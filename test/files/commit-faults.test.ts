@@ -42,8 +42,28 @@ t.test('leaves the old file or the new one when it overwrites, and the folder ca
   const path = t.testdir({ 'file.txt': 'old' })
   const store = await openFolder(t, { path, ifExists: 'overwrite' })
   failDuring(t, { call: 'fsync', code: 'EIO', occurrence: 2 })
-  await t.rejects(storeIn(store, {}, 'new'), diskError)
+  const why = 'but a crash may undo that, because the folder cannot be fsynced: i/o error (EIO)'
+  await t.rejects(storeIn(store, {}, 'new'), {
+    ...diskError,
+    message: `${join(path, 'file.txt')} is replaced by the new file, ${why}`,
+    tell: `"file.txt" is replaced by the new file there, ${why}`,
+  })
   t.strictSame(finalNames(path), ['file.txt'])
+  t.equal(contentOf(path, 'file.txt'), 'new')
+})
+
+t.test('says so when the name cannot be taken back', async (t) => {
+  const path = t.testdir({ 'file.txt': 'old' })
+  const store = await openFolder(t, { path })
+  failDuring(t, { call: 'fsync', code: 'EIO', occurrence: 2 })
+  // The first removes the name in the staging folder.
+  failDuring(t, { call: 'unlink', code: 'EIO', occurrence: 2 })
+  await t.rejects(storeIn(store, {}, 'new'), {
+    ...diskError,
+    message: new RegExp(`^${join(path, 'file_bak.txt')} is stored, but a crash may undo that, .*EIO`),
+    tell: /^"file_bak.txt" is stored there, but a crash may undo that, .*EIO/,
+  })
+  t.equal(contentOf(path, 'file_bak.txt'), 'new')
 })
 
 t.test('does not take back a name that somebody else has put there meanwhile', async (t) => {

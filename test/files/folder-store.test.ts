@@ -5,7 +5,7 @@ import { FolderStore } from '../../dist/files/folder-store.js'
 import { STAGING } from '../../dist/files/names.js'
 import { printable } from '../../dist/text.js'
 import { watchDescriptors } from '../fixtures/descriptors.ts'
-import { failDuring, realDisk, replaceDuring } from '../fixtures/disk.ts'
+import { failDuring, injectFault, realDisk, replaceDuring } from '../fixtures/disk.ts'
 import {
   contentOf,
   finalNames,
@@ -141,6 +141,17 @@ t.test('takes what it can where the file system does not know its own size', asy
   await t.resolves(storeIn(store, { size: 1 }, 'x'))
 })
 
+t.test('takes what it can where the file system cannot be asked for its size', async (t) => {
+  for (const code of ['ENOSYS', 'ENOTSUP', 'EPERM']) {
+    const path = t.testdir()
+    const store = await openFolder(t, { path })
+    const fault = injectFault({ call: 'statfs', code, occurrence: 0 })
+    await t.resolves(storeIn(store, { size: 1 }, 'x'), code)
+    fault.restore()
+    t.equal(fault.calls, 1)
+  }
+})
+
 t.test('does not need to know the free space of what it has no size of', async (t) => {
   failDuring(t, { call: 'statfs', code: 'EIO', occurrence: 0 })
   const store = await openFolder(t, { path: t.testdir() })
@@ -159,7 +170,9 @@ t.test('says what is wrong with the folder itself, with its path on this side on
       (thrown) => thrown,
     )
     t.match(error, { code: 'local-file', reason: 'disk', exitCode: 8 }, name)
-    t.ok(error.message.startsWith(`cannot store in ${options.path}: `))
+    const place =
+      name === 'linked' ? `use the staging folder ${join(options.path, STAGING)}` : `store in ${options.path}`
+    t.ok(error.message.startsWith(`cannot ${place}: `), error.message)
     t.notMatch(error.tell, path)
   }
   t.strictSame(finalNames(join(path, 'outside')), [])

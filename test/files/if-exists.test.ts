@@ -1,7 +1,7 @@
 import { lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import type { IfExists } from '../../dist/files/folder-store.js'
+import type { IfExists } from '../../dist/files/final-name.js'
 import { countCalls, failDuring, replaceDuring } from '../fixtures/disk.ts'
 import { contentOf, finalNames, header, openFolder, stagedFiles, storeIn } from '../fixtures/folder-store.ts'
 import { makeFifo, makeSocket } from '../fixtures/special-files.ts'

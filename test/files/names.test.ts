@@ -1,7 +1,7 @@
 import { posix, win32 } from 'node:path'
 import fc from 'fast-check'
 import t from 'tap'
-import { checkName, MAX_NAME, type NameRules, nameProblem, STAGING } from '../../dist/files/names.js'
+import { checkName, isPlain, MAX_NAME, type NameRules, nameProblem, STAGING } from '../../dist/files/names.js'
 import { printable } from '../../dist/text.js'
 import { anyName } from '../fixtures/names.ts'
 
@@ -130,4 +130,9 @@ t.test('takes only names that lie directly below any base, and are safe to show'
   })
   t.doesNotThrow(() => fc.assert(property, { numRuns: 3_000 }))
   t.ok(taken > 100, 'and enough of the names tried were taken for that to mean something')
+})
+
+t.test('tries out no name that every file system holds, and every other', async (t) => {
+  for (const name of ['file.txt', 'a', 'archive-1.2.tar.gz', '_x+y', '0', 'x'.repeat(100)]) t.ok(isPlain(name), name)
+  for (const name of ['a:b.log', 'a b', 'what?', 'é', 'a\\b', '<x>', '"', 'x'.repeat(101)]) t.notOk(isPlain(name), name)
 })

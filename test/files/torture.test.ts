@@ -3,8 +3,10 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { TransferError } from '../../dist/errors.js'
 import { Directory } from '../../dist/files/directory.js'
-import { FolderStore, type IfExists } from '../../dist/files/folder-store.js'
+import type { IfExists } from '../../dist/files/final-name.js'
+import { FolderStore } from '../../dist/files/folder-store.js'
 import { STAGING } from '../../dist/files/names.js'
+import { prepareFolder } from '../../dist/files/out-folder.js'
 import { FileSource } from '../../dist/files/source.js'
 import { cleanStaging, newOwner, removeOwner } from '../../dist/files/staging.js'
 import type { StoredAs } from '../../dist/files/store.js'
@@ -12,6 +14,7 @@ import { type Fault, failDuring, replaceDuring } from '../fixtures/disk.ts'
 import { bytesOf, filesIn } from '../fixtures/folder.ts'
 import { AlwaysQuick, folderOptions, NeverQuick, storeIn } from '../fixtures/folder-store.ts'
 import { fakePerformanceNow } from '../fixtures/performance-clock.ts'
+import { disguise } from '../fixtures/permissions.ts'
 import { readSource } from '../fixtures/sources.ts'
 import { type Outcome, torture } from '../fixtures/torture.ts'
 
@@ -42,12 +45,12 @@ function wrongError(error: unknown, { code }: Fault): string[] {
   return error.message.includes(code) ? [] : [`${code} is not named: ${error.message}`]
 }
 
-async function storeWhole(path: string, settings: { owner: string; ifExists: IfExists; quick: boolean }) {
-  const { owner, ifExists, quick } = settings
+async function storeWhole(path: string, settings: { owner: string; name: string; ifExists: IfExists; quick: boolean }) {
+  const { owner, name, ifExists, quick } = settings
   const blocking = quick ? new AlwaysQuick() : new NeverQuick()
   const store = await FolderStore.open(await folderOptions({ path, owner, ifExists, blocking }))
   try {
-    return await storeIn(store, { name: 'file.txt', size: 10, mtime: 1_000, mode: 0o644 }, 'whole', ' file')
+    return await storeIn(store, { name, size: 10, mtime: 1_000, mode: 0o644 }, 'whole', ' file')
   } finally {
     await store.close()
   }
@@ -69,25 +72,55 @@ async function judgeStored(path: string, before: Record<string, string>, outcome
   return problems
 }
 
-const stores: [string, { ifExists?: IfExists; files?: Record<string, string>; quick?: boolean; links?: boolean }][] = [
+interface Place {
+  name?: string
+  ifExists?: IfExists
+  files?: Record<string, string>
+  quick?: boolean
+  links?: boolean
+  permissions?: boolean
+}
+
+const stores: [string, Place][] = [
   ['a new file', {}],
   ['a new file, through the thread pool', { quick: false }],
   ['a file beside another one of its name', { files: { 'file.txt': 'old' } }],
   ['a file over another one', { ifExists: 'overwrite', files: { 'file.txt': 'old' } }],
   ['a file that must not be there', { ifExists: 'fail' }],
   ['a new file, where there are no hard links', { links: false }],
+  ['a new file, where there are no permissions', { permissions: false }],
+  ['a file whose name has to be tried out', { name: 'file: 1' }],
 ]
 
-for (const [title, { ifExists = 'backup', files = {}, quick = true, links = true }] of stores) {
+for (const [title, { name = 'file.txt', ifExists = 'backup', files = {}, quick = true, ...has }] of stores) {
   t.test(`stores ${title}, or leaves nothing, whichever call fails`, async (t) => {
     // What fsync does cannot be seen without a loss of power, and takes most of the time.
     replaceDuring(t, 'fsync', () => async () => {})
-    if (!links) failDuring(t, { call: 'link', code: 'EPERM', occurrence: 0 })
+    if (has.permissions === false) disguise(t, () => ({ mode: 0o777 }))
+    if (has.links === false) failDuring(t, { call: 'link', code: 'EPERM', occurrence: 0 })
     const owner = await deadOwner()
     await torture(t, {
       prepare: folders(t, files),
-      work: (path) => storeWhole(path, { owner, ifExists, quick }),
+      work: (path) => storeWhole(path, { owner, name, ifExists, quick }),
       judge: (path, outcome, fault) => judgeStored(path, files, outcome, fault),
+    })
+  })
+}
+
+for (const permissions of [true, false]) {
+  t.test(`begins, with${permissions ? '' : 'out'} permissions, or says why not, whichever call fails`, async (t) => {
+    if (!permissions) disguise(t, () => ({ mode: 0o777 }))
+    const owner = await deadOwner()
+    const folder = folders(t)
+    await torture(t, {
+      prepare: () => join(folder(), 'out'),
+      work: (path) => prepareFolder(path, owner),
+      judge: async (path, { value, error }, fault) => {
+        const problems = error ? wrongError(error, fault) : []
+        if (value && value.length !== (permissions ? 0 : 1)) problems.push(`it said ${JSON.stringify(value)}`)
+        await prepareFolder(path, await newOwner())
+        return readdirSync(path).length === 0 ? problems : [...problems, 'something is left']
+      },
     })
   })
 }

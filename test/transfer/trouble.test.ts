@@ -1,5 +1,5 @@
 /** Disks and files that fail while both ends run: the sender is told by name, the receiver goes on. */
-import { mkdirSync, rmSync } from 'node:fs'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import t from 'tap'
@@ -8,6 +8,7 @@ import { failDuring, injectFault, replaceDuring, systemError } from '../fixtures
 import { watchDiskRest } from '../fixtures/disk-at-rest.ts'
 import { startReceiver, trySend } from '../fixtures/ends.ts'
 import { bytesOf, filesIn, folders, namesIn } from '../fixtures/folder.ts'
+import { disguise } from '../fixtures/permissions.ts'
 
 t.test('refuses at once what is larger than the free space, and names both figures', async (t) => {
   const { out, path } = folders(t, { big: 'x'.repeat(1025), small: 'x'.repeat(1024) })
@@ -125,6 +126,36 @@ t.test('recovers when its folder was read-only for a while', async (t) => {
   t.match((await trySend(t, receiver.port, path('file.txt'))).summary, { files: 1 })
   await receiver.ended
   t.strictSame(filesIn(out), { 'file.txt': 'text' })
+})
+
+t.test('tells both sides that a file is replaced whose folder cannot be made durable', async (t) => {
+  const { out, path } = folders(t, { 'file.txt': 'new' })
+  writeFileSync(join(out, 'file.txt'), 'old')
+  const receiver = await startReceiver(t, { out, ifExists: 'overwrite' })
+  failDuring(t, { call: 'fsync', code: 'EIO', occurrence: 2 })
+  const failed = await trySend(t, receiver.port, path('file.txt'))
+  const why = 'but a crash may undo that, because the folder cannot be fsynced: i/o error (EIO)'
+  t.match(failed.error, { code: 'refused', exitCode: 5, reason: 'disk' })
+  t.match(failed.error?.message, `: "file.txt" is replaced by the new file there, ${why}`)
+  await receiver.stop()
+  const message = `${join(out, 'file.txt')} is replaced by the new file, ${why}`
+  t.match(receiver.events.of('failed'), [{ code: 'local-file', reason: 'disk', message }])
+  t.strictSame(filesIn(out), { 'file.txt': 'new' })
+})
+
+t.test('says once at the start that a file system keeps no permissions, and stores there', async (t) => {
+  disguise(t, () => ({ mode: 0o777 }))
+  const { out, path } = folders(t, { 'file.txt': 'text' })
+  const receiver = await startReceiver(t, { out, count: 2 })
+  for (const storedAs of ['file.txt', 'file_bak.txt']) {
+    t.match((await trySend(t, receiver.port, path('file.txt'))).events.of('sent'), [{ storedAs }])
+  }
+  await receiver.ended
+  t.strictSame(
+    receiver.events.all.map(({ event }) => event).filter((event) => event === 'warning' || event === 'listening'),
+    ['warning', 'listening'],
+  )
+  t.match(receiver.events.of('warning'), [{ reason: 'no-permissions', message: out }])
 })
 
 t.test('does not begin to listen where it cannot store', async (t) => {
