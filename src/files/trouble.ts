@@ -13,6 +13,7 @@ const peerWords = {
   'cannot write': 'it could not write the file',
   'cannot store': 'it could not store the file',
   'cannot write to': 'it could not write to its output',
+  'cannot write the port to': 'it could not tell its port',
 } as const
 
 export type Doing = keyof typeof peerWords

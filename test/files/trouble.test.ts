@@ -42,6 +42,7 @@ t.test('tells the peer in whole sentences what could not be done', async (t) => 
     'cannot write': 'it could not write the file: i/o error (EIO)',
     'cannot store': 'it could not store the file: i/o error (EIO)',
     'cannot write to': 'it could not write to its output: i/o error (EIO)',
+    'cannot write the port to': 'it could not tell its port: i/o error (EIO)',
   } as const
   for (const [doing, tell] of Object.entries(table)) {
     const error = localTrouble(doing as keyof typeof table, 'p', systemError('EIO'))

@@ -18,8 +18,8 @@ const refusalCodes = refusals.map(({ code }) => code)
 /** The codes of `A` that the document adds to those. */
 const abortCodes = codeWords(documentSection('Frames of the receiver').split('Codes of `A`:')[1] ?? '')
 
-/** Reasons that an error on this side may have and no frame may carry. */
-const localReasons = ['aborted', 'connect', 'hook', 'local-file', 'usage']
+/** Reasons that an error or a warning on this side may have and no frame may carry. */
+const localReasons = ['aborted', 'connect', 'hook', 'local-file', 'no-permissions', 'usage']
 
 /** Everything between the parenthesis that ends at `start` and the one that closes it. */
 function argumentsAt(code: string, start: number): string {
