@@ -136,7 +136,7 @@ t.test('keeps sockets, files and clocks out of the protocol', async (t) => {
   )
 })
 
-t.test('calls the file system in one module, the commands aside', async (t) => {
+t.test('calls the file system in one module, the commands and what the kernel tells of a socket aside', async (t) => {
   const callers = files.filter(({ path, code }) => {
     if (isCommand(path)) return false
     const names = [...code.matchAll(/import (.*) from '(?:node:)?fs(?:\/promises)?'/g)].map(
@@ -147,6 +147,6 @@ t.test('calls the file system in one module, the commands aside', async (t) => {
   })
   t.strictSame(
     callers.map(({ path }) => path),
-    ['src/files/disk.ts'],
+    ['src/files/disk.ts', 'src/net/delivered.ts'],
   )
 })

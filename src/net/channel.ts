@@ -3,8 +3,8 @@
  *
  * - `receive` feeds the peer's bytes to a consumer. While the consumer is busy the socket is paused and TCP pushes back.
  * - `write` resolves when the kernel has taken the bytes, so a caller that awaits it owns its buffer again.
- * - While we wait for the peer, something must happen within `timeout`: a byte arrives or written bytes leave. Time
- *   that our own side takes (an fsync, a slow pipe) is not the peer's and does not count.
+ * - While we wait for the peer, something must happen within `timeout`: a byte arrives or written bytes leave
+ *   (patience.ts). Time that our own side takes (an fsync, a slow pipe) is not the peer's and does not count.
  * - A side that has written nothing for a second sends a heartbeat, so that its own slowness is never taken for silence.
  * - Whatever goes wrong first is the error that everyone waiting gets; `fail` sends a last word and then lingers, because
  *   closing with unread bytes makes TCP reset the connection and destroy that word on its way (RFC 1122, 4.2.2.13).
@@ -16,6 +16,7 @@ import { encode } from '../protocol/encode.js'
 import { HEARTBEAT_INTERVAL } from '../protocol/limits.js'
 import { describe } from '../system-errors.js'
 import { feed } from './feed.js'
+import { Patience } from './patience.js'
 
 /** How long a failed connection may take to deliver its last word, in milliseconds. */
 const LINGER = 1_000
@@ -23,8 +24,8 @@ const LINGER = 1_000
 export interface ChannelOptions {
   /** Milliseconds without progress after which everyone waiting gets a `timeout` error. */
   timeout: number
-  /** The last bytes to send to the peer when the channel fails. Without it the connection is reset instead. */
-  farewell?: (error: TransferError) => Uint8Array
+  /** The last bytes to send to the peer when the channel fails. Without them the connection is reset instead. */
+  farewell?: (error: TransferError) => Uint8Array | null
   /** True where the protocol is not spoken: no heartbeats. */
   plain?: boolean
   /** The heartbeat to send now. Default: an empty one. */
@@ -56,7 +57,7 @@ export class Channel {
   #ended = false
   #finished = false
   #error: TransferError | null = null
-  #lastProgress = performance.now()
+  readonly #patience: Patience
   #lastWrite = performance.now()
   #speaking = false
   readonly #failed = new AbortController()
@@ -68,6 +69,7 @@ export class Channel {
   constructor(socket: Duplex, { timeout, farewell, plain = false, heartbeat = encode.heartbeat }: ChannelOptions) {
     this.#socket = socket
     this.#timeout = timeout
+    this.#patience = new Patience(socket, timeout)
     this.#farewell = farewell
     this.#heartbeats = !plain
     this.#heartbeat = () => heartbeat()
@@ -93,7 +95,7 @@ export class Channel {
         this.#receiving = { resolve, reject }
         this.#consume = consume
         this.#isAwaited = isAwaited
-        this.#lastProgress = performance.now()
+        this.#patience.moved()
       }
       feed(this.#socket, (bytes) => this.#onBytes(bytes), !this.#heartbeats)
     })
@@ -108,16 +110,17 @@ export class Channel {
   /** Hands `bytes` to the kernel; resolves when it has taken all of them. Rejects with the channel's error. */
   write(bytes: Uint8Array): Promise<void> {
     if (this.#error) return Promise.reject(this.#error)
-    if (!this.#isWaiting()) this.#lastProgress = performance.now()
+    if (!this.#isWaiting()) this.#patience.moved()
     this.#speaking = true
     this.#lastWrite = performance.now()
+    this.#patience.wrote(bytes.length, true)
     return new Promise((resolve, reject) => {
       this.#writers.add(reject)
       this.#socket.write(bytes, (error) => {
         // An error is not told here: it comes to everyone through #onError, with its proper text.
         if (error) return
         this.#writers.delete(reject)
-        this.#lastProgress = performance.now()
+        this.#patience.moved()
         resolve()
       })
     })
@@ -146,7 +149,8 @@ export class Channel {
     for (const reject of this.#writers) reject(error)
     this.#writers.clear()
     this.#failed.abort(error)
-    if (this.#farewell) void this.close(this.#farewell(error))
+    const farewell = this.#farewell?.(error)
+    if (farewell) void this.close(farewell)
     else this.#reset()
   }
 
@@ -180,7 +184,7 @@ export class Channel {
   }
 
   #onBytes(bytes: Buffer): void | Promise<void> {
-    this.#lastProgress = performance.now()
+    this.#patience.moved()
     try {
       const working = this.#consume(bytes)
       if (!working) return
@@ -199,7 +203,7 @@ export class Channel {
   #onConsumed(): void {
     this.#busy = false
     if (this.#error) this.#receiving?.reject(this.#error)
-    this.#lastProgress = performance.now()
+    this.#patience.moved()
   }
 
   #onEnd(): void {
@@ -229,7 +233,7 @@ export class Channel {
 
   #tick(): void {
     const now = performance.now()
-    if (this.#isWaiting() && now - this.#lastProgress >= this.#timeout) {
+    if (this.#isWaiting() && this.#patience.isOver()) {
       const text = `no progress for ${this.#timeout / 1000} seconds`
       const message = `${text}: the other side, or the network between, is stuck`
       this.fail(new TransferError('timeout', message, { reason: 'timeout', tell: text }))
@@ -238,8 +242,10 @@ export class Channel {
     // Only after our opening, and only if the kernel takes what we write: never a growing queue.
     const quiet = now - this.#lastWrite >= HEARTBEAT_INTERVAL && this.#socket.writableLength === 0
     if (quiet && this.#heartbeats && this.#speaking && !this.#finished) {
+      const heartbeat = this.#heartbeat()
       this.#lastWrite = now
-      this.#socket.write(this.#heartbeat())
+      this.#patience.wrote(heartbeat.length, false)
+      this.#socket.write(heartbeat)
     }
   }
 }

@@ -3,7 +3,9 @@ import type { AddressInfo, Socket } from 'node:net'
 import t, { type Test } from 'tap'
 import { TransferError } from '../../dist/index.js'
 import { Channel } from '../../dist/net/channel.js'
+import { delivered } from '../../dist/net/delivered.js'
 import { listen } from '../../dist/net/listen.js'
+import { fakeClock } from '../fixtures/clock.ts'
 import { bytesOf } from '../fixtures/folder.ts'
 import { Peer } from '../fixtures/peer.ts'
 import { settle, stateOf } from '../fixtures/turns.ts'
@@ -103,6 +105,35 @@ t.test('gives up on a peer that never reads, with no more in memory than one wri
   })()
   await t.rejects(writing, { code: 'timeout', exitCode: 9 })
   t.ok(most <= MEGABYTE.length + 100, `${most} bytes`)
+  await channel.closed
+})
+
+t.test('gives no peer up that reads slowly and says nothing, but one that has stopped', async (t) => {
+  const clock = fakeClock(t)
+  const { channel, socket, peer } = await connected(t)
+  peer.socket.removeAllListeners('data')
+  peer.socket.pause()
+  const received = channel.receive(() => {})
+  // More than is read here, and than the kernels hold: the write is not done before the test is.
+  const written = channel.write(Buffer.concat(Array(64).fill(MEGABYTE)))
+  await settle(20)
+  clock.advance(7_500)
+  for (let quarters = 0; quarters < 6; quarters++) {
+    const before = delivered(socket)
+    // Each call reads 64 KiB at most. The kernel does not tell of every one that there is room again.
+    while (delivered(socket) === before) {
+      peer.socket.read()
+      await settle(10)
+    }
+    clock.advance(7_500)
+    t.equal(await stateOf(written), 'pending')
+  }
+  for (let before = -1; before !== delivered(socket); await settle(20)) before = delivered(socket)
+  clock.advance(30_000)
+  clock.advance(7_500)
+  await t.rejects(written, { code: 'timeout', exitCode: 9 })
+  await t.rejects(received, { code: 'timeout' })
+  peer.socket.destroy()
   await channel.closed
 })
 
