@@ -5,7 +5,7 @@
 import type { Duplex } from 'node:stream'
 import { asTransferError, TransferError } from './errors.js'
 import { type OnEvent, ProgressReport, report, secondsSince } from './events.js'
-import { checkExpected, type Expectation } from './expect.js'
+import { checkExpected, checkGrowing, type Expectation } from './expect.js'
 import { type Algorithm, digestOf } from './files/digest.js'
 import type { OpenSource, Source } from './files/source.js'
 import { Channel } from './net/channel.js'
@@ -122,7 +122,7 @@ export class Outgoing implements Transfer {
       this.#channel.fail(asTransferError(error))
       await Promise.allSettled(directions)
       await this.#channel.closed
-      if (!this.#isAnswered) this.#ended(asTransferError(error))
+      if (!this.#isAnswered) this.#ended(this.#withHint(asTransferError(error)))
     }
     return this.#result
   }
@@ -204,7 +204,9 @@ export class Outgoing implements Transfer {
       const { algorithm } = pending
       const progress = new ProgressReport(onEvent, { transfer, name: header.name, size: header.size })
       pending.progress = progress
-      const sent = await this.#pump.move(opened, stop.signal, (bytes) => progress.update(bytes), algorithm)
+      const onProgress = (bytes: number) => progress.update(bytes)
+      const check = (bytes: number) => checkGrowing(source.label, bytes, expect)
+      const sent = await this.#pump.move(opened, stop.signal, onProgress, { algorithm, checkGrowing: check })
       await opened.check()
       checkExpected(source.label, sent, expect)
       const { bytes, blake3, sha256 } = sent
@@ -242,6 +244,14 @@ export class Outgoing implements Transfer {
   #ended(error: TransferError): void {
     if (this.#result.admitted || this.#heard || error.reason !== 'broken') this.#failed(undefined, error)
     this.#result.failure ??= error
+  }
+
+  /** What takes everything and answers nothing is mostly a program that knows no protocol. */
+  #withHint(error: TransferError): TransferError {
+    const isMute = !this.#heard && (error.reason === 'broken' || error.reason === 'timeout')
+    if (this.#options.admit || !isMute) return error
+    const text = `${error.message}; it has not said a word: if it is no tcp-recv, but nc or the like, send with --plain`
+    return new TransferError(error.code, text, { reason: error.reason, tell: error.tell, cause: error })
   }
 
   async #readAnswers(): Promise<void> {

@@ -20,7 +20,7 @@ const QUICK = 50
 
 /**
  * So many bytes in a row, taken quickly, make a quick connection. It is more than the kernel buffers for one (4 MiB on
- * Linux, tcp(7)), which a slow one takes quickly, too: there progress is made and told frame by frame.
+ * Linux, tcp(7)), which a slow one takes quickly, too: there progress is told frame by frame.
  */
 const PROOF = 16 * 1024 * 1024
 
@@ -30,12 +30,16 @@ const PROOF = 16 * 1024 * 1024
  */
 const TURN = 10
 
-/** The bytes of one write without frames: so few that a slow peer which sends no heartbeat takes them within the timeout. */
-const PLAIN_WRITE = 64 * 1024
-
 /** What went through: the facts of the end frame. */
 export interface Moved extends Digests {
   bytes: number
+}
+
+export interface MoveOptions {
+  /** What the receiver computes. Default `blake3`. */
+  algorithm?: Algorithm
+  /** Called with the bytes that were read so far, before the last of them are written. It may throw. */
+  checkGrowing?: (bytes: number) => void
 }
 
 /** The pumps that run. A hundred together take 50 MB; with long writes it would be 200. */
@@ -51,30 +55,30 @@ export class Pump {
   #quick = 0
   #lastTurn = performance.now()
 
-  /** @param framed whether each piece is a data frame, or just its bytes */
+  /** @param framed whether each piece is a data frame, or just its bytes (`--plain`) */
   constructor(channel: Channel, framed: boolean) {
     this.#channel = channel
     this.#prefix = framed ? FRAME_HEADER : 0
-    this.#piece = this.#prefix + (framed ? FRAME_DATA : PLAIN_WRITE)
-    this.#longest = this.#piece * (framed ? FRAMES : 1)
+    this.#piece = this.#prefix + FRAME_DATA
+    this.#longest = this.#piece * FRAMES
     this.#buffer = Buffer.allocUnsafeSlow(this.#piece)
   }
 
   /**
    * Moves all of `source`, until its end or until `signal` is aborted.
    *
-   * @param algorithm what the receiver computes
+   * @param onProgress called with the bytes that were written so far
    */
   async move(
     source: OpenSource,
     signal: AbortSignal,
     onProgress: (bytes: number) => void,
-    algorithm: Algorithm = 'blake3',
+    { algorithm = 'blake3', checkGrowing = () => {} }: MoveOptions = {},
   ): Promise<Moved> {
     const digest = await EntryDigest.create(algorithm)
     running++
     try {
-      return await this.#move(source, digest, signal, onProgress)
+      return await this.#move(source, digest, signal, onProgress, checkGrowing)
     } finally {
       running--
       // It may wait long for its next source.
@@ -82,7 +86,13 @@ export class Pump {
     }
   }
 
-  async #move(source: OpenSource, digest: EntryDigest, signal: AbortSignal, onProgress: (bytes: number) => void) {
+  async #move(
+    source: OpenSource,
+    digest: EntryDigest,
+    signal: AbortSignal,
+    onProgress: (bytes: number) => void,
+    checkGrowing: (bytes: number) => void,
+  ) {
     const { size } = source.header
     const [prefix, piece] = [this.#prefix, this.#piece]
     let bytes = 0
@@ -100,10 +110,11 @@ export class Pump {
       const isAtHand = typeof reading === 'number'
       const count = isAtHand ? reading : await reading
       if (count === 0) break
+      bytes += count
+      checkGrowing(bytes)
       if (prefix > 0) writeFrameHeader(this.#buffer, 'data', count, filled)
       digest.update(this.#buffer.subarray(start, start + count))
       filled = start + count
-      bytes += count
       // What had to be waited for waits for nothing else.
       if (!isAtHand || filled + piece > this.#buffer.length) await write()
     }

@@ -75,9 +75,11 @@ export interface ReceiveOptions {
  * was not made good within `timeout`.
  */
 export async function receive(options: ReceiveOptions): Promise<Summary> {
-  const { onEvent = () => {}, out } = options
+  const { onEvent = () => {}, out, expect, maxSize = Number.MAX_SAFE_INTEGER } = options
   const tally = { files: 0, bytes: 0 }
   return await conclude(onEvent, tally, async () => {
+    if ((expect?.size ?? 0) > maxSize)
+      throw new TransferError('usage', 'the expected size is beyond the largest allowed')
     const owner = await newOwner()
     const warnings = typeof out === 'string' ? await prepareFolder(out, owner) : []
     for (const warning of warnings) onEvent({ event: 'warning', ...warning })

@@ -3,7 +3,7 @@ import type { Readable } from 'node:stream'
 import { dialled } from './dialled.js'
 import { asTransferError, TransferError } from './errors.js'
 import { type OnEvent, report } from './events.js'
-import type { Expectation } from './expect.js'
+import { checkSize, type Expectation } from './expect.js'
 import { DescriptorSource } from './files/descriptor-source.js'
 import { MessageSource } from './files/message.js'
 import { FileSource, type Source } from './files/source.js'
@@ -86,7 +86,7 @@ export async function send(options: SendOptions): Promise<Summary> {
     if (options.plain && sources.length !== 1) {
       throw new TransferError('usage', 'without the protocol nothing tells where one file ends: give a single source')
     }
-    const { ready, failure } = await inspect(sources, onEvent)
+    const { ready, failure } = await inspect(sources, options)
     try {
       if (ready.length > 0) await (options.listen ? serve : dial)(options, ready, tally)
     } catch (error) {
@@ -103,14 +103,15 @@ export async function send(options: SendOptions): Promise<Summary> {
 /** The sources that can be sent, and the first failure of the others: better known before the connection is made. */
 async function inspect(
   sources: readonly Source[],
-  onEvent: OnEvent,
+  { expect = {}, onEvent = () => {} }: SendOptions,
 ): Promise<{ ready: Source[]; failure: TransferError | null }> {
   const ready: Source[] = []
   let failure: TransferError | null = null
   for (const source of sources) {
     try {
       checkOfferable(source)
-      await source.inspect()
+      const size = await source.inspect()
+      if (size !== null) checkSize(source.label, size, expect)
       ready.push(source)
     } catch (error) {
       failure ??= asTransferError(error)

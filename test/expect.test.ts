@@ -1,7 +1,7 @@
 /** What somebody knows of a file beforehand, and whether it holds. */
 import t from 'tap'
 import { TransferError } from '../dist/errors.js'
-import { checkExpected, type Expectation, isExpecting } from '../dist/expect.js'
+import { checkExpected, checkGrowing, checkSize, type Expectation, isExpecting } from '../dist/expect.js'
 import { digest } from './fixtures/peer-frames.ts'
 
 const actual = { bytes: 5, blake3: digest('hello') }
@@ -52,4 +52,23 @@ t.test('tells the other side neither the path nor what was expected', async (t) 
     const { tell } = thrown(expected)
     t.match(tell, /^it did not have the expected (size|digest)$/)
   }
+})
+
+t.test('knows at the first byte too many that there are too many', async (t) => {
+  for (const bytes of [0, 4, 5]) t.doesNotThrow(() => checkGrowing('file', bytes, { size: 5 }))
+  for (const expected of [{}, { blake3: other }]) t.doesNotThrow(() => checkGrowing('file', 6, expected))
+  t.throws(() => checkGrowing('/home/ann/file', 6, { size: 5 }), {
+    code: 'incomplete',
+    exitCode: 6,
+    reason: 'size',
+    message: '/home/ann/file has more than the 5 bytes that were expected',
+    tell: 'it did not have the expected size',
+  })
+})
+
+t.test('knows of a size that is known beforehand whether it is right', async (t) => {
+  t.doesNotThrow(() => checkSize('file', 6, {}))
+  t.doesNotThrow(() => checkSize('file', 0, { size: 0 }))
+  for (const bytes of [4, 6])
+    t.throws(() => checkSize('file', bytes, { size: 5 }), { code: 'incomplete', reason: 'size' })
 })

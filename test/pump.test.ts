@@ -11,7 +11,7 @@ import { digest, readFrames } from './fixtures/peer-frames.ts'
 import { fakePerformanceNow } from './fixtures/performance-clock.ts'
 import { settle, stateOf } from './fixtures/turns.ts'
 
-/** The bytes of one data frame of the pump. */
+/** The bytes of one data frame of the pump, or of one bare write. */
 const FRAME = 512 * 1024
 
 /** A channel, and the other side of it, which takes nothing until it is read. */
@@ -72,7 +72,7 @@ const never = new AbortController().signal
 const sizes = [0, 1, 1023, 1024, 1025, 65_535, 65_536, 65_537, FRAME - 1, FRAME, FRAME + 1, 6 * FRAME + 17]
 
 for (const framed of [true, false]) {
-  const [how, prefix, piece] = framed ? ['in frames', 5, FRAME] : ['bare', 0, 65_536]
+  const [how, prefix] = framed ? ['in frames', 5] : ['bare', 0]
 
   t.test(`moves every byte once, ${how}, and tells their number and digest`, async (t) => {
     for (const size of sizes) {
@@ -81,20 +81,20 @@ for (const framed of [true, false]) {
         const { channel, other } = connected(t)
         const { source, wanted } = sourceOf(content, isKnown ? {} : { size: null })
         const moving = new Pump(channel, framed).move(source, never, () => {})
-        const pieces = Math.ceil(size / piece)
+        const pieces = Math.ceil(size / FRAME)
         const stream = await takeAll(other, size + prefix * pieces)
         t.strictSame(await moving, { bytes: size, blake3: digest(content), sha256: null })
         const frames = framed ? readFrames(Buffer.concat([Buffer.alloc(8), stream])).frames : []
         if (framed) t.ok(frames.every(({ type, bytes }) => type === 'D' && bytes.length <= FRAME))
         t.ok((framed ? Buffer.concat(frames.map(({ bytes }) => bytes)) : stream).equals(content), `${size} bytes`)
         t.equal(wanted.length, isKnown ? pieces : pieces + 1, 'it reads no further than the size')
-        t.ok(wanted.every(({ offset, length }) => offset === prefix && length === piece))
+        t.ok(wanted.every(({ offset, length }) => offset === prefix && length === FRAME))
       }
     }
   })
 
   t.test(`reads one piece ahead of a side that takes nothing, ${how}, and then waits`, async (t) => {
-    const content = bytesOf(8 * piece)
+    const content = bytesOf(8 * FRAME)
     const { channel, other } = connected(t)
     const { source, wanted } = sourceOf(content)
     const moving = new Pump(channel, framed).move(source, never, () => {})
@@ -119,7 +119,7 @@ t.test('moves what comes in any pieces, and reports each of them', async () => {
         const { channel, other } = connected({ teardown: (work) => void teardown.push(work as () => void) })
         const { source } = sourceOf(content, { size: null, most })
         const moving = new Pump(channel, framed).move(source, never, (bytes) => void reported.push(bytes))
-        const pieces = Math.ceil(size / Math.min(most, framed ? FRAME : 65_536))
+        const pieces = Math.ceil(size / Math.min(most, FRAME))
         await takeAll(other, size + (framed ? 5 : 0) * pieces)
         const moved = await moving
         for (const work of teardown) work()
@@ -137,6 +137,22 @@ t.test('tells of fewer bytes than there should be as they are: the source is ask
   const moving = new Pump(channel, true).move(source, never, () => {})
   await takeAll(other, 105)
   t.match(await moving, { bytes: 100, blake3: digest(bytesOf(100)) })
+})
+
+t.test('lets what was read be looked at before it is written', async (t) => {
+  const { channel, writes } = taking(t)
+  const seen: number[] = []
+  const fault = new TransferError('incomplete', 'too much')
+  const check = (bytes: number) => {
+    seen.push(bytes)
+    if (bytes > 2 * FRAME) throw fault
+  }
+  const moving = new Pump(channel, true).move(atHand(Number.MAX_SAFE_INTEGER, false), never, () => {}, {
+    checkGrowing: check,
+  })
+  t.equal(await moving.catch((error) => error), fault)
+  t.strictSame(seen, [FRAME, 2 * FRAME, 3 * FRAME])
+  t.strictSame(writes, [1, 1])
 })
 
 t.test('stops between two reads when it is told to', async (t) => {

@@ -134,17 +134,18 @@ function readCall(args: Arguments): Call {
   }
   const exec = args.text('exec')
   if (exec !== undefined && !splitCommand(exec)[0]) throw usage('--exec is empty')
-  const maxSize = args.text('max-size')
+  const limit = args.text('max-size')
+  const maxSize = limit === undefined ? undefined : parseSize('--max-size', limit)
   return {
     ...readPlace(args, out),
-    ...readPlain(args),
+    ...readPlain(args, maxSize),
     out,
     accept,
     wait: readSeconds(args, 'wait'),
     timeout: readSeconds(args, 'timeout'),
     allowUnverified: readAllowUnverified(args),
     ifExists: parseChoice('--if-exists', args.text('if-exists') ?? 'backup', ifExistsChoices),
-    maxSize: maxSize === undefined ? undefined : parseSize('--max-size', maxSize),
+    maxSize,
     maxFiles: readCount(args, 'max-files'),
     maxConnections: readCount(args, 'max-connections'),
     allowHidden: args.flag('allow-hidden'),
@@ -179,13 +180,14 @@ function readPlace(args: Arguments, out: string): Pick<Call, 'port' | 'host' | '
   }
 }
 
-function readPlain(args: Arguments): Pick<Call, 'plain' | 'name' | 'expect'> {
+function readPlain(args: Arguments, maxSize = Number.POSITIVE_INFINITY): Pick<Call, 'plain' | 'name' | 'expect'> {
   const plain = args.flag('plain')
   const name = args.text('name')
   const expect = readExpectation(args)
   if (!plain && name !== undefined) throw usage('--name is for --plain; otherwise the sender names the file')
   if (!plain && isExpecting(expect))
     throw usage('--expect-size and --expect-blake3 are for --plain here; otherwise all is verified')
+  if ((expect.size ?? 0) > maxSize) throw usage('--expect-size is beyond --max-size, so no file could be right')
   const problem = name === undefined ? null : nameProblem(name, { allowHidden: true, platform: process.platform })
   if (problem !== null) throw usage(`--name cannot be the name of a file: ${problem}`)
   if (plain && args.flag('text-only')) throw usage('--text-only needs the protocol, so --plain does not go with it')

@@ -28,9 +28,11 @@ export class DescriptorSource implements Source {
     this.label = label
   }
 
-  async inspect(): Promise<void> {
+  /** A file's size says little: nobody knows where in it the descriptor stands. */
+  async inspect(): Promise<null> {
     try {
       if (fstatSync(this.#fd).isDirectory()) throw new TransferError('local-file', `${this.label} is a directory`)
+      return null
     } catch (error) {
       throw localTrouble('cannot read', this.label, error)
     }

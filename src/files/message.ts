@@ -23,10 +23,11 @@ export class MessageSource implements Source {
   }
 
   /** Reads all of it: a message that is too long, or no text, is known before the connection is made. */
-  async inspect(): Promise<void> {
+  async inspect(): Promise<number> {
     this.#bytes = typeof this.#text === 'string' ? Buffer.from(this.#text) : await this.#collect(this.#text)
     if (this.#bytes.length > MAX_MESSAGE) throw this.#unfit('too-large', `is longer than ${MAX_MESSAGE} bytes`)
     if (!isUtf8(this.#bytes)) throw this.#unfit('policy', 'is not UTF-8')
+    return this.#bytes.length
   }
 
   async #collect(stream: Readable): Promise<Buffer> {

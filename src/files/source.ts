@@ -21,8 +21,8 @@ export interface Source {
   readonly name: string
   /** True if it can be read only once. */
   readonly isOnce: boolean
-  /** Throws if it cannot be sent. Called before the connection is made. */
-  inspect(): Promise<void>
+  /** Throws if it cannot be sent. Called before the connection is made. Returns the bytes that it has, or null if unknown. */
+  inspect(): Promise<number | null>
   /** Called when all is over, also where it was never opened: a producer must not wait for a reader that never comes. */
   release(): void
   /** Opens it. `signal` ends a read that waits for a producer. */
@@ -55,12 +55,13 @@ export class FileSource implements Source {
     this.name = name
   }
 
-  async inspect(): Promise<void> {
+  async inspect(): Promise<number> {
     try {
       const stats = await disk.stat(this.path)
       this.#checkKind(stats)
       // A stat says nothing of permissions; better to know before the connection is made.
       await disk.access(this.path, R_OK)
+      return stats.size
     } catch (error) {
       throw this.#trouble(error)
     }

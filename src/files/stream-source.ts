@@ -24,7 +24,9 @@ export class StreamSource implements Source {
     stream.on('error', () => {})
   }
 
-  async inspect(): Promise<void> {}
+  async inspect(): Promise<null> {
+    return null
+  }
 
   release(): void {
     this.#stream.destroy()

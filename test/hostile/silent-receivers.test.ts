@@ -19,7 +19,11 @@ t.test('fails when the connection ends before the answer, wherever it was', asyn
     t.match(error, { code: 'incomplete', exitCode: 6, reason: 'broken' }, `after ${type}`)
   }
   const { error } = await sendTo(t, async (peer) => peer.finish())
-  t.match(error, { code: 'incomplete', message: 'the receiver closed the connection before it confirmed everything' })
+  const text = 'the receiver closed the connection before it confirmed everything'
+  const hint = 'it has not said a word: if it is no tcp-recv, but nc or the like, send with --plain'
+  t.match(error, { code: 'incomplete', message: `${text}; ${hint}` }, 'as nc does')
+  const spoke = await sendTo(t, async (peer) => peer.finish(receiverOpening))
+  t.equal(spoke.error?.message, text)
 })
 
 t.test('fails when a receiver that said it was alive goes away', async (t) => {
