@@ -15,6 +15,7 @@ import { SenderDecoder } from './protocol/decoder.js'
 import { encode } from './protocol/encode.js'
 import { HEADER_DEADLINE } from './protocol/limits.js'
 import type { End, Header, SenderMessage } from './protocol/messages.js'
+import { STRANGER_LINE } from './protocol/strangers.js'
 import { printable } from './text.js'
 import type { Transfer, TransferResult } from './transfer.js'
 import { unverifiable, verifyEnd } from './verification.js'
@@ -124,9 +125,7 @@ export class Incoming implements Transfer {
 
   /** The last words to a peer: a frame for a sender, a line of text for whatever else it is. */
   #farewell(error: TransferError): Buffer {
-    if (error.reason === 'magic') {
-      return Buffer.from('tcp-recv: this port takes files from tcp-send (tcp-recv --plain takes any bytes)\n')
-    }
+    if (error.reason === 'magic') return Buffer.from(STRANGER_LINE)
     const refused = encode.refused({ entry: null, code: error.reason, reason: error.tell })
     return this.#greeted ? refused : Buffer.concat([encode.receiverOpening(), refused])
   }

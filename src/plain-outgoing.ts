@@ -1,23 +1,28 @@
 /**
  * Sending without the protocol: the bytes of one source, then the end of the stream. Nothing is confirmed, so success
- * means no more than this: all was handed over, and the other side did not reset the connection. A failure of ours must
- * not look like an end, so it resets the connection.
+ * means no more than this: all was handed over, and the other side neither reset the connection nor answered as one that
+ * speaks the protocol and so has not taken the bytes. A failure of ours must not look like an end, so it resets the
+ * connection.
  */
 import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { asTransferError, type TransferError } from './errors.js'
+import { asTransferError, TransferError } from './errors.js'
 import { type OnEvent, ProgressReport, report, type SentEvent, secondsSince } from './events.js'
-import { checkExpected, type Expectation } from './expect.js'
+import { checkExpected, checkGrowing, type Expectation } from './expect.js'
 import type { Source } from './files/source.js'
 import { Channel } from './net/channel.js'
+import { answeringSide, type Side } from './protocol/strangers.js'
 import { Pump } from './pump.js'
 import type { Transfer, TransferResult } from './transfer.js'
 
 /**
  * How long the other side may take to close after our end, in milliseconds. Some never do (`nc` while its own input is
- * open); the kernel delivers what it has without us, so all that is missed then is a reset that comes later.
+ * open); the kernel delivers what it has without us, so all that is missed then is a reset, or an answer, that comes later.
  */
 const CLOSE_GRACE = 2_000
+
+/** So many bytes of an answer are looked at: more than any opening has. */
+const LOOK = 64
 
 export interface PlainOutgoingOptions {
   source: Source
@@ -34,6 +39,8 @@ export class PlainOutgoing implements Transfer {
   readonly #options: PlainOutgoingOptions
   readonly #stop = new AbortController()
   readonly #result: TransferResult = { admitted: false, files: 0, bytes: 0, failure: null }
+  /** The first bytes of what the other side says. */
+  #heard: Buffer = Buffer.alloc(0)
 
   constructor(socket: Duplex, options: PlainOutgoingOptions) {
     this.#options = options
@@ -47,8 +54,8 @@ export class PlainOutgoing implements Transfer {
   async run(): Promise<TransferResult> {
     const { source, onEvent, transfer, admit } = this.#options
     this.#channel.signal.addEventListener('abort', () => this.#stop.abort(this.#channel.signal.reason))
-    // Whatever it says is not for us; its end, or the reset of the connection, is.
-    const closed = this.#channel.receive(() => {}, false)
+    // What it says is not for us, unless it speaks the protocol; its end, or the reset of the connection, is.
+    const closed = this.#channel.receive((bytes) => this.#onAnswer(bytes), false)
     closed.catch(() => {})
     try {
       admit?.()
@@ -69,6 +76,13 @@ export class PlainOutgoing implements Transfer {
     return this.#result
   }
 
+  #onAnswer(bytes: Buffer): void {
+    if (this.#heard.length >= LOOK) return
+    this.#heard = Buffer.concat([this.#heard, bytes.subarray(0, LOOK)])
+    const side = answeringSide(this.#heard)
+    if (side) throw speaksProtocol(side)
+  }
+
   async #send(): Promise<SentEvent> {
     const { source, onEvent, transfer, expect } = this.#options
     const start = performance.now()
@@ -77,7 +91,9 @@ export class PlainOutgoing implements Transfer {
     try {
       const progress = new ProgressReport(onEvent, { transfer, name, size })
       const pump = new Pump(this.#channel, false)
-      const { bytes, blake3 } = await pump.move(opened, this.#stop.signal, (moved) => progress.update(moved))
+      const onProgress = (moved: number) => progress.update(moved)
+      const check = (read: number) => checkGrowing(source.label, read, expect)
+      const { bytes, blake3 } = await pump.move(opened, this.#stop.signal, onProgress, { checkGrowing: check })
       await opened.check()
       checkExpected(source.label, { bytes, blake3 }, expect)
       const seconds = secondsSince(start)
@@ -87,4 +103,12 @@ export class PlainOutgoing implements Transfer {
       await opened.close()
     }
   }
+}
+
+function speaksProtocol(side: Side): TransferError {
+  const text =
+    side === 'receiver'
+      ? 'the other side is tcp-recv without --plain and has stored nothing; give it --plain, or leave it out here'
+      : 'the other side is tcp-send, as this side is; one of the two must be tcp-recv'
+  return new TransferError('refused', text, { reason: 'policy' })
 }

@@ -1,6 +1,14 @@
 /** Who speaks when it is not a peer of ours: by the first bytes, for a message that helps. */
 import { printable } from '../text.js'
-import { RECEIVER_MAGIC, SENDER_MAGIC } from './limits.js'
+import { FRAME_HEADER, MAX_CONTROL, RECEIVER_MAGIC, SENDER_MAGIC } from './limits.js'
+import { frameTypes } from './messages.js'
+
+/**
+ * What a receiver answers to what is no sender: it is read by a person, and `tcp-send --plain` knows it by its start. It
+ * does not begin with a magic, so that nobody takes it for frames.
+ */
+const LINE_START = 'This is tcp-recv,'
+export const STRANGER_LINE = `${LINE_START} which takes files from tcp-send; with --plain it takes any bytes.\n`
 
 const httpMethods = ['GET ', 'HEAD ', 'POST ', 'PUT ', 'DELETE ', 'OPTIONS ', 'CONNECT ', 'PATCH ', 'TRACE ', 'PRI * ']
 
@@ -22,4 +30,34 @@ export function describeStranger(start: Buffer): string {
   return who
     ? `the other side is ${who} (${shown})`
     : `the other side does not speak this protocol (${shown}); with --plain its bytes are taken as they are`
+}
+
+export type Side = 'sender' | 'receiver'
+
+const sides: readonly { side: Side; magic: string }[] = [
+  { side: 'sender', magic: SENDER_MAGIC },
+  { side: 'receiver', magic: RECEIVER_MAGIC },
+]
+
+/**
+ * For a side without the protocol: which side of the protocol begins with `bytes`, or null if neither does. Undefined
+ * while they are too few to tell. The magic alone proves nothing, since a text may begin with it: the header of a
+ * greeting must follow.
+ */
+export function openingSide(bytes: Buffer): Side | null | undefined {
+  const start = bytes.toString('latin1', 0, SENDER_MAGIC.length)
+  const found = sides.find(({ magic }) => magic.startsWith(start))
+  if (!found) return null
+  const header = bytes.subarray(SENDER_MAGIC.length, SENDER_MAGIC.length + FRAME_HEADER)
+  if (!frameTypes.greeting.startsWith(header.toString('latin1', 0, 1))) return null
+  if (header.length < FRAME_HEADER) return undefined
+  const length = header.readUInt32BE(1)
+  return length > 0 && length <= MAX_CONTROL ? found.side : null
+}
+
+/** The same for an answer, which from a receiver may also be its line of text. */
+export function answeringSide(bytes: Buffer): Side | null | undefined {
+  const start = bytes.toString('latin1', 0, LINE_START.length)
+  if (!LINE_START.startsWith(start)) return openingSide(bytes)
+  return start === LINE_START ? 'receiver' : undefined
 }

@@ -4,6 +4,7 @@ import { gzipSync } from 'node:zlib'
 import t, { type Test } from 'tap'
 import { portOf, type Running, runCommand, sendTo, shell, start, startReceiver } from '../fixtures/commands.js'
 import { bytesOf, filesIn, namesIn } from '../fixtures/folder.js'
+import { foreignPeers } from '../fixtures/foreign-peers.js'
 import { only, readEvents } from '../fixtures/json-events.js'
 import { listenAsPeer, Peer } from '../fixtures/peer.js'
 import { digest } from '../fixtures/peer-frames.js'
@@ -113,4 +114,61 @@ t.test('passes a plain stream on to standard output', parallel, async (t) => {
   const receiver = await startReceiver(t, ['--plain', '--out', '-'])
   t.equal(await sendBytes(t, receiver, 'hello'), 'end')
   t.match(await receiver.done, { code: 0, stdout: 'hello', stderr: /stored - .* NOT VERIFIED\n$/ })
+})
+
+t.test('each side says what to do where only one of them has --plain', parallel, async (t) => {
+  const folder = t.testdir({ file: 'hello' })
+  const speaking = await startReceiver(t, ['--out', 'out'], { cwd: folder })
+  const remedy =
+    /^tcp-send: failed file: the other side is tcp-recv without --plain and has stored nothing; give it --plain/m
+  t.match(await sendTo(t, speaking, ['--plain', 'file'], { cwd: folder }), { code: 5, stderr: remedy })
+  const plain = await startReceiver(t, ['--plain', '--out', 'out'], { cwd: folder })
+  const refusal =
+    /^tcp-send: failed: the receiver refused the transfer: it was started with --plain .* give --plain to tcp-send/m
+  t.match(await sendTo(t, plain, ['file'], { cwd: folder }), { code: 5, stderr: refusal })
+  await plain.says(
+    'stderr',
+    /^tcp-recv: refused .*the other side is tcp-send without --plain, so nothing is stored; give it/m,
+  )
+  await Promise.all([speaking.kill('SIGTERM'), plain.kill('SIGTERM')])
+  t.strictSame(namesIn(join(folder, 'out')), [])
+})
+
+t.test('an input without end fails as soon as it is too long', parallel, async (t) => {
+  const folder = t.testdir()
+  const receiver = await startReceiver(t, ['--plain', '--out', 'out'], { cwd: folder })
+  const script = '$SEND --plain --expect-size 1k - 127.0.0.1 $PORT </dev/zero'
+  const { code, stderr } = await shell(t, script, { PORT: receiver.port }).done
+  t.match({ code, stderr }, { code: 6, stderr: /has more than the 1024 bytes that were expected/ })
+  await receiver.kill('SIGTERM')
+  t.strictSame(namesIn(join(folder, 'out')), [])
+})
+
+const nc = foreignPeers.find(({ name }) => name === 'nc')
+
+t.test(
+  'takes from nc, which never ends the stream, what it knows the size of',
+  { ...parallel, skip: nc?.skip ?? false },
+  async (t) => {
+    const folder = t.testdir({ file: 'hello' })
+    const args = ['--plain', '--once', '--expect-size', '5', '--name', 'copy', '--out', 'out']
+    const receiver = await startReceiver(t, args, { cwd: folder })
+    const theirs = shell(t, 'nc 127.0.0.1 $PORT <file', { PORT: receiver.port }, { cwd: folder })
+    t.match(await receiver.done, { code: 0, stdout: 'out/copy\n' })
+    t.equal((await theirs.done).code, 0)
+    t.strictSame(filesIn(join(folder, 'out')), { copy: 'hello' })
+  },
+)
+
+t.test('says to who forgot the -N of nc that it is missing', { ...parallel, skip: nc?.skip ?? false }, async (t) => {
+  const folder = t.testdir({ file: 'hello' })
+  const args = ['--plain', '--once', '--timeout', '1', '--name', 'copy', '--out', 'out']
+  const receiver = await startReceiver(t, args, { cwd: folder })
+  const theirs = shell(t, 'nc 127.0.0.1 $PORT <file', { PORT: receiver.port }, { cwd: folder })
+  t.match(await receiver.done, {
+    code: 9,
+    stderr: /after 5 bytes, and no end of the stream, so nothing is stored; nc ends it only with -N/,
+  })
+  await theirs.done
+  t.strictSame(namesIn(join(folder, 'out')), [])
 })

@@ -42,7 +42,7 @@ for (const [who, words] of Object.entries(strangers)) {
     t.equal(await peer.ended, 'end')
     peer.finish()
     const answer = peer.received.toString()
-    t.match(answer, /^tcp-recv: this port takes files from tcp-send .*\n$/)
+    t.match(answer, /^This is tcp-recv, which takes files from tcp-send; .*\n$/)
     t.notMatch(answer.slice(0, -1), /\p{Cc}/u)
     await peer.closed
     t.match(await receiver.events.until('refused'), { transfer: 1, code: 'magic' })

@@ -1,7 +1,10 @@
 /** Peers that speak something else: each is called by its name where its first bytes tell it. */
+import fc from 'fast-check'
 import t from 'tap'
-import { describeStranger } from '../../dist/protocol/strangers.js'
+import { encode } from '../../dist/protocol/encode.js'
+import { answeringSide, describeStranger, openingSide, STRANGER_LINE } from '../../dist/protocol/strangers.js'
 import { isUnsafe } from '../../dist/text.js'
+import { frameHeader, receiverOpening, senderOpening } from '../fixtures/peer-frames.ts'
 
 const known: [who: string, starts: string[]][] = [
   [
@@ -64,5 +67,59 @@ t.test('quotes any first bytes without harm', async (t) => {
   t.match(
     describeStranger(Buffer.from('\x1b[2J\r\n\x9b\x00', 'latin1')),
     /"\\u\{1b\}\[2J\\u\{d\}\\u\{a\}\\u\{9b\}\\u\{0\}"/,
+  )
+})
+
+const openings: [side: 'sender' | 'receiver', bytes: Buffer][] = [
+  ['sender', senderOpening],
+  ['sender', encode.senderOpening()],
+  ['receiver', receiverOpening],
+  ['receiver', encode.receiverOpening()],
+]
+
+t.test('knows a side of the protocol by its magic and the header of its greeting, and not before', async (t) => {
+  for (const judge of [openingSide, answeringSide]) {
+    for (const [side, bytes] of openings) {
+      for (let length = 0; length < 13; length++)
+        t.equal(judge(bytes.subarray(0, length)), undefined, `${length} bytes`)
+      for (let length = 13; length <= bytes.length; length++) t.equal(judge(bytes.subarray(0, length)), side)
+    }
+  }
+})
+
+t.test('takes nothing else for one, also where it begins with the magic', async (t) => {
+  const texts = ['x', 'tcx', 'tcp-senD', 'tcp-send is a program', 'tcp-recv: hello', 'TCP-SEND', 'tcp-sendg\0\0\0\x01{']
+  const magic = Buffer.from('tcp-send')
+  const headers = [frameHeader('H', 20), frameHeader('G', 0), frameHeader('G', 65_537), frameHeader('G', 0xffff_ffff)]
+  const all = [...texts.map((text) => Buffer.from(text)), ...headers.map((header) => Buffer.concat([magic, header]))]
+  for (const bytes of all) {
+    t.equal(openingSide(bytes), null, bytes.toString('latin1'))
+    t.equal(answeringSide(bytes), null)
+  }
+  t.equal(openingSide(Buffer.concat([magic, frameHeader('G', 65_536)])), 'sender', 'the longest that it may be')
+})
+
+t.test('knows the line that a receiver says to what is no sender, in an answer alone', async (t) => {
+  const line = Buffer.from(STRANGER_LINE)
+  const start = 'This is tcp-recv,'.length
+  for (let length = 1; length < start; length++) t.equal(answeringSide(line.subarray(0, length)), undefined)
+  for (let length = start; length <= line.length; length++) t.equal(answeringSide(line.subarray(0, length)), 'receiver')
+  t.equal(openingSide(line), null)
+  t.match(STRANGER_LINE, /^(?!tcp-)[ -~]+\n$/)
+})
+
+t.test('judges any bytes once and for all, with no more than the first few', async () => {
+  const start = fc.constantFrom('', 'tcp-', 'tcp-send', 'tcp-sendG\0', 'tcp-recvG\0\0', 'This is tcp')
+  fc.assert(
+    fc.property(start, fc.uint8Array({ maxLength: 40 }), (begin, more) => {
+      const bytes = Buffer.concat([Buffer.from(begin), more])
+      return [openingSide, answeringSide].every((judge) => {
+        const judged = Array.from({ length: bytes.length }, (_, length) => judge(bytes.subarray(0, length + 1)))
+        const first = judged.findIndex((side) => side !== undefined)
+        return first === -1
+          ? bytes.length < 17
+          : first < 17 && judged.slice(first).every((side) => side === judged[first])
+      })
+    }),
   )
 })

@@ -194,9 +194,8 @@ t.test('magic-mismatch: neither side takes the other for one of its kind', async
   const { messages, error } = decode(new SenderDecoder(), [sender])
   t.strictSame(messages, [])
   t.match(error, { reason: 'magic', tell: /^the other side is an HTTP client \(its first bytes are "GET \/ HT"\)$/ })
-  t.match(receiver.toString(), /^tcp-recv: [ -~]+\n$/, 'the answer is one line of plain text')
-  // Its first bytes are those of a receiver by name only; what follows is no frame.
-  t.match(decode(new ReceiverDecoder(), [receiver]).error, { reason: 'protocol' })
+  t.match(receiver.toString(), /^This is tcp-recv,[ -~]+\n$/, 'the answer is one line of plain text')
+  t.match(decode(new ReceiverDecoder(), [receiver]).error, { reason: 'magic' }, 'which nobody takes for a receiver')
 })
 
 /** A comment shows the line's bytes as text, or names the frame that the line begins, with its length. */
