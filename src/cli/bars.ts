@@ -1,100 +1,140 @@
 /** Progress on a terminal. Loaded only where there is one: what draws the bars takes a while to start. */
+import { Writable } from 'node:stream'
 import cliProgress, { type SingleBar } from 'cli-progress'
-import stringWidth from 'string-width'
 import type { TransferEvent } from '../events.js'
-import { formatBytes, formatDuration } from './format.js'
-import { type Pace, Paces, type Progress, percent } from './progress.js'
+import { barRows, fitText } from './bar-rows.js'
+import { type Pace, Paces, type Progress } from './progress.js'
+import { Screen } from './screen.js'
 
 const { MultiBar } = cliProgress
 
-/** Bars that are shown at once; with more files than that under way, the others come when a place is free. */
+/** Bars that are shown at once; with more files than that under way, a row says how many more. */
 const MOST_BARS = 8
 
-/** For terminals: a bar for each file under way. */
+/** The time between two drawings, in milliseconds. */
+const INTERVAL = 100
+
+interface File {
+  pace: Pace
+}
+
+/** For terminals: a bar for each file under way, and below them what there is to know of the rest. */
 export class BarProgress implements Progress {
+  readonly #screen: Screen
   readonly #bars: InstanceType<typeof MultiBar>
+  readonly #frame = new Frame()
   readonly #paces = new Paces()
-  readonly #shown = new Map<string, SingleBar>()
-  /** For a process that does not wait for its end (a second Ctrl-C): the terminal must get its cursor back. */
-  readonly #onExit = () => void this.#bars.stop()
+  /** The files that have a pace, in the order in which they had one first. */
+  readonly #files = new Map<string, File>()
+  readonly #shown = new Map<File, SingleBar>()
+  #rows = new Map<File, string>()
+  #status: string | null = null
+  #nextStatus = 0
 
   constructor(stream: NodeJS.WriteStream) {
-    process.once('exit', this.#onExit)
+    this.#screen = new Screen(stream)
     this.#bars = new MultiBar({
-      stream,
-      format: (_options, _params, payload: { pace: Pace }) => drawBar(payload.pace, stream.columns || 80),
+      // The library keeps the bars and the time; its frames are texts that the screen puts on the terminal.
+      stream: this.#frame,
+      noTTYOutput: true,
+      notTTYSchedule: INTERVAL,
+      format: (_options, _params, { file }: { file: File }) => `${this.#rows.get(file)}`,
       clearOnComplete: true,
-      hideCursor: true,
-      // The lines above the bars may be longer than the terminal is wide; the bars never are.
-      linewrap: true,
-      // Without it the library does not draw a bar again that a line has pushed away.
-      forceRedraw: true,
-      emptyOnZero: true,
       // The commands end on their own signals; the library's handlers would exit first.
       gracefulExit: false,
     })
+    this.#bars.on('redraw-pre', () => this.#layOut())
+    this.#bars.on('redraw-post', () => this.#draw(this.#frame.text.split('\n')))
+    this.#screen.onResize(() => (this.#bars.isActive ? this.#bars.update() : this.#draw([])))
   }
 
   update(event: TransferEvent): void {
     if (event.event === 'progress') {
       const pace = this.#paces.follow(event)
-      if (pace) this.#show(Paces.key(event), pace)
-    } else if ('transfer' in event) {
-      this.#paces.forget(event)
-      const bar = this.#shown.get(Paces.key(event))
-      if (bar) this.#bars.remove(bar)
-      this.#shown.delete(Paces.key(event))
+      if (pace) this.#follow(Paces.key(event), pace)
+    } else {
+      for (const key of this.#paces.forget(event)) this.#forget(key)
     }
   }
 
-  #show(key: string, pace: Pace): void {
-    const bar = this.#shown.get(key)
-    if (bar) bar.update(pace.bytes, { pace })
-    else if (this.#shown.size < MOST_BARS) {
-      this.#shown.set(key, this.#bars.create(pace.size ?? 0, pace.bytes, { pace }))
+  #follow(key: string, pace: Pace): void {
+    const file = this.#files.get(key)
+    if (file) {
+      file.pace = pace
+      this.#shown.get(file)?.update(pace.bytes)
+    } else {
+      this.#files.set(key, { pace })
+      this.#fill()
     }
+  }
+
+  #forget(key: string): void {
+    const file = this.#files.get(key)
+    if (!file) return
+    this.#files.delete(key)
+    const bar = this.#shown.get(file)
+    this.#shown.delete(file)
+    this.#fill()
+    if (bar) this.#bars.remove(bar)
+    if (this.#shown.size === 0) this.#bars.stop()
+  }
+
+  /** Gives free places to the files that have waited longest. */
+  #fill(): void {
+    for (const file of this.#files.values()) {
+      if (this.#shown.size === MOST_BARS) return
+      const { size, bytes } = file.pace
+      if (!this.#shown.has(file)) this.#shown.set(file, this.#bars.create(size ?? 0, bytes, { file }))
+    }
+  }
+
+  /** Only all bars together tell how wide their columns are. */
+  #layOut(): void {
+    this.#frame.text = ''
+    const files = [...this.#shown.keys()]
+    const rows = barRows(
+      files.map(({ pace }) => pace),
+      this.#screen.columns,
+    )
+    this.#rows = new Map(files.map((file, place) => [file, rows[place] ?? '']))
+  }
+
+  #draw(drawn: string[]): void {
+    const bars = drawn.slice(0, this.#shown.size).slice(0, Math.max(1, this.#screen.mostRows - 1))
+    const more = this.#files.size - bars.length
+    const rest = [...(more > 0 ? [`${more} more under way`] : []), ...(this.#status === null ? [] : [this.#status])]
+    this.#screen.show([...bars, ...(rest.length > 0 ? [fitText(rest.join('; '), this.#screen.columns - 1)] : [])])
+  }
+
+  status(text: string | null): void {
+    this.#status = text
+    const now = performance.now()
+    if (this.#bars.isActive || (text !== null && now < this.#nextStatus)) return
+    this.#nextStatus = now + INTERVAL
+    this.#draw([])
   }
 
   line(text: string): void {
-    this.#bars.log(`${text}\n`)
-    // A line is drawn with the next frame of the bars; without a bar there would be none.
-    this.#bars.update()
+    this.#screen.line(text)
+  }
+
+  around(write: () => void): void {
+    this.#screen.around(write)
   }
 
   stop(): void {
-    process.off('exit', this.#onExit)
     this.#bars.stop()
+    this.#screen.show([])
   }
 }
 
-/** One bar in at most `columns` columns. What does not fit is left out: first the bar, then the amount, last the name. */
-export function drawBar({ name, bytes, size, rate, left }: Pace, columns: number): string {
-  const room = Math.max(20, columns - 1)
-  const speed = `${formatBytes(rate)}/s`
-  const tail =
-    size === null || left === null
-      ? [`${formatBytes(bytes)} of ?`, speed]
-      : [percent(bytes, size).padStart(5), speed, formatDuration(left)]
-  const wide = size === null ? tail : [tail[0], `${formatBytes(bytes)}/${formatBytes(size)}`, ...tail.slice(1)]
-  const facts = (room >= 70 ? wide : tail).join('  ')
-  const short = fitText(name, Math.max(8, Math.min(30, room - facts.length - 2)))
-  const free = room - stringWidth(short) - facts.length - 4
-  const bar = size === null || free < 10 ? '' : `  ${drawTrack(bytes / size, Math.min(free - 2, 40))}`
-  return fitText(`${short}${bar}  ${facts}`, room)
-}
+/** Where the library draws: a stream that is no terminal, of any width. */
+class Frame extends Writable {
+  readonly columns = Number.POSITIVE_INFINITY
+  text = ''
 
-function drawTrack(share: number, width: number): string {
-  const done = Math.floor(Math.min(1, share) * width)
-  return `[${'='.repeat(done)}${' '.repeat(width - done)}]`
-}
-
-/** `text` in at most `width` columns, with an ellipsis where it was cut; wide characters count double. */
-export function fitText(text: string, width: number): string {
-  if (stringWidth(text) <= width) return text
-  let kept = ''
-  for (const { segment } of new Intl.Segmenter().segment(text)) {
-    if (stringWidth(kept + segment) > width - 1) break
-    kept += segment
+  override _write(text: Buffer, _encoding: BufferEncoding, done: () => void): void {
+    this.text += text
+    done()
   }
-  return `${kept}…`
 }

@@ -6,6 +6,7 @@ import { type Arguments, type CommandLine, type OptionTable, parseArguments } fr
 import { createReporter, progressChoices, type Reporter, type ReporterOptions } from './reporter.js'
 import { type Context, run } from './run.js'
 import { shells } from './shells.js'
+import { surroundingsOf } from './surroundings.js'
 import { parseChoice, parseDigest, parseInteger, parseSeconds, parseSize, usage } from './values.js'
 
 export const commonOptions: OptionTable = {
@@ -97,6 +98,7 @@ export async function reporterFor(
     command,
     stdout,
     stderr: process.stderr,
+    surroundings: surroundingsOf(stdout, process.stderr, process.env),
     json: args.flag('json'),
     quiet: args.flag('quiet'),
     progress: parseChoice('--progress', args.text('progress') ?? 'auto', progressChoices),

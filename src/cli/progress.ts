@@ -3,10 +3,14 @@ import type { ProgressEvent, TransferEvent } from '../events.js'
 import { printable } from '../text.js'
 import { formatBytes, formatDuration } from './format.js'
 
-/** Shows events as they come. `line` prints a line of its own, without tearing what is shown. */
+/** Shows events as they come, and prints lines without tearing what is shown. */
 export interface Progress {
   update(event: TransferEvent): void
+  /** What is to be known of many files together; null when there is nothing. */
+  status(text: string | null): void
   line(text: string): void
+  /** Calls `write`, which writes lines to the same terminal by itself. */
+  around(write: () => void): void
   stop(): void
 }
 
@@ -53,8 +57,15 @@ export class Paces {
     return { name: printable(name), bytes, size, rate, left }
   }
 
-  forget(event: { transfer: number; name?: string }): void {
-    this.#courses.delete(Paces.key(event))
+  /** Ends what this event ends, a file or all files of a transfer, and returns the keys. */
+  forget(event: TransferEvent): string[] {
+    if (!('transfer' in event) || event.event === 'connected' || event.event === 'message') return []
+    const ended =
+      'name' in event && event.name !== undefined
+        ? [Paces.key({ transfer: event.transfer, name: event.name })]
+        : [...this.#courses.keys()].filter((key) => key.startsWith(`${event.transfer} `))
+    for (const key of ended) this.#courses.delete(key)
+    return ended
   }
 }
 
@@ -67,6 +78,7 @@ export class LineProgress implements Progress {
   readonly #interval: number
   readonly #paces = new Paces()
   readonly #next = new Map<string, number>()
+  #nextStatus: number | null = null
 
   constructor(print: (text: string) => void, interval = LINE_INTERVAL) {
     this.#print = print
@@ -83,14 +95,27 @@ export class LineProgress implements Progress {
         this.#next.set(key, now + this.#interval)
         this.#print(paceLine(pace))
       }
-    } else if ('transfer' in event) {
-      this.#paces.forget(event)
-      this.#next.delete(Paces.key(event))
+    } else {
+      for (const key of this.#paces.forget(event)) this.#next.delete(key)
+    }
+  }
+
+  status(text: string | null): void {
+    const now = performance.now()
+    if (text === null) this.#nextStatus = null
+    else if (this.#nextStatus === null) this.#nextStatus = now + this.#interval
+    else if (now >= this.#nextStatus) {
+      this.#nextStatus = now + this.#interval
+      this.#print(text)
     }
   }
 
   line(text: string): void {
     this.#print(text)
+  }
+
+  around(write: () => void): void {
+    write()
   }
 
   stop(): void {}

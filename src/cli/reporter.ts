@@ -5,6 +5,7 @@ import { EVENTS_VERSION, type SentEvent, type StoredEvent, type TransferEvent } 
 import { localTrouble } from '../files/trouble.js'
 import { describeEvent } from './format.js'
 import { LineProgress, type Progress } from './progress.js'
+import type { Surroundings } from './surroundings.js'
 
 export const progressChoices = ['auto', 'bar', 'lines', 'none'] as const
 
@@ -14,6 +15,7 @@ export interface ReporterOptions {
   /** Where paths or JSON go. */
   stdout: Writable
   stderr: NodeJS.WriteStream
+  surroundings: Surroundings
   json: boolean
   quiet: boolean
   progress: (typeof progressChoices)[number]
@@ -33,44 +35,50 @@ export interface Reporter {
 }
 
 export async function createReporter(options: ReporterOptions): Promise<Reporter> {
-  const { command, stdout, stderr, json, quiet, abort } = options
+  const { command, stdout, stderr, surroundings, json, quiet, abort } = options
   const progress = await createProgress(options)
   const receipt = options.receipt === undefined ? null : openReceipt(options.receipt, abort)
   stdout.on('error', (error) => abort(localTrouble('cannot write to', 'standard output', error)))
   // Nobody is left to be told when stderr is gone; the work goes on.
   stderr.on('error', () => {})
+  // What goes to the same terminal must not tear the bars, or be torn by them.
+  const print = (text: string) => {
+    if (surroundings.isShared) progress.around(() => void stdout.write(text))
+    else stdout.write(text)
+  }
   const isShown = (event: TransferEvent) => !json && (!quiet || event.event === 'failed' || event.event === 'refused')
   return {
     onEvent(event) {
-      progress?.update(event)
+      progress.update(event)
       if (isShown(event)) {
         const text = describeEvent(event, command === 'tcp-recv' ? 'send' : 'receive')
-        if (text !== null) progress?.line(`${command}: ${text}`)
+        if (text !== null) progress.line(`${command}: ${text}`)
       }
-      if (json) stdout.write(`${JSON.stringify({ v: EVENTS_VERSION, ...event })}\n`)
+      if (json) print(`${JSON.stringify({ v: EVENTS_VERSION, ...event })}\n`)
       else {
         const text = options.print(event)
-        if (text !== null) stdout.write(`${text}\n`)
+        if (text !== null) print(`${text}\n`)
       }
       if (event.event === 'stored' || event.event === 'sent') receipt?.add(event)
     },
     note(text) {
-      if (!json && !quiet) progress?.line(`${command}: ${text}`)
+      if (!json && !quiet) progress.line(`${command}: ${text}`)
     },
     close() {
-      progress?.stop()
+      progress.stop()
       receipt?.close()
     },
   }
 }
 
-async function createProgress({ stderr, json, quiet, progress }: ReporterOptions): Promise<Progress> {
-  const print = (text: string) => void stderr.write(`${text}\n`)
-  const kind = progress === 'auto' ? (json || quiet ? 'none' : stderr.isTTY ? 'bar' : 'lines') : progress
-  // Bars are drawn over and over, which only a terminal can show.
-  if (kind === 'bar' && stderr.isTTY) return new (await import('./bars.js')).BarProgress(stderr)
+async function createProgress({ stderr, surroundings, json, quiet, progress }: ReporterOptions): Promise<Progress> {
+  const print = (text: string) => void stderr.write(`${surroundings.stamp()}${text}\n`)
+  // Bars are drawn over and over, which only a terminal can show, and not every one.
+  const canDraw = stderr.isTTY && !surroundings.isDumb
+  const kind = progress === 'auto' ? (json || quiet ? 'none' : canDraw ? 'bar' : 'lines') : progress
+  if (kind === 'bar' && canDraw) return new (await import('./bars.js')).BarProgress(stderr)
   if (kind !== 'none') return new LineProgress(print)
-  return { update: () => {}, line: print, stop: () => {} }
+  return { update: () => {}, status: () => {}, line: print, around: (write) => write(), stop: () => {} }
 }
 
 /** Lines of `<digest>  <path>`, written as each file is finished, so that an interruption loses none. */

@@ -123,7 +123,8 @@ t.test('sends no control sequences to a file, while it shows progress', async (t
   for (const name of ['recv.log', 'send.log']) {
     const text = readFileSync(join(folder, name), 'utf8')
     t.notMatch(text, '\u001b', name)
-    t.equal(text.match(/^tcp-(recv: stored|send: sent) /gm)?.length, 4, 'each file has its line')
+    const lines = text.match(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d tcp-(recv: stored|send: sent) /gm)
+    t.equal(lines?.length, 4, 'each file has its line, with the time')
   }
 })
 

@@ -1,71 +1,9 @@
 import { once } from 'node:events'
-import fc from 'fast-check'
-import stringWidth from 'string-width'
 import t, { type Test } from 'tap'
-import { BarProgress, drawBar, fitText } from '../../dist/cli/bars.js'
+import { BarProgress } from '../../dist/cli/bars.js'
 import type { ProgressEvent, TransferEvent } from '../../dist/events.js'
+import { fakePerformanceNow } from '../fixtures/performance-clock.js'
 import { Terminal } from '../fixtures/terminal.js'
-
-t.test('cuts text to a width in columns', async (t) => {
-  const table: [text: string, width: number, result: string][] = [
-    ['file.txt', 8, 'file.txt'],
-    ['file.txt', 7, 'file.t…'],
-    ['文件名称', 8, '文件名称'],
-    ['文件名称', 7, '文件名…'],
-    ['文件名称', 6, '文件…'],
-    ['e\u0301e\u0301e\u0301', 2, 'e\u0301…'],
-    ['👩‍👩‍👧‍👦👩‍👩‍👧‍👦', 3, '👩‍👩‍👧‍👦…'],
-    ['abc', 1, '…'],
-  ]
-  for (const [text, width, result] of table) t.equal(fitText(text, width), result)
-})
-
-t.test('never exceeds the width, and keeps what fits', async () => {
-  const text = fc.string({
-    unit: fc.oneof(fc.constantFrom('文', '👩‍👩‍👧‍👦', 'e\u0301', 'ﬃ', '🇩🇪'), fc.string({ unit: 'grapheme' })),
-  })
-  fc.assert(
-    fc.property(text, fc.integer({ min: 1, max: 30 }), (text, width) => {
-      const fitted = fitText(text, width)
-      return stringWidth(fitted) <= width && (fitted === text || fitted.endsWith('…'))
-    }),
-  )
-})
-
-t.test('draws a bar that fits the terminal, and leaves out what does not fit', async (t) => {
-  const pace = { name: 'release-build-x86_64.tar.gz', bytes: 450_000_000, size: 1e9, rate: 98_300_000, left: 5.6 }
-  const table: [columns: number, bar: string][] = [
-    [200, `release-build-x86_64.tar.gz  [${'='.repeat(18)}${' '.repeat(22)}]   45 %  450 MB/1.00 GB  98.3 MB/s  0:06`],
-    [80, 'release-build-x86_64.tar.gz  [===     ]   45 %  450 MB/1.00 GB  98.3 MB/s  0:06'],
-    [40, 'release-build-…   45 %  98.3 MB/s  0:06'],
-    [20, 'release…   45 %  98…'],
-  ]
-  for (const [columns, bar] of table) t.equal(drawBar(pace, columns), bar, `${columns} columns`)
-})
-
-t.test('draws what is known of a stream of unknown size', async (t) => {
-  const pace = { name: 'db.sql', bytes: 1_200_000, size: null, rate: 300_000, left: null }
-  for (const columns of [80, 200]) t.equal(drawBar(pace, columns), 'db.sql  1.20 MB of ?  300 kB/s')
-})
-
-t.test('is never wider than the terminal', async () => {
-  const name = fc.string({
-    unit: fc.oneof(fc.constantFrom('文', '👩‍👩‍👧‍👦', 'a'), fc.string({ unit: 'grapheme' })),
-    maxLength: 60,
-  })
-  const pace = fc
-    .record({ name, bytes: fc.maxSafeNat(), more: fc.maxSafeNat(), rate: fc.double({ min: 0, noNaN: true }) })
-    .map(({ name, bytes, more, rate }) => {
-      const size = Math.max(1, Math.min(bytes + more, Number.MAX_SAFE_INTEGER))
-      return { name, bytes, size, rate, left: (size - bytes) / rate }
-    })
-  const unknown = pace.map((known) => ({ ...known, size: null, left: null }))
-  fc.assert(
-    fc.property(fc.oneof(pace, unknown), fc.constantFrom(20, 21, 40, 69, 70, 71, 80, 200), (drawn, columns) => {
-      return stringWidth(drawBar(drawn, columns)) <= columns
-    }),
-  )
-})
 
 /** Bars on a fake terminal that are stopped in the end, so that no frame is drawn after it. */
 function bars(t: Test, columns?: number): { terminal: Terminal; shown: BarProgress } {
@@ -100,25 +38,11 @@ t.test('shows a bar once a file has a pace, and follows it', async (t) => {
   await frame(terminal, ([bar]) => / 50 %/.test(bar ?? ''))
 })
 
-t.test('gives the cursor back where the process ends without another word', async (t) => {
-  const before = process.listeners('exit')
-  const { terminal, shown } = bars(t)
-  const added = process.listeners('exit').filter((listener) => !before.includes(listener))
-  shown.update(progress('a', 0))
-  shown.update(progress('a', 500))
-  await frame(terminal, ([bar]) => / 50 %/.test(bar ?? ''))
-  t.notOk(terminal.isCursorShown)
-  for (const listener of added) listener.call(process, 130)
-  t.ok(terminal.isCursorShown)
-  shown.stop()
-  t.strictSame(process.listeners('exit'), before, 'and leaves nothing behind')
-})
-
 t.test('shows the bar of a stream of unknown size', async (t) => {
   const { terminal, shown } = bars(t)
   shown.update(progress('db.sql', 0, null))
   shown.update(progress('db.sql', 5000, null))
-  await frame(terminal, ([bar]) => /^db\.sql {2}5\.00 kB of \?/.test(bar ?? ''))
+  await frame(terminal, ([bar]) => /^db\.sql +5\.00 kB of \?/.test(bar ?? ''))
 })
 
 t.test('takes a terminal without a width for one of 80 columns', async (t) => {
@@ -174,22 +98,105 @@ t.test('removes the bar of a file that is done', async (t) => {
   t.same(terminal.screen, ['tcp-recv: refused a', 'tcp-recv: refused b'])
 })
 
-t.test('shows eight bars at once, and the ninth file when there is room', async (t) => {
-  const { terminal, shown } = bars(t)
-  const names = Array.from({ length: 9 }, (_, index) => `file${index}`)
+/** Files with a pace, so that each would have a bar. */
+function follow(shown: BarProgress, names: readonly string[], bytes = 100): void {
   for (const name of names) {
     shown.update(progress(name, 0))
-    shown.update(progress(name, 100))
+    shown.update(progress(name, bytes))
   }
-  const screen = await frame(terminal, (screen) => screen.length === 8)
-  t.notMatch(screen.join('\n'), /file8/)
-  shown.update(done('file8'))
+}
+
+t.test('shows eight bars at once and says how many more there are, which come when there is room', async (t) => {
+  const { terminal, shown } = bars(t)
+  follow(
+    shown,
+    Array.from({ length: 30 }, (_, index) => `file${index}`),
+  )
+  const screen = await frame(terminal, (screen) => screen.length === 9)
+  t.match(screen[7], /^file7 /)
+  t.equal(screen[8], '22 more under way')
+  for (let index = 9; index < 30; index++) shown.update(done(`file${index}`))
   shown.update(done('file3'))
-  shown.update(progress('file8', 0))
-  shown.update(progress('file8', 200))
-  const next = await frame(terminal, (screen) => screen.some((row) => row.startsWith('file8')))
-  t.equal(next.length, 8)
-  t.notMatch(next.join('\n'), /file3/)
+  const next = await frame(terminal, (screen) => screen.length === 8)
+  t.match(next[7], /^file8 /)
+  t.notMatch(next.join('\n'), /file3|more/)
+})
+
+t.test('shows no more than a low terminal has room for', async (t) => {
+  const { terminal, shown } = bars(t)
+  terminal.rows = 4
+  follow(shown, ['a', 'b', 'c', 'd', 'e'])
+  const screen = await frame(terminal, (screen) => screen.length === 3)
+  t.match(screen, [/^a /, /^b /, /^3 more under way$/])
+})
+
+t.test('removes the bars of a transfer that has ended', async (t) => {
+  for (const last of [
+    { event: 'ended', transfer: 1, files: 0, bytes: 0, complete: false, seconds: 1 },
+    { event: 'failed', transfer: 1, code: 'incomplete', reason: 'broken', message: 'it broke' },
+  ] as const) {
+    const { terminal, shown } = bars(t)
+    follow(shown, ['a', 'b'])
+    shown.update({ ...progress('c', 0), transfer: 2 })
+    shown.update({ ...progress('c', 100), transfer: 2 })
+    await frame(terminal, (screen) => screen.length === 3)
+    shown.update({ event: 'connected', transfer: 1, peer: '127.0.0.1:1' })
+    t.equal(terminal.screen.length, 3)
+    shown.update(last)
+    t.match(terminal.screen, [/^c /])
+    t.equal(terminal.screen.length, 1)
+  }
+})
+
+t.test('shows what there is to know of many files, with and without bars', async (t) => {
+  const { terminal, shown } = bars(t, 40)
+  shown.status('11 files')
+  t.same(terminal.screen, ['11 files'])
+  shown.line('tcp-recv: refused b')
+  t.same(terminal.screen, ['tcp-recv: refused b', '11 files'])
+  follow(
+    shown,
+    Array.from({ length: 9 }, (_, index) => `file${index}`),
+  )
+  shown.status('12 files, and more than has room in a row')
+  const screen = await frame(terminal, (screen) => screen.length === 10)
+  t.equal(screen[9], '1 more under way; 12 files, and more t…')
+  for (let index = 0; index < 9; index++) shown.update(done(`file${index}`))
+  t.same(terminal.screen.slice(1), ['12 files, and more than has room in a …'])
+  shown.status(null)
+  t.same(terminal.screen, ['tcp-recv: refused b'])
+  t.ok(terminal.isCursorShown)
+})
+
+t.test('does not draw what there is to know of many files for each of them', async (t) => {
+  const clock = fakePerformanceNow(t)
+  const { terminal, shown } = bars(t)
+  for (let files = 11; files < 500; files++) shown.status(`${files} files`)
+  t.same(terminal.screen, ['11 files'])
+  clock.pass(100)
+  shown.status('500 files')
+  t.same(terminal.screen, ['500 files'])
+})
+
+t.test('draws anew at once when the terminal has another size', async (t) => {
+  const { terminal, shown } = bars(t)
+  terminal.resize(60)
+  t.equal(terminal.written, '')
+  follow(shown, ['a', 'b'])
+  await frame(terminal, (screen) => screen.length === 2)
+  for (const columns of [30, 200, 40]) {
+    terminal.resize(columns)
+    t.equal(terminal.screen.length, 2)
+    for (const row of terminal.screen) t.match(row, columns === 200 ? /^[ab] {2}\[.* 10 %/ : /^[ab] +10 %/)
+  }
+})
+
+t.test('lets paths be printed by another stream', async (t) => {
+  const { terminal, shown } = bars(t)
+  follow(shown, ['a', 'b'])
+  await frame(terminal, (screen) => screen.length === 2)
+  shown.around(() => void terminal.write('dir/file\n'))
+  t.match(terminal.screen, ['dir/file', /^a /, /^b /])
 })
 
 t.test('gives the terminal back as it was', async (t) => {

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import t from 'tap'
 import type { TransferEvent } from '../../dist/events.js'
 import { fakePerformanceNow } from '../fixtures/performance-clock.js'
@@ -97,9 +98,66 @@ t.test('shows bars on a terminal, and lines in a log', async (t) => {
   clock.pass(10_000)
   for (const { onEvent } of [shown, logged]) onEvent(progress('a', 500))
   t.equal(logged.stderr.text, 'a: 50 %, 500 B of 1.00 kB, 50 B/s, 0:10 left\n')
-  t.notOk(terminal.isCursorShown)
+  while (terminal.isCursorShown) await once(terminal, 'shown')
   shown.close()
   t.ok(terminal.isCursorShown)
+})
+
+t.test('draws no bars on a terminal that knows no control sequences', async (t) => {
+  const terminal = new Terminal()
+  const surroundings = { isShared: true, isDumb: true, stamp: () => '' }
+  for (const how of ['auto', 'bar'] as const) {
+    const { onEvent, close } = await reporter({
+      stdout: terminal,
+      stderr: terminal.stream,
+      surroundings,
+      progress: how,
+    })
+    all.forEach(onEvent)
+    close()
+  }
+  t.notMatch(terminal.written, '\u001b')
+  t.match(terminal.written, /^dir\/a$/m)
+})
+
+t.test('begins each line for people with the stamp of a log, and no line for programs', async (t) => {
+  const clock = fakePerformanceNow(t)
+  const surroundings = { isShared: false, isDumb: false, stamp: () => '12:00 ' }
+  const { onEvent, stdout, stderr } = await reporter({ surroundings })
+  onEvent(listening)
+  onEvent(progress('a', 0))
+  clock.pass(10_000)
+  onEvent(progress('a', 500))
+  onEvent(stored('dir/a'))
+  t.match(stderr.text, /^12:00 tcp-recv: listening .*\n12:00 a: 50 %.*\n12:00 tcp-recv: stored dir\/a.*\n$/)
+  t.equal(stdout.text, 'dir/a\n')
+  const json = await reporter({ surroundings, json: true })
+  json.onEvent(listening)
+  t.match(json.stdout.text, /^\{/)
+})
+
+t.test('prints lines of both streams above the bars where they are one terminal', async (t) => {
+  const clock = fakePerformanceNow(t)
+  for (const json of [false, true]) {
+    const terminal = new Terminal(200)
+    const surroundings = { isShared: true, isDumb: false, stamp: () => '' }
+    const { onEvent, close } = await reporter({
+      ...{ stdout: terminal, stderr: terminal.stream, surroundings, json },
+      progress: 'bar',
+    })
+    onEvent(progress('large', 0))
+    clock.pass(1000)
+    onEvent(progress('large', 500))
+    while (terminal.screen.at(-1)?.includes('%') !== true) await once(terminal, 'shown')
+    onEvent(stored('dir/a'))
+    onEvent({ event: 'message', transfer: 2, peer: '127.0.0.1:5', text: 'hello' })
+    const screen = terminal.screen
+    t.match(screen.at(-1), /^large +\[=+ +\] +50 %/)
+    t.equal(screen.filter((row) => row.includes('%')).length, 1)
+    t.ok(screen.some((row) => (json ? row.startsWith('{"v":1,"event":"stored"') : row === 'dir/a')))
+    close()
+    t.notMatch(terminal.screen.join(), '%')
+  }
 })
 
 t.test('shows no progress of its own accord when it is quiet or prints JSON', async (t) => {

@@ -1,0 +1,46 @@
+import { closeSync, fstatSync, openSync } from 'node:fs'
+import t, { type Test } from 'tap'
+import { surroundingsOf, timeStamp } from '../../dist/cli/surroundings.js'
+import { Sink } from '../fixtures/sink.js'
+
+/** A stream of a descriptor of its own for that file, which may be taken for a terminal. */
+function streamOf(t: Test, path: string, isTTY: boolean): Sink & { fd: number; isTTY: boolean } {
+  const fd = openSync(path, 'r')
+  t.teardown(() => closeSync(fd))
+  return Object.assign(new Sink(), { fd, isTTY })
+}
+
+t.test('knows one terminal by two descriptors, and two terminals apart', async (t) => {
+  const folder = t.testdir({ one: '', two: '' })
+  const [first, again] = [streamOf(t, `${folder}/one`, true), streamOf(t, `${folder}/one`, true)]
+  const table: [stdout: Sink, stderr: Sink, isShared: boolean][] = [
+    [first, again, true],
+    [first, streamOf(t, `${folder}/two`, true), false],
+    [first, streamOf(t, `${folder}/one`, false), false],
+    [streamOf(t, `${folder}/one`, false), first, false],
+    [first, first, true],
+    [first, Object.assign(new Sink(), { isTTY: true }), false],
+  ]
+  for (const [stdout, stderr, isShared] of table) t.equal(surroundingsOf(stdout, stderr, {}).isShared, isShared)
+})
+
+t.test('knows a terminal without control sequences', async (t) => {
+  t.equal(surroundingsOf(new Sink(), new Sink(), { TERM: 'dumb' }).isDumb, true)
+  t.equal(surroundingsOf(new Sink(), new Sink(), { TERM: 'xterm' }).isDumb, false)
+})
+
+t.test('tells the time in a log, but not on a terminal or in the journal', async (t) => {
+  const path = `${t.testdir({ log: '' })}/log`
+  const [log, terminal] = [streamOf(t, path, false), streamOf(t, path, true)]
+  const { dev, ino } = fstatSync(log.fd)
+  const stamp = /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d $/
+  t.match(surroundingsOf(log, log, {}).stamp(), stamp)
+  t.match(surroundingsOf(log, log, { JOURNAL_STREAM: `${dev}:${ino + 1}` }).stamp(), stamp)
+  t.equal(surroundingsOf(log, log, { JOURNAL_STREAM: `${dev}:${ino}` }).stamp(), '')
+  t.equal(surroundingsOf(log, terminal, {}).stamp(), '')
+})
+
+t.test('writes a time as the clock on the wall shows it', async (t) => {
+  t.equal(timeStamp(new Date(2026, 10, 21, 14, 3, 7)), '2026-11-21 14:03:07')
+  t.equal(timeStamp(new Date(2026, 0, 2, 0, 0, 0)), '2026-01-02 00:00:00')
+})
