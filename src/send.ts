@@ -5,6 +5,8 @@ import { asTransferError, TransferError } from './errors.js'
 import { type OnEvent, report } from './events.js'
 import { checkSize, type Expectation } from './expect.js'
 import { DescriptorSource } from './files/descriptor-source.js'
+import { disk } from './files/disk.js'
+import { FifoSource } from './files/fifo-source.js'
 import { MessageSource } from './files/message.js'
 import { FileSource, type Source } from './files/source.js'
 import { StreamSource } from './files/stream-source.js'
@@ -12,6 +14,7 @@ import { Outgoing } from './outgoing.js'
 import { PlainOutgoing } from './plain-outgoing.js'
 import { Service } from './serve.js'
 import { conclude, type Summary } from './summary.js'
+import { shellWord } from './text.js'
 import type { Connection, Transfer, TransferResult } from './transfer.js'
 
 /** A stream to send under a name, such as `process.stdin`. It is read once, in bounded memory, and destroyed at the end. */
@@ -36,13 +39,13 @@ export interface DescriptorToSend {
   label?: string
 }
 
-/** A message, which the receiver shows and does not store: at most 64 KiB of UTF-8. */
+/** A message, which the receiver shows and does not store: at most 64 KiB of UTF-8. The final newline of a stream is no part of it. */
 export interface MessageToSend {
   text: string | Readable
 }
 
 export interface SendOptions {
-  /** What to send, in this order, over one connection: paths of regular files, files with another name, streams, messages. */
+  /** What to send, in this order, over one connection: paths of regular files and FIFOs, files with another name, streams, messages. */
   sources: readonly (string | FileToSend | DescriptorToSend | StreamToSend | MessageToSend)[]
   /** The receiver to connect to; or, with `listen`, the address to listen on (default: every interface). */
   host?: string | undefined
@@ -82,7 +85,7 @@ export async function send(options: SendOptions): Promise<Summary> {
   const { onEvent = () => {} } = options
   const tally = { files: 0, bytes: 0 }
   return await conclude(onEvent, tally, async () => {
-    const sources = options.sources.map(toSource)
+    const sources = await Promise.all(options.sources.map((source) => toSource(source, options)))
     if (options.plain && sources.length !== 1) {
       throw new TransferError('usage', 'without the protocol nothing tells where one file ends: give a single source')
     }
@@ -179,10 +182,21 @@ function start(
   return new PlainOutgoing(socket, { source, onEvent, transfer, timeout, expect, admit })
 }
 
-function toSource(source: SendOptions['sources'][number]): Source {
-  if (typeof source === 'string') return new FileSource(source)
-  if ('path' in source) return new FileSource(source.path, source.name)
+async function toSource(source: SendOptions['sources'][number], options: SendOptions): Promise<Source> {
+  if (typeof source === 'string') return await pathSource(source, undefined, options)
+  if ('path' in source) return await pathSource(source.path, source.name, options)
   if ('fd' in source) return new DescriptorSource(source.fd, source.name, source.label ?? source.name)
   if ('text' in source) return new MessageSource(source.text)
   return new StreamSource(source.stream, source.name, source.label ?? source.name)
+}
+
+/** What a path leads to; of one that leads nowhere the inspection tells. */
+async function pathSource(path: string, name: string | undefined, options: SendOptions): Promise<Source> {
+  const stats = await disk.stat(path).catch(() => null)
+  if (stats?.isFIFO()) return new FifoSource(path, name)
+  const { host = 'localhost', port, listen = false, plain = false } = options
+  const where = listen ? `--listen --port ${port}` : `${shellWord(host)} ${port}`
+  // Without the protocol there is no name.
+  const asStream = (as: string) => `tcp-send ${plain ? '--plain' : `--name ${shellWord(as)}`} - ${where}`
+  return new FileSource(path, name, asStream)
 }

@@ -24,3 +24,9 @@ export function printable(text: string, limit = 200): string {
   const shown = short ? `${characters.slice(0, limit - 1).join('')}…` : text
   return shown.replace(everyUnsafe, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`)
 }
+
+/** `text` as one word of a command that a person can copy into a shell. What is unsafe in it is only shown. */
+export function shellWord(text: string): string {
+  const shown = printable(text, Number.POSITIVE_INFINITY)
+  return /^[\w@%+=:,./-]+$/.test(shown) ? shown : `'${shown.replace(/'/g, "'\\''")}'`
+}

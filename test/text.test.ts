@@ -1,7 +1,8 @@
 /** What a stranger wrote, made fit to be shown. */
+import { spawnSync } from 'node:child_process'
 import fc from 'fast-check'
 import t from 'tap'
-import { isUnsafe, printable } from '../dist/text.js'
+import { isUnsafe, printable, shellWord } from '../dist/text.js'
 
 /** Every code point that could make a terminal or a log lie, by the tables of Unicode and not by the code's pattern. */
 function isHarmful(point: number): boolean {
@@ -110,4 +111,25 @@ t.test('loses nothing of a text that is short enough', async (t) => {
 t.test('does not work on what it will not show', async (t) => {
   // A megabyte of escapes would take eight to write down.
   t.equal(printable('\u001b'.repeat(1_000_000), 4), '\\u{1b}\\u{1b}\\u{1b}…')
+})
+
+t.test('makes one word for a shell of any text, without what could lie', async (t) => {
+  const plain = ['a.txt', 'dir/a-b_c', 'host:9000', '--name=x', '[', '::1', 'a+b%c@d']
+  for (const text of plain) t.equal(shellWord(text), text === '[' ? "'['" : text)
+  t.equal(shellWord(''), "''")
+  t.equal(shellWord("it's $(id) `x` *"), `'it'\\''s $(id) \`x\` *'`)
+  t.equal(shellWord('a\nb\u001b'), "'a\\u{a}b\\u{1b}'")
+})
+
+t.test('makes a word that a real shell reads as the text', async () => {
+  const text = fc.string({ unit: 'binary' }).filter((text) => !isUnsafe(text))
+  fc.assert(
+    fc.property(fc.array(text, { minLength: 1, maxLength: 20 }), (texts) => {
+      const { stdout } = spawnSync('sh', ['-c', `printf '%s\\0' ${texts.map(shellWord).join(' ')}`], {
+        encoding: 'utf8',
+      })
+      return stdout === texts.map((one) => `${one}\0`).join('')
+    }),
+    { numRuns: 20 },
+  )
 })

@@ -90,7 +90,7 @@ interface Wanted {
  * A pipe or socket. Its stream would allocate memory for every read; with `onread` all go into one buffer, and from
  * there to where they are wanted. Reading pauses while nothing is wanted.
  */
-class OpenPipe implements OpenSource {
+export class OpenPipe implements OpenSource {
   readonly header: Header
   readonly #label: string
   readonly #stream: Readable

@@ -1,9 +1,10 @@
 /** What a sender sends: the interface, and regular files. */
 import { constants, type Stats } from 'node:fs'
-import { basename } from 'node:path'
+import { basename, resolve } from 'node:path'
 import { TransferError } from '../errors.js'
 import { MAX_TIME } from '../protocol/limits.js'
 import type { Header } from '../protocol/messages.js'
+import { shellWord } from '../text.js'
 import { disk } from './disk.js'
 import { FullReader } from './full-reader.js'
 import { mediaType } from './media-type.js'
@@ -42,17 +43,26 @@ export interface OpenSource {
   close(): Promise<void>
 }
 
+/** The command that sends its standard input under this name to the same receiver, for hints. */
+export type AsStream = (name: string) => string
+
+function sendStream(name: string): string {
+  return `tcp-send --name ${shellWord(name)} - HOST PORT`
+}
+
 /** A regular file. A symlink that the user names is followed; what it leads to must be a regular file. */
 export class FileSource implements Source {
   readonly label: string
   readonly path: string
   readonly isOnce = false
   readonly name: string
+  readonly #asStream: AsStream
 
-  constructor(path: string, name: string = basename(path)) {
+  constructor(path: string, name: string = basename(path), asStream: AsStream = sendStream) {
     this.path = path
     this.label = shown(path)
     this.name = name
+    this.#asStream = asStream
   }
 
   async inspect(): Promise<number> {
@@ -76,7 +86,7 @@ export class FileSource implements Source {
       try {
         const stats = await disk.fstat(fd)
         this.#checkKind(stats)
-        return new OpenFile(this.label, fd, stats, this.name)
+        return new OpenFile(this.label, fd, stats, this.name, `${this.#asStream(this.name)} <${shellWord(this.path)}`)
       } catch (error) {
         await disk.close(fd).catch(() => {})
         throw error
@@ -97,9 +107,12 @@ export class FileSource implements Source {
 
   #checkKind(stats: Stats): void {
     if (stats.isFile()) return
+    const word = shellWord(this.path)
+    // The name of `.` and `..` is that of the folder they lead to, and the root of all has none.
+    const name = basename(resolve(this.path)) || 'root'
     const hint = stats.isDirectory()
-      ? `is a directory; send it as an archive: tar -C ${this.label} -c . | tcp-send --name NAME.tar - HOST PORT`
-      : `is not a regular file; send what it gives: cat ${this.label} | tcp-send --name NAME - HOST PORT`
+      ? `is a directory; send it as an archive: tar -C ${word} -c . | ${this.#asStream(`${name}.tar`)}`
+      : `is not a regular file; send what it gives: cat ${word} | ${this.#asStream(this.name)}`
     throw new TransferError('local-file', `${this.label} ${hint}`, { reason: 'disk' })
   }
 }
@@ -113,9 +126,12 @@ class OpenFile implements OpenSource {
   readonly #fd: number
   readonly #stats: Stats
   readonly #reader: FullReader
+  readonly #asStream: string
   #position = 0
 
-  constructor(label: string, fd: number, stats: Stats, name: string) {
+  /** @param asStream the command that sends it as a stream, for hints */
+  constructor(label: string, fd: number, stats: Stats, name: string, asStream: string) {
+    this.#asStream = asStream
     this.#label = label
     this.#fd = fd
     this.#stats = stats
@@ -161,7 +177,7 @@ class OpenFile implements OpenSource {
   }
 
   #changed(what: string): TransferError {
-    const text = `${this.#label} ${what} while it was sent; send it again, or as a stream: tcp-send --name NAME - HOST PORT <FILE`
+    const text = `${this.#label} ${what} while it was sent; send it again, or as a stream: ${this.#asStream}`
     return new TransferError('local-file', text, { reason: 'changed', tell: `the file ${what} while it was sent` })
   }
 

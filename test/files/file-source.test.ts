@@ -245,13 +245,29 @@ async function refuses(t: Test, path: string, message: RegExp) {
 }
 
 t.test('refuses a directory, with the command that sends it', async (t) => {
-  await refuses(t, t.testdir(), /is a directory; send it as an archive: tar -C .* \| tcp-send --name NAME.tar/)
+  const folder = t.testdir({ 'my dir': {} })
+  const hint = 'is a directory; send it as an archive: tar -C'
+  const path = join(folder, 'my dir')
+  await refuses(t, path, new RegExp(`${hint} '${path}' -c \\. \\| tcp-send --name 'my dir\\.tar' - HOST PORT$`))
+  await refuses(t, `${path}/.`, /--name 'my dir\.tar' - /)
+  await refuses(t, '/', /tar -C \/ -c \. \| tcp-send --name root\.tar - /)
 })
 
-t.test('refuses a FIFO without waiting for its writer', async (t) => {
+t.test('refuses a FIFO that has taken the place of a file, without waiting for its writer', async (t) => {
   const path = join(t.testdir(), 'fifo')
   makeFifo(path)
-  await refuses(t, path, /is not a regular file; send what it gives: cat .* \| tcp-send --name NAME/)
+  await refuses(t, path, /is not a regular file; send what it gives: cat .* \| tcp-send --name fifo - HOST PORT$/)
+})
+
+t.test('says how a file that changes is sent as a stream', async (t) => {
+  const { path } = fileOf(t, 'hello', "it's")
+  const opened = await new FileSource(path, 'log', (name) => `send ${name}`).open()
+  appendFileSync(path, ' and more')
+  const word = `'${path.replace("'", "'\\''")}'`
+  await t.rejects(opened.check(), {
+    message: `${path} changed while it was sent; send it again, or as a stream: send log <${word}`,
+  })
+  await opened.close()
 })
 
 t.test('refuses a socket', async (t) => {
