@@ -8,6 +8,8 @@ import type { OpenSource, Source } from './source.js'
 import type { Incoming } from './store.js'
 import { localTrouble } from './trouble.js'
 
+const NEWLINE = 10
+
 /** A message to send: a text, or a stream that gives one. */
 export class MessageSource implements Source {
   readonly label = 'the message'
@@ -30,6 +32,7 @@ export class MessageSource implements Source {
     return this.#bytes.length
   }
 
+  /** All of it but a final newline, which a program adds to end its line. */
   async #collect(stream: Readable): Promise<Buffer> {
     const pieces: Buffer[] = []
     let length = 0
@@ -38,12 +41,13 @@ export class MessageSource implements Source {
         const bytes = Buffer.from(piece)
         pieces.push(bytes)
         length += bytes.length
-        if (length > MAX_MESSAGE) break
+        if (length > MAX_MESSAGE + 1) break
       }
     } catch (error) {
       throw localTrouble('cannot read', this.label, error)
     }
-    return Buffer.concat(pieces)
+    const bytes = Buffer.concat(pieces)
+    return bytes.at(-1) === NEWLINE ? bytes.subarray(0, -1) : bytes
   }
 
   /** `reason` is the receiver's, if it came to that. */

@@ -44,7 +44,7 @@ t.test('carries what a pipe says, and nothing of it is stored', parallel, async 
   const receiver = await startReceiver(t, ['--once', '--out', folder, '--exec', 'touch never'], { cwd: folder })
   const script = 'printf "%s\\n" one two | tail -n 1 | $SEND --text - 127.0.0.1 $PORT'
   t.equal((await shell(t, script, { PORT: receiver.port }).done).code, 0)
-  t.match(await receiver.done, { code: 0, stdout: 'two\\u{a}\n' })
+  t.match(await receiver.done, { code: 0, stdout: 'two\n' })
   t.strictSame(namesIn(folder), [], '--exec is for files')
 })
 
@@ -70,10 +70,10 @@ t.test('goes beside files no further than it is wanted', parallel, async (t) => 
   t.match(only(readEvents(t, stdout), 'refused'), { code: 'policy', message: 'it takes only messages' })
   t.strictSame(filesIn(join(folder, 'out')), {})
 
-  const output = await startReceiver(t, ['--json', '--out', '-', '--wait', '6'])
+  const output = await startReceiver(t, ['--json', '--out', '-', '--one-attempt'])
   const unwanted = await sendTo(t, output, ['--json', '--text', 'hello'])
   t.equal(unwanted.code, 5)
   const ended = await output.done
-  t.match(ended, { code: 9, stdout: '' })
+  t.match(ended, { code: 5, stdout: '' })
   t.match(only(readEvents(t, ended.stderr), 'refused'), { code: 'policy', message: 'it takes no messages' })
 })

@@ -42,6 +42,7 @@ t.test('reads a stream to its end before it is sent, in any pieces', async (t) =
     bytes: Readable.from([...bytes].map((byte) => Buffer.from([byte]))),
     text: Readable.from(['Grü', 'ße 👋']),
     'decoded text': new PassThrough({ encoding: 'utf8' }).end(bytes),
+    'exactly as much as may be, and its newline': Readable.from([Buffer.alloc(MOST - 1, 'x'), 'x', '\n']),
     'exactly as much as may be': Readable.from([Buffer.alloc(MOST - 1, 'x'), 'x']),
     nothing: Readable.from([]),
   }
@@ -54,6 +55,23 @@ t.test('reads a stream to its end before it is sent, in any pieces', async (t) =
   }
 })
 
+t.test('takes the final newline of a stream off, and nothing else', async (t) => {
+  for (const [given, sent] of [
+    ['line\n', 'line'],
+    ['two\nlines\n\n', 'two\nlines\n'],
+    ['\n', ''],
+    ['\r\n', '\r'],
+    [' x ', ' x '],
+  ] as const) {
+    const source = new MessageSource(Readable.from([given]))
+    await source.inspect()
+    t.equal((await readSource(source)).toString(), sent)
+  }
+  const text = new MessageSource('as it is\n')
+  await text.inspect()
+  t.equal((await readSource(text)).toString(), 'as it is\n')
+})
+
 t.test('sends no text that is too long, and stops reading a stream that is', async (t) => {
   let given = 0
   const endless = Readable.from(
@@ -64,7 +82,8 @@ t.test('sends no text that is too long, and stops reading a stream that is', asy
       }
     })(),
   )
-  for (const text of ['x'.repeat(MOST + 1), 'ü'.repeat(MOST / 2 + 1), endless]) {
+  const lines = Readable.from(['x'.repeat(MOST), '\n', 'more'])
+  for (const text of ['x'.repeat(MOST + 1), 'ü'.repeat(MOST / 2 + 1), endless, lines]) {
     const message = 'the message is longer than 65536 bytes; send it as a file'
     await t.rejects(new MessageSource(text).inspect(), {
       code: 'local-file',
