@@ -40,12 +40,13 @@ t.test('lists every option of each command with its value, and no other', async 
   }
 })
 
-t.test('gives the defaults and choices that the commands have', async (t) => {
+t.test('gives the letters, defaults and choices that the commands have', async (t) => {
   for (const { options } of [receiveCommandLine, sendCommandLine]) {
-    for (const [name, { fallback, choices = [] }] of Object.entries(options)) {
+    for (const [name, { short, fallback, choices = [] }] of Object.entries(options)) {
       const row = part('options')
         .split('\n')
         .find((line) => line.includes(`\`--${name} `) || line.includes(`\`--${name}\``))
+      if (short) t.ok(row?.startsWith(`| \`-${short}\`, \`--${name}`), `-${short}, --${name}`)
       for (const choice of choices) t.ok(row?.includes(`\`${choice}\``), `--${name} ${choice}`)
       if (/^\d{2,}$/.test(fallback ?? '')) t.ok(row?.includes(`default ${fallback}`), `--${name}: ${fallback}`)
     }

@@ -1,10 +1,14 @@
-/** yargs, tamed: no printing, no exiting, one clear usage error, and every value given at most once. */
-import yargs, { type Options } from 'yargs'
-import { printable } from '../text.js'
+/** The command line, read by Node's own parser; what is wrong with an option is said here, in one line. */
+import { existsSync } from 'node:fs'
+import { parseArgs } from 'node:util'
+import { printable, shellWord } from '../text.js'
+import { suggestion } from './suggestions.js'
 import { usage } from './values.js'
 
 /** One option: the help, the completions and the manual page are all made from this. */
 export interface Option {
+  /** The letter that stands for it behind a single dash. */
+  short?: string
   /** What its value stands for, such as `SECONDS`; an option without one is a switch. */
   value?: string
   /** True if it may be given more than once. */
@@ -35,59 +39,97 @@ export interface Arguments {
   text(name: string): string | undefined
   flag(name: string): boolean
   list(name: string): string[]
+  /** The options as words for a shell, less those of the given names: what a hint repeats before what it corrects. */
+  typed(...except: string[]): string[]
 }
 
-function yargsOptions(table: OptionTable): Record<string, Options> {
-  const entries = Object.entries(table).map(([name, { value, many, fallback, describe }]) => {
-    const type = many ? 'array' : value ? 'string' : 'boolean'
-    const text = fallback === undefined ? describe : `${describe} (default: ${fallback})`
-    // A switch takes nothing, not even a path that happens to be called "true".
-    return [name, { type, describe: text, ...(value ? { requiresArg: true } : { nargs: 0 }) } as const]
-  })
-  return Object.fromEntries(entries)
-}
+type Token = NonNullable<ReturnType<typeof parseArgs>['tokens']>[number]
+type OptionToken = Token & { kind: 'option' }
 
-/** The parsed arguments; or the text that `--help` or `--version` asks for. */
-export async function parseArguments(line: CommandLine, version: string, args: string[]): Promise<Arguments | string> {
-  const parser = yargs(args)
-    .scriptName(line.command)
-    .usage(line.usage.map((text) => `${line.command} ${text}`).join('\n'))
-    .options(yargsOptions(line.options))
-    .example(line.examples)
-    .epilogue(line.epilogue)
-    .version(version)
-    .help()
-    .alias('help', 'h')
-    .locale('en')
-    .wrap(Math.min(100, process.stdout.columns || 100))
-    .strictOptions()
-    .exitProcess(false)
-    .fail(false)
-    .parserConfiguration({
-      'parse-positional-numbers': false,
-      'greedy-arrays': false,
-      'boolean-negation': false,
-      'dot-notation': false,
-      'camel-case-expansion': false,
-    })
-  let output = ''
-  let values: Record<string, unknown>
-  try {
-    values = await parser.parseAsync(args, {}, (_error, _values, text) => {
-      output = text
-    })
-  } catch (error) {
-    throw usage(printable((error as Error).message.replace(/^Unknown arguments?: /, 'unknown option: ')))
-  }
-  // Each option's description says what it takes; yargs' "[string]" behind it would say less.
-  if (output !== '') return output.replace(/\s*\[(string|boolean|array)\]$/gm, '')
-  for (const [name, { many }] of Object.entries(line.options)) {
-    if (!many && Array.isArray(values[name])) throw usage(`--${name} was given more than once`)
+/** The parsed arguments. `--help` and `--version` win over the rest of the line, whatever is wrong with it. */
+export function parseArguments(line: CommandLine, args: string[]): Arguments {
+  const tokens = tokensOf(line.options, args)
+  const wish = tokens.find((token) => token.kind === 'option' && (token.name === 'help' || token.name === 'version'))
+  const values = new Map<string, string[]>()
+  const positionals: string[] = []
+  const typed: { name: string; words: string[] }[] = []
+  let isLiteral = false
+  for (const token of wish ? [wish] : tokens) {
+    const word = args[token.index] as string
+    if (token.kind === 'option') {
+      const { name } = token
+      const value = readOption(line, token, word)
+      const { value: takesValue, many } = line.options[name] as Option
+      const given = values.get(name)
+      if (given && takesValue && !many) throw usage(`--${name} was given more than once`)
+      values.set(name, [...(given ?? []), value])
+      typed.push({ name, words: !takesValue ? [`--${name}`] : [`--${name}`, shellWord(value)] })
+    } else if (token.kind === 'option-terminator') {
+      // To the parser a dash in a group of letters ends the options, too.
+      if (word !== '--') throw usage(unknown(line, word))
+      isLiteral = true
+    } else {
+      if (!isLiteral) checkDash(line.options, token.value)
+      positionals.push(token.value)
+    }
   }
   return {
-    positionals: (values._ as unknown[]).map(String),
-    text: (name) => values[name] as string | undefined,
-    flag: (name) => values[name] === true,
-    list: (name) => (values[name] as string[] | undefined) ?? [],
+    positionals,
+    text: (name) => values.get(name)?.[0],
+    flag: (name) => values.has(name),
+    list: (name) => values.get(name) ?? [],
+    typed: (...except) => typed.filter(({ name }) => !except.includes(name)).flatMap(({ words }) => words),
+  }
+}
+
+function tokensOf(table: OptionTable, args: string[]): Token[] {
+  const options = Object.entries(table).map(([name, { short, value }]) => {
+    return [name, { type: value ? 'string' : 'boolean', multiple: true, ...(short && { short }) }] as const
+  })
+  // What is wrong is for us to say, so the parser is not to throw.
+  const lenient = { strict: false, allowPositionals: true, tokens: true } as const
+  return parseArgs({ args, options: Object.fromEntries(options), ...lenient }).tokens
+}
+
+/** The value of an option, empty for a switch. Throws what is wrong with it. */
+function readOption(line: CommandLine, token: OptionToken, word: string): string {
+  const { name, rawName, value, inlineValue } = token
+  const isLong = rawName.startsWith('--')
+  const option = Object.hasOwn(line.options, name) ? line.options[name] : undefined
+  const whole = word.slice(1)
+  // The letters of -port are -p with the value "ort"; nobody means that.
+  if (!isLong && whole.length > 1 && Object.hasOwn(line.options, whole)) throw usage(unknown(line, word))
+  if (!option) throw usage(unknown(line, rawName, word))
+  if (option.value === undefined) {
+    if (value === undefined) return ''
+    throw usage(`${rawName} takes no value; type ${rawName} alone`)
+  }
+  if (inlineValue) return isLong ? value : value.replace(/^=/, '')
+  if (value !== undefined && !/^-./.test(value)) return value
+  const need = `${rawName} needs a value: ${rawName} ${option.value}`
+  if (value === undefined || value === '--' || isOption(line.options, value)) throw usage(need)
+  throw usage(`${need}; one that begins with a dash is joined with =: --${name}=${shellWord(value)}`)
+}
+
+/** True for a word that is surely an option of `table`. */
+function isOption(table: OptionTable, word: string): boolean {
+  if (word.startsWith('--')) return Object.hasOwn(table, word.replace(/^--|=.*$/gs, ''))
+  return Object.values(table).some(({ short }) => short === word[1])
+}
+
+/** What to say of an option that there is not: `word` is where it stands, which differs in a group such as `-avz`. */
+function unknown(line: CommandLine, name: string, word = name): string {
+  const place = word.startsWith('--') || word === name ? '' : ` in "${printable(word, 40)}"`
+  const file = existsSync(word) ? `; if the file is meant: ${shellWord(`./${word}`)}` : ''
+  const hint =
+    file || suggestion(line.command, Object.keys(line.options), name) || `; ${line.command} --help lists them`
+  return `unknown option ${printable(name, 40)}${place}${hint}`
+}
+
+/** Programs for writing and web pages turn the dashes of an option into others. */
+function checkDash(table: OptionTable, word: string): void {
+  const [, name = ''] = /^[-\u2010-\u2015\u2212]+([a-z-]+)/.exec(word) ?? []
+  if (!word.startsWith('-') && Object.hasOwn(table, name)) {
+    throw usage(`"${printable(word, 40)}" begins with a dash that is none on a command line; type --${name}`)
   }
 }

@@ -17,7 +17,7 @@ export const commonOptions: OptionTable = {
     fallback: 'auto',
     describe: 'How progress is shown on stderr: auto, bar, lines or none',
   },
-  quiet: { describe: 'Print only what went wrong' },
+  quiet: { short: 'q', describe: 'Print only what went wrong' },
   json: { describe: 'Print one JSON object a line instead of text' },
   'port-file': { value: 'FILE', describe: 'When listening: write the port into this file, and remove it at the end' },
   'allow-unverified': {
@@ -25,6 +25,8 @@ export const commonOptions: OptionTable = {
   },
   receipt: { value: 'FILE', describe: 'Write lines for "b3sum --check" into this file' },
   completion: { value: 'SHELL', choices: shells, describe: 'Print a completion script for bash, zsh or fish' },
+  help: { short: 'h', describe: 'Show this help' },
+  version: { short: 'V', describe: 'Show the version' },
 }
 
 /** What `--plain` may be told beforehand, and a sender's input too. */
@@ -56,13 +58,11 @@ export async function runCommand(
   work: (args: Arguments, context: Context) => Promise<void>,
 ): Promise<number> {
   return await run(line.command, async (context) => {
-    const args = await parseArguments(line, packageVersion(), argv)
-    if (typeof args === 'string') {
-      process.stdout.write(`${args}\n`)
-      return
-    }
+    const args = parseArguments(line, argv)
     const shell = args.text('completion')
-    if (shell === undefined) await work(args, context)
+    if (args.flag('help')) process.stdout.write(`${await (await import('./help.js')).help(line)}\n`)
+    else if (args.flag('version')) process.stdout.write(`${packageVersion()}\n`)
+    else if (shell === undefined) await work(args, context)
     else
       process.stdout.write(
         (await import('./completion.js')).completion(line, parseChoice('--completion', shell, shells)),

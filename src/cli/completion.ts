@@ -4,12 +4,7 @@ import type { Shell } from './shells.js'
 
 /** The script that `--completion SHELL` prints. */
 export function completion(line: CommandLine, shell: Shell): string {
-  const options: [string, Option][] = [
-    ...Object.entries(line.options),
-    ['help', { describe: 'Show help' }],
-    ['version', { describe: 'Show version number' }],
-  ]
-  return { bash, zsh, fish }[shell](line.command, options)
+  return { bash, zsh, fish }[shell](line.command, Object.entries(line.options))
 }
 
 /** True if the option's value is a path. */
@@ -19,10 +14,11 @@ function takesPath({ value }: Option): boolean {
 
 function bash(command: string, options: [string, Option][]): string {
   const cases = options.flatMap(([name, option]) => {
+    const typed = option.short ? `--${name}|-${option.short}` : `--${name}`
     if (option.choices)
-      return [`    --${name}) mapfile -t COMPREPLY < <(compgen -W '${option.choices.join(' ')}' -- "$word"); return ;;`]
-    if (takesPath(option)) return [`    --${name}) mapfile -t COMPREPLY < <(compgen -f -- "$word"); return ;;`]
-    return option.value ? [`    --${name}) return ;;`] : []
+      return [`    ${typed}) mapfile -t COMPREPLY < <(compgen -W '${option.choices.join(' ')}' -- "$word"); return ;;`]
+    if (takesPath(option)) return [`    ${typed}) mapfile -t COMPREPLY < <(compgen -f -- "$word"); return ;;`]
+    return option.value ? [`    ${typed}) return ;;`] : []
   })
   const words = options.map(([name]) => `--${name}`).join(' ')
   const name = `_${command.replace('-', '_')}`
@@ -45,7 +41,10 @@ function zsh(command: string, options: [string, Option][]): string {
     const about = option.describe.replace(/['[\]:\\]/g, (character) => (character === "'" ? "'\\''" : `\\${character}`))
     const values = option.choices ? `(${option.choices.join(' ')})` : takesPath(option) ? '_files' : ' '
     const value = option.value ? `:${option.value}:${values}` : ''
-    return `  '${option.many ? '*' : ''}--${name}[${about}]${value}' \\`
+    const rest = `[${about}]${value}' \\`
+    if (option.short === undefined) return `  '${option.many ? '*' : ''}--${name}${rest}`
+    // Braces make two specifications of one; the first part says that either is enough.
+    return `  '(-${option.short} --${name})'{-${option.short},--${name}}'${rest}`
   })
   return `#compdef ${command}
 # ${command}: eval "$(${command} --completion zsh)"
@@ -67,7 +66,8 @@ function fish(command: string, options: [string, Option][]): string {
         : option.value
           ? ' -x'
           : ''
-    return `complete -c ${command} -l ${name}${values} -d '${option.describe.replace(/['\\]/g, '\\$&')}'`
+    const short = option.short ? ` -s ${option.short}` : ''
+    return `complete -c ${command}${short} -l ${name}${values} -d '${option.describe.replace(/['\\]/g, '\\$&')}'`
   })
   return `# ${command}: ${command} --completion fish | source\n${lines.join('\n')}\n`
 }

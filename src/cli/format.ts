@@ -33,10 +33,12 @@ function amount(size: number, seconds: number): string {
 
 /** True if the message names the file itself, as a word of its own. */
 function isNamed({ name, message }: FailedEvent): boolean {
-  if (name === undefined) return false
-  const place = message.indexOf(name)
-  const isEdge = (character: string | undefined) => character === undefined || /[\s/"':,]/.test(character)
-  return place >= 0 && isEdge(message[place - 1]) && isEdge(message[place + name.length])
+  if (!name) return false
+  const isEdge = (character: string | undefined) => character === undefined || /[\s/"':,;]/.test(character)
+  for (let place = message.indexOf(name); place >= 0; place = message.indexOf(name, place + 1)) {
+    if (isEdge(message[place - 1]) && isEdge(message[place + name.length])) return true
+  }
+  return false
 }
 
 /** What to know of a file whose end nothing confirmed. */
@@ -51,7 +53,9 @@ export function describeEvent(event: TransferEvent, does: 'send' | 'receive'): s
   switch (event.event) {
     case 'listening': {
       const where = formatAddress(event.address, event.port)
-      const open = isLoopback(event.address) ? '' : `; there is no key, so whoever can reach this port can ${does}`
+      const open = isLoopback(event.address)
+        ? ''
+        : `; whoever can reach this port can ${does}, and nothing is encrypted`
       return `listening on ${where}${open}`
     }
     case 'waiting':

@@ -13,9 +13,9 @@ function roff(text: string): string {
 /** The page of one command. */
 export function manualPage(line: CommandLine, version: string): string {
   const { command, purpose, usage, options, examples, epilogue } = line
-  const optionLines = Object.entries(options).flatMap(([name, { value, fallback, describe }]) => [
+  const optionLines = Object.entries(options).flatMap(([name, { short, value, fallback, describe }]) => [
     '.TP',
-    `.B \\-\\-${roff(name)}${value ? ` \\fI${value}\\fR` : ''}`,
+    `.B ${short ? `\\-${short}, ` : ''}\\-\\-${roff(name)}${value ? ` \\fI${value}\\fR` : ''}`,
     roff(describe) + (fallback ? ` (default: ${roff(fallback)}).` : '.'),
   ])
   return [

@@ -7,7 +7,7 @@ import type { TransferEvent } from '../events.js'
 import { isExpecting } from '../expect.js'
 import { ifExistsChoices } from '../files/final-name.js'
 import { isTypePattern } from '../files/media-type.js'
-import { nameProblem } from '../files/names.js'
+import { formatAddress } from '../net/address.js'
 import { type ReceiveOptions, receive } from '../receive.js'
 import { printable } from '../text.js'
 import type { Arguments, CommandLine, OptionTable } from './arguments.js'
@@ -23,18 +23,22 @@ import {
   runCommand,
 } from './common.js'
 import { splitCommand } from './exec.js'
+import { readPlace } from './place.js'
 import { portFile } from './port-file.js'
+import { checkProgram, shellWarning } from './program.js'
 import type { Context } from './run.js'
-import { parseChoice, parseInteger, parseSize, usage } from './values.js'
+import { strayWords } from './stray-words.js'
+import { checkNameOption, parseChoice, parseSize, usage } from './values.js'
 
 const options: OptionTable = {
-  port: { value: 'PORT', describe: 'The port to listen on; 0 picks a free one' },
+  port: { short: 'p', value: 'PORT', describe: 'The port to listen on; 0 picks a free one' },
   host: { value: 'ADDRESS', fallback: 'all', describe: 'The address to listen on' },
   connect: {
     value: 'HOST',
-    describe: 'Connect to a sender (tcp-send --listen) instead of listening, for one transfer',
+    describe: 'Connect to a sender (tcp-send --listen) at HOST or HOST:PORT instead of listening, for one transfer',
   },
   out: {
+    short: 'o',
     value: 'DIR',
     fallback: '.',
     describe: 'The folder to store in, made if missing; - is standard output, for one file',
@@ -97,6 +101,8 @@ async function receiveWith(args: Arguments, context: Context): Promise<void> {
   const stdout = output ? process.stderr : process.stdout
   const reporter = await reporterFor('tcp-recv', args, context, stdout, output ? () => null : printedLine)
   const exec = args.text('exec')
+  const warning = exec === undefined ? null : shellWarning(exec)
+  if (warning !== null) reporter.note(`warning: ${warning}`)
   try {
     await receive({
       ...call,
@@ -123,8 +129,7 @@ function printedLine(event: TransferEvent): string | null {
 type Call = ReceiveOptions & { out: string }
 
 function readCall(args: Arguments): Call {
-  const [stray] = args.positionals
-  if (stray !== undefined) throw usage(`"${printable(stray)}" is not an option; the folder is given with --out`)
+  if (args.positionals.length > 0) throw strayWords(args)
   const out = args.text('out') ?? '.'
   if (out === '') throw usage('--out is empty')
   const accept = args.list('accept')
@@ -133,11 +138,15 @@ function readCall(args: Arguments): Call {
       throw usage(`--accept must be a MIME type such as text/plain or image/*, not "${printable(type)}"`)
   }
   const exec = args.text('exec')
-  if (exec !== undefined && !splitCommand(exec)[0]) throw usage('--exec is empty')
+  if (exec !== undefined) {
+    const [program] = splitCommand(exec)
+    if (!program) throw usage('--exec is empty')
+    checkProgram(program)
+  }
   const limit = args.text('max-size')
   const maxSize = limit === undefined ? undefined : parseSize('--max-size', limit)
   return {
-    ...readPlace(args, out),
+    ...readMeeting(args, out),
     ...readPlain(args, maxSize),
     out,
     accept,
@@ -154,30 +163,27 @@ function readCall(args: Arguments): Call {
 }
 
 /** Where the sender is met, and how often. */
-function readPlace(args: Arguments, out: string): Pick<Call, 'port' | 'host' | 'connect' | 'count' | 'oneAttempt'> {
-  const port = args.text('port')
-  const connect = args.text('connect')
+function readMeeting(args: Arguments, out: string): Pick<Call, 'port' | 'host' | 'connect' | 'count' | 'oneAttempt'> {
+  const connect = args.text('connect') !== undefined
+  const { host, port } = readPlace(args, connect ? 'connect' : 'host', connect ? 1 : 0)
   const count = readCount(args, 'count')
   const oneAttempt = args.flag('one-attempt')
   const once = args.flag('once') || oneAttempt
-  if (port === undefined) throw usage('--port is needed: tcp-recv --port 9000 --out dir')
+  if (port === undefined) {
+    throw usage(
+      connect
+        ? `--connect needs a port, too: --connect ${formatAddress(host ?? '', 9000)}`
+        : '--port is needed: tcp-recv --port 9000 --out dir',
+    )
+  }
   if (once && count !== undefined)
     throw usage(`--${oneAttempt ? 'one-attempt' : 'once'} and --count exclude each other`)
   if (out === '-' && count !== undefined) throw usage('--out - takes one file, so --count does not go with it')
-  if (connect === '') throw usage('--connect is empty')
-  if (connect !== undefined && count !== undefined)
-    throw usage('--connect makes one transfer, so --count does not go with it')
-  if (connect !== undefined && args.text('host') !== undefined)
-    throw usage('--host is for listening, --connect names the sender')
-  if (connect !== undefined && args.text('port-file') !== undefined)
+  if (connect && count !== undefined) throw usage('--connect makes one transfer, so --count does not go with it')
+  if (connect && args.text('host') !== undefined) throw usage('--host is for listening, --connect names the sender')
+  if (connect && args.text('port-file') !== undefined)
     throw usage('--port-file is for listening, so it does not go with --connect')
-  return {
-    port: parseInteger('--port', port, connect === undefined ? 0 : 1, 65535),
-    host: connect ?? args.text('host'),
-    connect: connect !== undefined,
-    count: once ? 1 : count,
-    oneAttempt,
-  }
+  return { port, host, connect, count: once ? 1 : count, oneAttempt }
 }
 
 function readPlain(args: Arguments, maxSize = Number.POSITIVE_INFINITY): Pick<Call, 'plain' | 'name' | 'expect'> {
@@ -188,8 +194,7 @@ function readPlain(args: Arguments, maxSize = Number.POSITIVE_INFINITY): Pick<Ca
   if (!plain && isExpecting(expect))
     throw usage('--expect-size and --expect-blake3 are for --plain here; otherwise all is verified')
   if ((expect.size ?? 0) > maxSize) throw usage('--expect-size is beyond --max-size, so no file could be right')
-  const problem = name === undefined ? null : nameProblem(name, { allowHidden: true, platform: process.platform })
-  if (problem !== null) throw usage(`--name cannot be the name of a file: ${problem}`)
+  if (name !== undefined) checkNameOption(name, process.platform)
   if (plain && args.flag('text-only')) throw usage('--text-only needs the protocol, so --plain does not go with it')
   if (plain && args.list('accept').length > 0)
     throw usage('--accept needs the protocol, so --plain does not go with it')

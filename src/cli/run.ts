@@ -35,9 +35,9 @@ export async function run(command: string, main: (context: Context) => Promise<v
   return status
 }
 
-/** What an error still needs to be told: how to use the command, how to report a bug, or itself if it had no event. */
+/** What an error still needs to be told: what is wrong with the command line, how to report a bug, or itself if it had no event. */
 function lastWords(command: string, error: TransferError): string {
-  if (error.code === 'usage') return `${command}: ${error.message}\n${command}: see ${command} --help\n`
+  if (error.code === 'usage') return `${command}: ${error.message}\n`
   const itself = wasReported(error) ? '' : `${command}: failed: ${error.message}\n`
   if (error.code !== 'internal') return itself
   const stack = error.cause instanceof Error ? error.cause.stack : error.stack

@@ -1,7 +1,9 @@
 /** `tcp-send`: its options, and the call of the library that they stand for. */
+import { statSync } from 'node:fs'
 import { isatty } from 'node:tty'
 import type { OnEvent } from '../events.js'
 import { type SendOptions, send } from '../send.js'
+import { printable } from '../text.js'
 import type { Arguments, CommandLine, OptionTable } from './arguments.js'
 import {
   commonOptions,
@@ -14,9 +16,11 @@ import {
   reporterFor,
   runCommand,
 } from './common.js'
+import { checkEmpty, listenCorrection, readDestination } from './destination.js'
+import { readPlace } from './place.js'
 import { portFile } from './port-file.js'
 import type { Context } from './run.js'
-import { parseInteger, usage } from './values.js'
+import { checkNameOption, usage } from './values.js'
 
 /** The name of standard input when nobody gave it one. */
 const STDIN_NAME = 'stdin'
@@ -29,7 +33,7 @@ const options: OptionTable = {
   },
   wait: { value: 'SECONDS', describe: 'Keep trying to connect, or waiting for a receiver, for so many seconds' },
   listen: { describe: 'Wait for receivers to connect (tcp-recv --connect) instead of connecting' },
-  port: { value: 'PORT', describe: 'With --listen: the port; 0 picks a free one' },
+  port: { short: 'p', value: 'PORT', describe: 'With --listen: the port; 0 picks a free one' },
   host: { value: 'ADDRESS', fallback: 'all', describe: 'With --listen: the address to listen on' },
   count: { value: 'N', fallback: '1', describe: 'With --listen: exit after so many successful transfers; 0 never' },
   'one-attempt': { describe: 'With --listen: exit with the outcome of the first transfer, whatever it is' },
@@ -43,7 +47,7 @@ export const sendCommandLine: CommandLine = {
   command: 'tcp-send',
   purpose: 'send files over TCP',
   usage: [
-    '[options] PATH... HOST PORT',
+    '[options] PATH... HOST PORT   (or HOST:PORT)',
     '[options] --name NAME - HOST PORT   (standard input)',
     '[options] --listen --port PORT PATH...',
     '[options] --text MESSAGE HOST PORT',
@@ -85,7 +89,7 @@ type Call = SendOptions & { usesInput: boolean }
 
 function readCall(args: Arguments): Call {
   const listen = args.flag('listen')
-  const { paths, host, port } = listen ? readListening(args) : readDestination(args)
+  const { paths, host, port } = listen ? readListening(args) : readConnecting(args)
   const sources = readSources(args, paths)
   const plain = args.flag('plain')
   const expect = readExpectation(args)
@@ -101,6 +105,9 @@ function readCall(args: Arguments): Call {
   if (oneAttempt && count !== 1) throw usage('--one-attempt and --count exclude each other')
   const usesInput = paths.includes('-') || args.text('text') === '-'
   if (usesInput && count !== 1) throw usage('standard input can be sent only once, so --count does not go with it')
+  const pipe = count === 1 ? undefined : paths.find(isPipe)
+  if (pipe !== undefined)
+    throw usage(`${printable(pipe)} is a pipe and can be sent only once, so --count does not go with it`)
   return {
     ...{ usesInput, sources, listen, host, port, plain, expect, oneAttempt },
     count: count === 0 ? Number.POSITIVE_INFINITY : count,
@@ -111,35 +118,30 @@ function readCall(args: Arguments): Call {
   }
 }
 
-interface Destination {
-  paths: string[]
-  host: string | undefined
-  port: number
+function isPipe(path: string): boolean {
+  try {
+    return statSync(path).isFIFO()
+  } catch {
+    return false
+  }
 }
 
-/** `PATH... HOST PORT`, or `HOST PORT` for a message. */
-function readDestination(args: Arguments): Destination {
-  for (const name of ['port', 'host', 'count', 'max-connections', 'port-file']) {
+type Words = Pick<Call, 'host' | 'port'> & { paths: string[] }
+
+function readConnecting(args: Arguments): Words {
+  for (const name of ['count', 'max-connections', 'port-file']) {
     if (args.text(name) !== undefined) throw usage(`--${name} is for --listen; otherwise give: PATH... HOST PORT`)
   }
   if (args.flag('one-attempt')) throw usage('--one-attempt is for --listen; otherwise there is one attempt anyway')
-  const paths = args.positionals.slice(0, -2)
-  const [host, port] = args.positionals.slice(-2)
-  const isComplete = args.text('text') === undefined ? paths.length > 0 : args.positionals.length >= 2
-  if (host === undefined || port === undefined || !isComplete) {
-    throw usage('a path, a host and a port are needed: tcp-send file.txt host 9000')
-  }
-  if (host === '') throw usage('the host is empty')
-  return { paths, host, port: parseInteger('the port', port, 1, 65535) }
+  return readDestination(args)
 }
 
-function readListening(args: Arguments): Destination {
-  const port = args.text('port')
-  if (port === undefined) throw usage('--listen needs a port: tcp-send --listen --port 9000 file.txt')
-  if (args.positionals.length === 0 && args.text('text') === undefined) {
-    throw usage('a path is needed: tcp-send --listen --port 9000 file.txt')
-  }
-  return { paths: args.positionals, host: args.text('host'), port: parseInteger('--port', port, 0, 65535) }
+function readListening(args: Arguments): Words {
+  const { host, port } = readPlace(args, 'host', 0)
+  const paths = args.positionals
+  if (port === undefined || (paths.length === 0 && args.text('text') === undefined)) throw listenCorrection(args)
+  checkEmpty(paths)
+  return { paths, host, port }
 }
 
 function readSources(args: Arguments, paths: string[]): SendOptions['sources'] {
@@ -150,6 +152,8 @@ function readSources(args: Arguments, paths: string[]): SendOptions['sources'] {
   if (text !== undefined && name !== undefined) throw usage('a message has no name, so --name does not go with --text')
   if (text !== undefined) return [{ text: text === '-' ? process.stdin : text }]
   if (name !== undefined && paths.length > 1) throw usage('--name is for a single path')
+  // The receiver's system is not known; what Linux does not take, none does.
+  if (name !== undefined) checkNameOption(name, 'linux')
   if (paths.filter((path) => path === '-').length > 1) throw usage('standard input (-) can be sent only once')
   return paths.map((path) => {
     if (path === '-') return standardInput(name)

@@ -1,5 +1,6 @@
 /** What people type, as values: numbers, sizes, seconds. Each throws a usage error that quotes the option and the value. */
 import { TransferError } from '../errors.js'
+import { nameProblem } from '../files/names.js'
 import { printable } from '../text.js'
 
 export function usage(message: string): TransferError {
@@ -56,4 +57,10 @@ export function parseChoice<T extends string>(option: string, text: string, choi
 export function parseDigest(option: string, text: string): string {
   if (/^[0-9a-f]{64}$/i.test(text)) return text.toLowerCase()
   throw usage(`${option} must be 64 hexadecimal digits, as b3sum prints them, not "${printable(text, 80)}"`)
+}
+
+/** Throws for a `--name` that no receiver on `platform` stores. */
+export function checkNameOption(name: string, platform: NodeJS.Platform): void {
+  const problem = nameProblem(name, { allowHidden: true, platform })
+  if (problem !== null) throw usage(`--name cannot be the name of a file: ${problem}`)
 }

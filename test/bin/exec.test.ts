@@ -1,7 +1,7 @@
-import { readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { sendTo, startReceiver } from '../fixtures/commands.js'
+import { runCommand, sendTo, startReceiver } from '../fixtures/commands.js'
 import { filesIn } from '../fixtures/folder.js'
 import { only, readEvents } from '../fixtures/json-events.js'
 
@@ -35,13 +35,38 @@ t.test('10: the program failed; its file is stored, and the sender knows nothing
   t.same(filesIn(join(folder, 'out')), { a: 'one', b: 'two' })
 })
 
-t.test('10: there is no such program', async (t) => {
+t.test('10: the program is gone when its first file comes', async (t) => {
   const folder = t.testdir({ 'file.txt': 'one' })
-  const receiver = await startReceiver(t, ['--once', '--exec', './missing', '--out', 'out'], { cwd: folder })
+  writeFileSync(join(folder, 'hook'), '#!/bin/sh\n', { mode: 0o755 })
+  const receiver = await startReceiver(t, ['--once', '--exec', './hook', '--out', 'out'], { cwd: folder })
+  rmSync(join(folder, 'hook'))
   t.equal((await sendTo(t, receiver, ['file.txt'], { cwd: folder })).code, 0)
   const { code, stderr } = await receiver.done
   t.equal(code, 10)
-  t.match(stderr, /^tcp-recv: failed file\.txt: --exec \.\/missing could not be run: .*ENOENT/m)
+  t.match(stderr, /^tcp-recv: failed file\.txt: --exec \.\/hook could not be run: .*ENOENT/m)
+})
+
+t.test('2: there is no such program; nothing is made and nobody is let in', async (t) => {
+  const folder = t.testdir()
+  const args = ['--port', '0', '--exec', './missing', '--out', 'out']
+  const { code, stderr } = await runCommand(t, 'tcp-recv', args, { cwd: folder, covered: true })
+  t.match({ code, stderr }, { code: 2, stderr: 'tcp-recv: --exec: ./missing does not exist\n' })
+  t.notOk(existsSync(join(folder, 'out')))
+})
+
+t.test('warns once of a command that was written for a shell, and runs it as it is', async (t) => {
+  const folder = t.testdir({ a: 'one', b: 'two' })
+  const args = ['--once', '--exec', 'echo $HOME && ls', '--out', 'out']
+  const receiver = await startReceiver(t, args, { cwd: folder, covered: true })
+  t.equal((await sendTo(t, receiver, ['a', 'b'], { cwd: folder })).code, 0)
+  const { code, stderr } = await receiver.done
+  t.equal(code, 0)
+  t.equal(
+    stderr.match(/no shell reads --exec, so \$HOME is given to the program as it is; for a shell: --exec "sh -c/g)
+      ?.length,
+    1,
+  )
+  t.equal(stderr.match(/^\$HOME && ls$/gm)?.length, 2)
 })
 
 t.test('a signal ends the program too', async (t) => {

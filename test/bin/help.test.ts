@@ -12,8 +12,8 @@ for (const name of ['tcp-send', 'tcp-recv'] as const) {
     const { code, stdout, stderr } = await runCommand(t, name, ['--help'], { covered: true })
     t.equal(code, 0)
     t.equal(stderr, '')
-    for (const [option, { describe }] of Object.entries(lines[name].options)) {
-      t.match(stdout, new RegExp(`^ +--${option} `, 'm'), option)
+    for (const [option, { short, describe }] of Object.entries(lines[name].options)) {
+      t.match(stdout, new RegExp(`^ +${short ? `-${short}, ` : ''}--${option} `, 'm'), option)
       const [firstWords = ''] = describe.split(/[,;:(]/)
       t.ok(stdout.replace(/\s+/g, ' ').includes(firstWords), firstWords)
     }

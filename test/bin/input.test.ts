@@ -1,8 +1,7 @@
-import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { sendTo, shell, startReceiver } from '../fixtures/commands.js'
+import { runCommand, sendTo, shell, startReceiver } from '../fixtures/commands.js'
 import { bytesOf, filesIn } from '../fixtures/folder.js'
 import { digest } from '../fixtures/peer-frames.js'
 import { withoutProgram } from '../fixtures/required.js'
@@ -151,15 +150,39 @@ t.test('lets go of an input that still flows when the transfer has failed', para
   t.same(filesIn(out), {})
 })
 
-t.test('refuses what is not a regular file, and says what to do instead', parallel, async (t) => {
-  const folder = t.testdir({ directory: {} })
-  t.equal(spawnSync('mkfifo', [join(folder, 'fifo')]).status, 0)
-  for (const [path, hint] of [
-    ['directory', /is a directory; send it as an archive: tar -C directory -c \. \| tcp-send --name/],
-    ['fifo', /fifo is not a regular file; send what it gives: cat fifo \| tcp-send --name/],
-  ] as const) {
-    const { code, stderr } = await sendTo(t, { port: '1' }, [path], { cwd: folder })
-    t.equal(code, 8)
-    t.match(stderr, hint)
+t.test('refuses a directory and a device, and says what to type instead', parallel, async (t) => {
+  const folder = t.testdir({ 'my dir': {} })
+  const table: [args: string[], message: string][] = [
+    [
+      ['my dir', '::1', '9'],
+      `my dir is a directory; send it as an archive: tar -C 'my dir' -c . | tcp-send --name 'my dir.tar' - ::1 9`,
+    ],
+    [
+      ['--plain', 'my dir', 'h:9'],
+      `my dir is a directory; send it as an archive: tar -C 'my dir' -c . | tcp-send --plain - h 9`,
+    ],
+    [
+      ['--listen', '-p', '9', 'my dir'],
+      `my dir is a directory; send it as an archive: tar -C 'my dir' -c . | tcp-send --name 'my dir.tar' - --listen --port 9`,
+    ],
+    [
+      ['/dev/zero', 'h', '9'],
+      '/dev/zero is not a regular file; send what it gives: cat /dev/zero | tcp-send --name zero - h 9',
+    ],
+  ]
+  for (const [args, message] of table) {
+    const { code, stderr } = await runCommand(t, 'tcp-send', args, { cwd: folder })
+    t.match({ code, stderr }, { code: 8, stderr: `tcp-send: failed: ${message}\n` })
   }
+})
+
+t.test('does what its hint for a directory says', { ...parallel, skip: withoutProgram('tar') }, async (t) => {
+  const folder = t.testdir({ "it's": { a: 'one' }, unpacked: {} })
+  const receiver = await startReceiver(t, ['--once', '--out', 'out'], { cwd: folder })
+  const { stderr } = await sendTo(t, receiver, ["it's"], { cwd: folder })
+  const [, hint = ''] = /send it as an archive: (.*)\n$/.exec(stderr) ?? []
+  const script = `${hint.replace('tcp-send', '$SEND')} && tar -C unpacked -xf "out/it's.tar"`
+  t.equal((await shell(t, script, {}, { cwd: folder }).done).code, 0, hint)
+  t.equal((await receiver.done).code, 0)
+  t.equal(readFileSync(join(folder, 'unpacked/a'), 'utf8'), 'one')
 })

@@ -57,7 +57,7 @@ const table: [event: TransferEvent, line: string | null][] = [
   [{ event: 'listening', address: '::1', port: 9000 }, 'listening on [::1]:9000'],
   [
     { event: 'listening', address: '::', port: 9000 },
-    'listening on [::]:9000; there is no key, so whoever can reach this port can send',
+    'listening on [::]:9000; whoever can reach this port can send, and nothing is encrypted',
   ],
   [{ event: 'waiting', for: 'sender', seconds: 30, message: 'waiting up to 30 seconds' }, 'waiting up to 30 seconds'],
   [{ event: 'connected', transfer: 1, peer: '127.0.0.1:5' }, null],
@@ -166,7 +166,7 @@ t.test('describes every event in one line', async (t) => {
 
 t.test('says what a stranger at an open port can do', async (t) => {
   const line = describeEvent({ event: 'listening', address: '0.0.0.0', port: 9 }, 'receive')
-  t.equal(line, 'listening on 0.0.0.0:9; there is no key, so whoever can reach this port can receive')
+  t.equal(line, 'listening on 0.0.0.0:9; whoever can reach this port can receive, and nothing is encrypted')
 })
 
 t.test('names what was sent from a stream, and says what nobody has confirmed', async (t) => {
@@ -210,4 +210,17 @@ t.test('shortens a name that would fill the screen', async (t) => {
   const line = describeEvent(event, 'send')
   t.ok(line !== null && line.length < 600)
   t.match(line, '…')
+})
+
+t.test('names a file once, also where its name is found in another word before', async (t) => {
+  const event = { event: 'failed', transfer: 1, name: 'a', code: 'local-file', reason: 'disk' } as const
+  const lines: [message: string, line: string][] = [
+    ['cannot read a: no such file', 'failed: cannot read a: no such file'],
+    ['a: the receiver refused it', 'failed: a: the receiver refused it'],
+    ["cannot read 'dir/a'", "failed: cannot read 'dir/a'"],
+    ['cannot read ab: no such file', 'failed a: cannot read ab: no such file'],
+  ]
+  for (const [message, line] of lines) t.equal(describeEvent({ ...event, message }, 'send'), line)
+  const empty = { ...event, name: '', message: 'cannot read an empty path' }
+  t.equal(describeEvent(empty, 'send'), 'failed: cannot read an empty path')
 })

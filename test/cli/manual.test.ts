@@ -22,9 +22,9 @@ t.test('says in every section what the command line says', async (t) => {
     for (const section of ['NAME', 'SYNOPSIS', 'OPTIONS', 'EXIT STATUS', 'EXAMPLES', 'SEE ALSO']) {
       t.match(page, `\n.SH ${section}\n`)
     }
-    for (const [name, { value }] of Object.entries(line.options)) {
+    for (const [name, { short, value }] of Object.entries(line.options)) {
       const minus = name.replaceAll('-', '\\-')
-      t.match(page, `\n.B \\-\\-${minus}${value ? ` \\fI${value}\\fR` : ''}\n`, name)
+      t.match(page, `\n.B ${short ? `\\-${short}, ` : ''}\\-\\-${minus}${value ? ` \\fI${value}\\fR` : ''}\n`, name)
     }
     t.match(page, '(default: auto).')
     t.notMatch(page, /undefined|Exit status:/)
