@@ -4,6 +4,7 @@ import { cpus, loadavg, release, totalmem } from 'node:os'
 import { parseArgs } from 'node:util'
 import { writeChart } from './chart.js'
 import { diskFolder, hasRoom, makeSources, memoryFolder, removeFolders } from './files.js'
+import { addHour } from './hours.js'
 import { hasTime, killAll, measure } from './measure.js'
 import { ours, peers, preparePeer } from './peers.js'
 import { summarise, toMarkdown } from './report.js'
@@ -73,6 +74,7 @@ for (const name of only) {
   writeFileSync(here('results.json'), `${JSON.stringify(results, null, 2)}\n`)
   writeFileSync(here('results.md'), toMarkdown(results))
 }
+if (only.includes('file')) addHour(results)
 writeChart()
 console.log(toMarkdown(results))
 
