@@ -4,21 +4,18 @@
  */
 import type { Duplex } from 'node:stream'
 import { asTransferError, TransferError } from './errors.js'
-import { type OnEvent, ProgressReport, report, secondsSince } from './events.js'
+import { type OnEvent, ProgressReport } from './events.js'
 import { checkExpected, checkGrowing, type Expectation } from './expect.js'
 import { type Algorithm, digestOf } from './files/digest.js'
 import type { OpenSource, Source } from './files/source.js'
 import { Channel } from './net/channel.js'
+import { type Pending, PendingEntries } from './pending.js'
 import { ReceiverDecoder } from './protocol/decoder.js'
 import { encode } from './protocol/encode.js'
 import { FRAME_HEADER, HEADER_DEADLINE } from './protocol/limits.js'
-import type { Header, ReceiverMessage } from './protocol/messages.js'
-import { ProtocolError } from './protocol/messages.js'
-import { type Moved, Pump } from './pump.js'
-import { remoteError } from './remote-error.js'
-import { printable } from './text.js'
+import type { ReceiverMessage } from './protocol/messages.js'
+import { Pump } from './pump.js'
 import type { Transfer, TransferResult } from './transfer.js'
-import { unverifiable, verifyStored } from './verification.js'
 
 export interface OutgoingOptions {
   /** What to send, in this order. */
@@ -38,22 +35,6 @@ export interface OutgoingOptions {
   admit?: (() => void) | undefined
 }
 
-/** An entry whose answer is still to come. */
-interface Pending {
-  entry: number
-  source: Source
-  header: Header
-  start: number
-  /** The digest that its end frame carries. */
-  algorithm: Algorithm
-  /** Stops reading the source when the receiver has refused it, or the connection has failed. */
-  stop: AbortController
-  /** Null until the first byte is about to be sent. */
-  progress: ProgressReport | null
-  /** Set once the end frame is sent. */
-  sent: Moved | null
-}
-
 /** Why an entry is given up that the receiver could not verify: it is sent again with the digest that the receiver computes. */
 const otherDigest = new TransferError('incomplete', 'the receiver needs another digest', {
   reason: 'unverifiable',
@@ -65,14 +46,12 @@ export class Outgoing implements Transfer {
   readonly #options: OutgoingOptions
   /** What is still to be sent; an entry that must be sent again comes back. */
   readonly #queue: Source[]
-  readonly #pending = new Map<number, Pending>()
+  readonly #pending: PendingEntries
   readonly #pump: Pump
   #entries = 0
   #current: Pending | null = null
   #isOpened = false
   #isFinished = false
-  /** Sources whose outcome is open. */
-  #unsettled: number
   /** True after the last answer: nothing that comes then, from whomever, changes the outcome of the transfer. */
   #isAnswered = false
   #heard = false
@@ -82,12 +61,15 @@ export class Outgoing implements Transfer {
   #onGreeted = () => {}
   /** Settles the wait for answers, when an entry is answered. */
   #onAnswered = () => {}
-  readonly #result: TransferResult
 
   constructor(socket: Duplex, options: OutgoingOptions) {
     this.#options = options
     this.#queue = [...options.sources]
-    this.#unsettled = options.sources.length
+    const { onEvent, transfer, allowUnverified } = options
+    const onUnverifiable = (pending: Pending) => this.#sendAgain(pending)
+    const common = { sources: options.sources.length, onEvent, transfer, allowUnverified }
+    this.#pending = new PendingEntries({ ...common, onUnverifiable })
+    this.#pending.result.admitted = options.admit === undefined
     this.#channel = new Channel(socket, { timeout: options.timeout, farewell: (error) => this.#farewell(error) })
     this.#pump = new Pump(this.#channel, true)
     this.#greeting = new Promise((resolve, reject) => {
@@ -95,7 +77,6 @@ export class Outgoing implements Transfer {
       this.#channel.signal.addEventListener('abort', () => reject(this.#channel.signal.reason))
     })
     this.#greeting.catch(() => {})
-    this.#result = { admitted: options.admit === undefined, files: 0, bytes: 0, failure: null }
   }
 
   fail(error: TransferError): void {
@@ -124,7 +105,7 @@ export class Outgoing implements Transfer {
       await this.#channel.closed
       if (!this.#isAnswered) this.#ended(this.#withHint(asTransferError(error)))
     }
-    return this.#result
+    return this.#pending.result
   }
 
   async #send(): Promise<void> {
@@ -158,8 +139,8 @@ export class Outgoing implements Transfer {
    * its greeting came, and that must be sent again; so the end waits for the greeting, and then for such answers.
    */
   async #next(): Promise<Source | undefined> {
-    if (this.#queue.length === 0 && this.#unsettled > 0) await this.#greeting
-    while (this.#queue.length === 0 && this.#algorithm !== 'blake3' && this.#pending.size > 0) {
+    if (this.#queue.length === 0 && !this.#pending.isSettled) await this.#greeting
+    while (this.#queue.length === 0 && this.#algorithm !== 'blake3' && this.#pending.isWaiting) {
       await new Promise<void>((resolve) => {
         this.#onAnswered = resolve
       })
@@ -175,25 +156,16 @@ export class Outgoing implements Transfer {
     try {
       opened = await source.open(stop.signal)
     } catch (error) {
-      this.#unsettled--
-      this.#failed(source.name, asTransferError(error))
+      this.#pending.failUnopened(source, asTransferError(error))
       return
     }
     const entry = this.#entries++
     const { header } = opened
     const { transfer, onEvent, expect } = this.#options
+    const algorithm = this.#algorithm
     const start = performance.now()
-    const pending: Pending = {
-      entry,
-      source,
-      header,
-      start,
-      algorithm: this.#algorithm,
-      stop,
-      progress: null,
-      sent: null,
-    }
-    this.#pending.set(entry, pending)
+    const pending: Pending = { entry, source, header, start, algorithm, stop, progress: null, sent: null }
+    this.#pending.add(pending)
     this.#current = pending
     try {
       const frame = encode.header(header)
@@ -201,17 +173,19 @@ export class Outgoing implements Transfer {
       // What can be read only once cannot be sent again with another digest.
       if (source.isOnce) await this.#greeting
       if (source.isOnce) pending.algorithm = this.#algorithm
-      const { algorithm } = pending
       const progress = new ProgressReport(onEvent, { transfer, name: header.name, size: header.size })
       pending.progress = progress
       const onProgress = (bytes: number) => progress.update(bytes)
       const check = (bytes: number) => checkGrowing(source.label, bytes, expect)
-      const sent = await this.#pump.move(opened, stop.signal, onProgress, { algorithm, checkGrowing: check })
+      const sent = await this.#pump.move(opened, stop.signal, onProgress, {
+        algorithm: pending.algorithm,
+        checkGrowing: check,
+      })
       await opened.check()
       checkExpected(source.label, sent, expect)
       const { bytes, blake3, sha256 } = sent
       const digests = sha256 === null ? { blake3 } : { blake3: null, sha256 }
-      const headerDigest = await digestOf(frame.subarray(FRAME_HEADER), algorithm)
+      const headerDigest = await digestOf(frame.subarray(FRAME_HEADER), pending.algorithm)
       // The answer may come before the write settles, so it must find what it is compared with.
       pending.sent = sent
       await this.#channel.write(encode.end({ bytes, ...digests, header: headerDigest }))
@@ -219,31 +193,17 @@ export class Outgoing implements Transfer {
       this.#channel.signal.throwIfAborted()
       const { reason, tell } = asTransferError(error)
       await this.#channel.write(encode.abort({ entry, code: reason, reason: tell }))
-      // An entry that the receiver refused has had its answer, and its failure was counted then.
-      if (this.#settle(entry)) this.#failed(source.name, asTransferError(error))
+      this.#pending.fail(pending, asTransferError(error))
     } finally {
       await opened.close()
     }
   }
 
-  /** The outcome of an entry is known. False if it was known before, or the entry is sent again. */
-  #settle(entry: number): boolean {
-    const isPending = this.#pending.delete(entry)
-    if (isPending) this.#unsettled--
-    return isPending
-  }
-
-  /** Counts and reports the failure of one entry, or, without a name, of the connection. */
-  #failed(name: string | undefined, error: TransferError): void {
-    this.#result.failure ??= error
-    const { onEvent, transfer } = this.#options
-    report(onEvent, { transfer, name }, error)
-  }
-
   /** The connection ended with `error`. A stray one that came and went without a word is not news. */
   #ended(error: TransferError): void {
-    if (this.#result.admitted || this.#heard || error.reason !== 'broken') this.#failed(undefined, error)
-    this.#result.failure ??= error
+    const { result } = this.#pending
+    if (result.admitted || this.#heard || error.reason !== 'broken') this.#pending.failed(undefined, error)
+    result.failure ??= error
   }
 
   /** What takes everything and answers nothing is mostly a program that knows no protocol. */
@@ -261,18 +221,18 @@ export class Outgoing implements Transfer {
       for (const message of decoder.push(bytes)) {
         if (this.#isAnswered) break
         this.#onAnswer(message)
-        this.#isAnswered = this.#unsettled === 0
+        this.#isAnswered = this.#pending.isSettled
       }
       this.#stopIfDone()
     })
-    if (this.#unsettled > 0) {
+    if (!this.#pending.isSettled) {
       const text = 'the receiver closed the connection before it confirmed everything'
       throw new TransferError('incomplete', text, { reason: 'broken' })
     }
   }
 
   #stopIfDone(): void {
-    if (this.#isFinished && this.#unsettled === 0) this.#channel.stopReceiving()
+    if (this.#isFinished && this.#pending.isSettled) this.#channel.stopReceiving()
   }
 
   #onAnswer(message: ReceiverMessage): void {
@@ -281,78 +241,32 @@ export class Outgoing implements Transfer {
         this.#onGreeting(message)
         break
       case 'stored':
-        this.#onStored(message)
+        this.#pending.onStored(message)
         break
       case 'refused':
-        this.#onRefused(message)
+        this.#pending.onRefused(message)
         break
       case 'heartbeat':
-        this.#pending.get(message.entry ?? -1)?.progress?.received(message.bytes ?? 0)
+        this.#pending.onProgress(message.entry ?? -1, message.bytes ?? 0)
     }
     this.#onAnswered()
   }
 
   #onGreeting({ digest }: ReceiverMessage & { kind: 'greeting' }): void {
-    if (!this.#result.admitted) this.#options.admit?.()
-    this.#result.admitted = true
+    const { result } = this.#pending
+    if (!result.admitted) this.#options.admit?.()
+    result.admitted = true
     if (digest === 'sha256') this.#algorithm = digest
-    const current = this.#current
-    if (current && current.sent === null && this.#needsOtherDigest(current)) this.#sendAgain(current)
+    if (this.#current?.sent === null) this.#sendAgain(this.#current)
     this.#onGreeted()
   }
 
-  #needsOtherDigest({ source, algorithm }: Pending): boolean {
-    return !source.isOnce && algorithm !== this.#algorithm
-  }
-
-  #sendAgain({ entry, source, stop }: Pending): void {
-    this.#pending.delete(entry)
+  /** Sends the entry once more if the receiver computes another digest; false if it does not, or the source is read. */
+  #sendAgain(pending: Pending): boolean {
+    const { source, algorithm, stop } = pending
+    if (source.isOnce || algorithm === this.#algorithm || !this.#pending.withdraw(pending)) return false
     this.#queue.push(source)
     stop.abort(otherDigest)
-  }
-
-  #onStored(answer: ReceiverMessage & { kind: 'stored' }): void {
-    const pending = this.#pending.get(answer.entry)
-    if (!pending?.sent) throw new ProtocolError(`the receiver confirmed entry ${answer.entry}, which it was not sent`)
-    const { source, header, start, sent } = pending
-    this.#settle(answer.entry)
-    let verified: boolean
-    try {
-      verified = verifyStored(source.label, answer, sent)
-      if (!verified && !this.#options.allowUnverified) throw unverifiable(`${source.label}: the receiver's answer has`)
-    } catch (error) {
-      this.#failed(header.name, asTransferError(error))
-      return
-    }
-    this.#result.files++
-    this.#result.bytes += sent.bytes
-    this.#options.onEvent({
-      event: 'sent',
-      transfer: this.#options.transfer,
-      path: source.path,
-      name: header.name,
-      storedAs: answer.name,
-      size: sent.bytes,
-      blake3: sent.blake3,
-      type: header.type,
-      verified,
-      seconds: secondsSince(start),
-    })
-  }
-
-  #onRefused({ entry, code, reason }: ReceiverMessage & { kind: 'refused' }): void {
-    const said = printable(reason)
-    if (entry === null) throw remoteError(code, `the receiver refused the transfer: ${said}`)
-    const pending = this.#pending.get(entry)
-    // An entry that we aborted may have been refused at the same moment.
-    if (!pending) return
-    if (code === 'unverifiable' && this.#needsOtherDigest(pending)) {
-      this.#sendAgain(pending)
-      return
-    }
-    this.#settle(entry)
-    const error = remoteError(code, `${pending.source.label}: the receiver refused it: ${said}`)
-    this.#failed(pending.header.name, error)
-    pending.stop.abort(error)
+    return true
   }
 }

@@ -2,6 +2,7 @@
  * Exit 0 means verified. A peer without BLAKE3 says so and uses SHA-256; one that sends no digest at all is refused, on
  * either side, unless the user allows it. The digest of the header covers the name and the other facts.
  */
+import { utimesSync } from 'node:fs'
 import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import t, { type Test } from 'tap'
@@ -186,16 +187,39 @@ t.test('sends a stream once, after it has heard which digest the receiver comput
   t.match(events.of('sent'), [{ verified: true }])
 })
 
+t.test('does not send a file again that has failed before the receiver said what it computes', async (t) => {
+  const folder = t.testdir({ 'a.txt': 'hello', 'b.txt': 'hello' })
+  const [first, second] = [join(folder, 'a.txt'), join(folder, 'b.txt')]
+  const { port } = await listenAsPeer(t, async (peer) => {
+    t.match((await peer.next('A')).fields, { entry: 0, code: 'changed' })
+    await peer.write(sha256Receiver)
+    // The second file may have been sent before the greeting came, or after it.
+    for (let entry = 1; ; entry++) {
+      const { fields } = await peer.next('E')
+      const isVerifiable = typeof fields.sha256 === 'string'
+      const refusal = { entry, code: 'unverifiable', reason: 'only SHA-256 here' }
+      await peer.write(isVerifiable ? frame('S', { entry, name: 'b.txt', ...fields }) : frame('R', refusal))
+      if (isVerifiable) break
+    }
+    await peer.next('F')
+    peer.finish()
+  })
+  const onEvent = (event: { event: string; name?: string }) => {
+    if (event.event === 'progress' && event.name === 'a.txt') utimesSync(first, 1, 1)
+  }
+  const { error, events } = await trySend(t, port, [first, second], { onEvent })
+  t.match(error, { exitCode: 8, reason: 'changed' })
+  t.match(events.of('sent'), [{ name: 'b.txt', verified: true }])
+  t.equal(events.of('failed').length, 1)
+})
+
 t.test('fails a file that the receiver could not verify a second time', async (t) => {
   const path = join(t.testdir({ 'file.txt': 'hello' }), 'file.txt')
   const { port } = await listenAsPeer(t, async (peer) => {
     await peer.write(sha256Receiver)
-    let refused = -1
-    for (let count = 0; count < 2; count++) {
-      await peer.next('E')
-      refused++
-      await peer.write(frame('R', { entry: refused, code: 'unverifiable', reason: 'no' }))
-      if (peer.frames.findLast(({ type }) => type === 'E')?.fields.sha256) break
+    for (let entry = 0, isLast = false; !isLast; entry++) {
+      isLast = typeof (await peer.next('E')).fields.sha256 === 'string'
+      await peer.write(frame('R', { entry, code: 'unverifiable', reason: 'no' }))
     }
     await peer.next('F')
     peer.finish()
