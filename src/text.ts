@@ -11,6 +11,16 @@
 const unsafe = /[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]|\p{Surrogate}/u
 const everyUnsafe = new RegExp(unsafe, 'gu')
 
+/**
+ * `value` as JSON, in which every unsafe character is an escape of JSON's own: a reader gets back the original text, and
+ * a terminal or a log never sees it.
+ */
+export function printableJson(value: unknown): string {
+  // What JSON itself leaves unescaped has four digits at most; C0 and lone surrogates are escaped already.
+  const asEscape = (character: string) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
+  return JSON.stringify(value).replace(everyUnsafe, asEscape)
+}
+
 /** True if `text` holds a character that could make a terminal or a log lie. */
 export function isUnsafe(text: string): boolean {
   return unsafe.test(text)

@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process'
 import fc from 'fast-check'
 import t from 'tap'
-import { isUnsafe, printable, shellWord } from '../dist/text.js'
+import { isUnsafe, printable, printableJson, shellWord } from '../dist/text.js'
 
 /** Every code point that could make a terminal or a log lie, by the tables of Unicode and not by the code's pattern. */
 function isHarmful(point: number): boolean {
@@ -68,6 +68,19 @@ t.test('shows what is unsafe by its code point', async (t) => {
   t.equal(printable('\u0000\u007f\u0080\u009f'), '\\u{0}\\u{7f}\\u{80}\\u{9f}')
   t.equal(printable('\u2028\u2029\u202a\u202e\u2066\u2069'), '\\u{2028}\\u{2029}\\u{202a}\\u{202e}\\u{2066}\\u{2069}')
   t.equal(printable('\ud83d\ude00 \ud83d \ude00\ud83d'), '😀 \\u{d83d} \\u{de00}\\u{d83d}')
+})
+
+t.test('writes JSON that no terminal can be made to lie with, and that gives back the original', async (t) => {
+  t.equal(
+    printableJson({ name: '\u001b\u009b\u007f\u202e\u2028é😀' }),
+    '{"name":"\\u001b\\u009b\\u007f\\u202e\\u2028é😀"}',
+  )
+  const property = fc.property(fc.dictionary(anyText, anyText), (value) => {
+    const json = printableJson(value)
+    t.same(JSON.parse(json), value)
+    return !isUnsafe(json)
+  })
+  t.doesNotThrow(() => fc.assert(property, { numRuns: 300 }))
 })
 
 t.test('cuts a text between characters, at the limit that it is given', async (t) => {
