@@ -13,6 +13,7 @@ export const exitCodes = {
   'local-file': 8,
   timeout: 9,
   hook: 10,
+  'hung-up': 129,
   interrupted: 130,
   terminated: 143,
 } as const
@@ -52,9 +53,17 @@ export function refusal(reason: string, message: string): TransferError {
   return new TransferError('refused', message, { reason, tell: message })
 }
 
+/** This process, or the system, may open no more files: whatever was tried, it is no bug, and there is one remedy. */
+const tooManyFiles = new Set<unknown>(['EMFILE', 'ENFILE'])
+
 /** Turns anything thrown into a TransferError; what is not one already is a bug of ours (exit 1). */
 export function asTransferError(error: unknown): TransferError {
   if (error instanceof TransferError) return error
+  const { code } = Object(error) as { code?: unknown }
+  if (tooManyFiles.has(code)) {
+    const text = `too few files may be opened at once (${code}); raise the limit: ulimit -n`
+    return new TransferError('local-file', text, { reason: 'disk', cause: error })
+  }
   const text = error instanceof Error ? error.message : String(error)
   return new TransferError('internal', `internal error: ${text}`, { cause: error })
 }

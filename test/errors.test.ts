@@ -16,6 +16,7 @@ t.test('gives every kind of failure its own exit status, which never changes', a
       'local-file': 8,
       timeout: 9,
       hook: 10,
+      'hung-up': 129,
       interrupted: 130,
       terminated: 143,
     },
@@ -101,4 +102,16 @@ t.test('takes an aborted signal for what it was aborted with, or for an interrup
   })
   t.equal(error.cause, reason)
   t.match(interruption(AbortSignal.abort()), { code: 'interrupted', exitCode: 130 })
+})
+
+t.test('takes too few descriptors for what they are, wherever they were missing', async (t) => {
+  for (const code of ['EMFILE', 'ENFILE']) {
+    const cause = Object.assign(new Error(`${code}: too many open files, open '/home/me/x'`), { code })
+    const error = asTransferError(cause)
+    t.match(error, { code: 'local-file', reason: 'disk', cause })
+    t.equal(error.message, `too few files may be opened at once (${code}); raise the limit: ulimit -n`)
+  }
+  for (const thrown of [null, undefined, 'EMFILE', Object.assign(new Error('x'), { code: 'ENOENT' })]) {
+    t.equal(asTransferError(thrown).code, 'internal')
+  }
 })

@@ -1,7 +1,8 @@
 /** `--exec`: a program that is run after each stored file. No shell sees anything that a peer said. */
-import { spawn } from 'node:child_process'
-import { TransferError } from '../errors.js'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { interruption, TransferError } from '../errors.js'
 import type { StoredEvent } from '../events.js'
+import { printableJson } from '../text.js'
 import { usage } from './values.js'
 
 /**
@@ -27,26 +28,38 @@ function facts({ path, name, size, blake3, type, peer, verified }: StoredEvent):
   }
 }
 
-/** Runs `command` for a file; rejects if it cannot be started or does not end with 0. Its output goes to our stderr. */
+/**
+ * Runs `command` for a file; rejects if it cannot be started or does not end with 0. Its output goes to our stderr. When
+ * `signal` is aborted the program is asked to end (SIGTERM) and waited for; if it does not end with 0 then, it is the
+ * interruption that is told, and no failure of the program.
+ */
 export function runAfter(command: string, signal: AbortSignal): (event: StoredEvent) => Promise<void> {
   const [program = '', ...args] = splitCommand(command)
   return (event) =>
     new Promise((resolve, reject) => {
-      const failed = (how: string) => reject(new TransferError('hook', `--exec ${program} ${how}`))
-      // A program that is started to be killed at once could do half of its work.
-      if (signal.aborted) return failed('was not run, because this side was stopped before')
-      const child = spawn(program, args, {
+      const failed = (how: string) => {
+        const text = `--exec ${program} ${how}`
+        if (!signal.aborted) return reject(new TransferError('hook', text))
+        const { code, message, reason, tell } = interruption(signal)
+        reject(new TransferError(code, `${message}; ${text}`, { reason, tell, cause: signal.reason }))
+      }
+      // A program that is started to be stopped at once could do half of its work.
+      if (signal.aborted) return failed('was not run')
+      // A program that could not be started may have no standard input, whatever the types say.
+      const child: ChildProcess = spawn(program, args, {
         stdio: ['pipe', process.stderr, process.stderr],
         env: { ...process.env, ...facts(event) },
-        signal,
       })
+      const stop = () => void child.kill('SIGTERM')
+      signal.addEventListener('abort', stop)
       child.once('error', (error) => failed(`could not be run: ${error.message}`))
       child.once('close', (code, killed) => {
+        signal.removeEventListener('abort', stop)
         if (code === 0) resolve()
         else failed(code === null ? `was ended by ${killed}` : `ended with exit status ${code}`)
       })
       // It need not read what it is given.
-      child.stdin.on('error', () => {})
-      child.stdin.end(`${JSON.stringify(event)}\n`)
+      child.stdin?.on('error', () => {})
+      child.stdin?.end(`${printableJson(event)}\n`)
     })
 }

@@ -73,7 +73,7 @@ export function describeEvent(event: TransferEvent, does: 'send' | 'receive'): s
     case 'refused':
       return `refused${about} from ${event.peer}: ${printable(event.message, 400)}`
     case 'failed':
-      if (event.code === 'interrupted' || event.code === 'terminated') return printable(event.message, 400)
+      if (['interrupted', 'terminated', 'hung-up'].includes(event.code)) return printable(event.message, 400)
       // A message about a local file names it by its path already.
       return `failed${isNamed(event) ? '' : about}: ${printable(event.message, 400)}`
     case 'warning':

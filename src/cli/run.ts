@@ -3,12 +3,15 @@ import { asTransferError, type ErrorCode, exitCodes, TransferError } from '../er
 import { wasReported } from '../events.js'
 
 export interface Context {
-  /** Aborted by SIGINT, SIGTERM and `abort`, with the TransferError that says which. */
+  /** Aborted by SIGINT, SIGTERM, SIGHUP and `abort`, with the TransferError that says which. */
   signal: AbortSignal
   abort(error: Error): void
 }
 
-const signals: Record<string, ErrorCode> = { SIGINT: 'interrupted', SIGTERM: 'terminated' }
+const signals: Record<string, ErrorCode> = { SIGINT: 'interrupted', SIGTERM: 'terminated', SIGHUP: 'hung-up' }
+
+/** Nobody is left to be told when stderr is gone; the exit status tells all the same. */
+const ignore = () => {}
 
 /** Runs a command to its exit status. `main` reports its failures as events and throws them; what had no event is printed here. */
 export async function run(command: string, main: (context: Context) => Promise<void>): Promise<number> {
@@ -16,13 +19,15 @@ export async function run(command: string, main: (context: Context) => Promise<v
   const abort = (error: Error) => controller.abort(error)
   const handlers = Object.entries(signals).map(([name, code]) => {
     const handler = () => {
-      // Who asks twice does not want to wait for a clean end.
-      if (controller.signal.aborted) process.exit(exitCodes[code])
-      abort(new TransferError(code, `${code} by ${name}`, { reason: 'interrupted', tell: `${command} was ${code}` }))
+      // Who asks twice does not want to wait for a clean end. A closed terminal asks for itself, and its shell again.
+      if (controller.signal.aborted && name !== 'SIGHUP') process.exit(exitCodes[code])
+      const what = code.replace('-', ' ')
+      abort(new TransferError(code, `${what} by ${name}`, { reason: 'interrupted', tell: `${command} was ${what}` }))
     }
     process.on(name, handler)
     return { name, handler }
   })
+  process.stderr.off('error', ignore).on('error', ignore)
   const status = await main({ signal: controller.signal, abort }).then(
     () => 0,
     (thrown) => {

@@ -69,12 +69,52 @@ t.test('warns once of a command that was written for a shell, and runs it as it 
   t.equal(stderr.match(/^\$HOME && ls$/gm)?.length, 2)
 })
 
-t.test('a signal ends the program too', async (t) => {
+for (const [signal, status] of [
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+  ['SIGHUP', 129],
+] as const) {
+  t.test(
+    `${signal} ends the program first, and then the receiver with ${status}, with or without --once`,
+    async (t) => {
+      const folder = t.testdir({ a: 'one' })
+      const slow = `trap 'echo tidied >>log; kill $!; exit 1' TERM; sleep 60 & echo "started $$"; wait`
+      writeFileSync(join(folder, 'slow.sh'), slow)
+      for (const once of [[], ['--once']]) {
+        const args = [...once, '--exec', 'sh slow.sh', '--out', 'out', '--json']
+        const receiver = await startReceiver(t, args, { cwd: folder })
+        t.equal((await sendTo(t, receiver, ['a'], { cwd: folder })).code, 0)
+        const [, pid] = await receiver.says('stderr', /^started (\d+)$/m)
+        const { code, stdout, stderr } = await receiver.kill(signal)
+        t.equal(code, status)
+        t.throws(() => process.kill(Number(pid), 0), { code: 'ESRCH' })
+        t.notMatch(stderr, /bug|aborted/)
+        const events = readEvents(t, stdout)
+        const failed = events.flatMap((event) => (event.event === 'failed' ? [event.code] : []))
+        t.same([...new Set(failed)].length, 1)
+        t.not(failed[0], 'hook')
+        t.match(only(events, 'done'), { files: 1, exitCode: status })
+      }
+      t.equal(readFileSync(join(folder, 'log'), 'utf8'), 'tidied\ntidied\n')
+    },
+  )
+}
+
+t.test('a second signal does not wait for the program', async (t) => {
   const folder = t.testdir({ a: 'one' })
-  writeFileSync(join(folder, 'slow.sh'), 'echo "started $$"; exec sleep 60')
-  const receiver = await startReceiver(t, ['--exec', 'sh slow.sh', '--out', 'out'], { cwd: folder })
+  const deaf = `process.on('SIGTERM', () => console.log('heard'))
+    console.log('started ' + process.pid)
+    setInterval(() => {}, 1000)`
+  writeFileSync(join(folder, 'deaf.cjs'), deaf)
+  const exec = `'${process.execPath}' deaf.cjs`
+  const receiver = await startReceiver(t, ['--exec', exec, '--out', 'out'], { cwd: folder })
   t.equal((await sendTo(t, receiver, ['a'], { cwd: folder })).code, 0)
   const [, pid] = await receiver.says('stderr', /^started (\d+)$/m)
-  t.equal((await receiver.kill('SIGTERM')).code, 143)
-  t.throws(() => process.kill(Number(pid), 0), { code: 'ESRCH' })
+  t.teardown(() => process.kill(Number(pid), 'SIGKILL'))
+  receiver.child.kill('SIGTERM')
+  await receiver.says('stderr', /^heard$/m)
+  receiver.child.kill('SIGINT')
+  // The program holds its standard error open, so the end is that of the process.
+  await new Promise((resolve) => receiver.child.once('exit', resolve))
+  t.equal(receiver.child.exitCode, 130)
 })

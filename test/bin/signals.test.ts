@@ -15,7 +15,11 @@ const parallel = { buffered: true }
 const signals = [
   ['SIGINT', 130, 'interrupted', 'interrupted by SIGINT'],
   ['SIGTERM', 143, 'terminated', 'terminated by SIGTERM'],
+  ['SIGHUP', 129, 'hung-up', 'hung up by SIGHUP'],
 ] as const
+
+/** What the other side reads for a code. */
+const told = (code: string) => code.replace('-', ' ')
 
 /** A sender whose input stays open, once the receiver has begun to store what it sends. */
 async function sendForever(t: Test, receiver: Receiver, args: string[] = []): Promise<Running> {
@@ -36,7 +40,7 @@ for (const [signal, status, code, message] of signals) {
     t.equal(received.code, 6)
     const events = readEvents(t, received.stdout)
     const failed = events.find(({ event }) => event === 'failed')
-    t.match(failed, { transfer: 1, code: 'incomplete', reason: 'aborted', message: `tcp-send was ${code}` })
+    t.match(failed, { transfer: 1, code: 'incomplete', reason: 'aborted', message: `tcp-send was ${told(code)}` })
     t.same(namesIn(out), [])
   })
 
@@ -54,7 +58,7 @@ for (const [signal, status, code, message] of signals) {
       const { code: ended, stdout } = await sender.done
       t.equal(ended, 6)
       const failed = only(readEvents(t, stdout), 'failed')
-      t.match(failed, { code: 'incomplete', reason: 'interrupted', message: `tcp-recv was ${code}` })
+      t.match(failed, { code: 'incomplete', reason: 'interrupted', message: `tcp-recv was ${told(code)}` })
       t.same(namesIn(out), [])
     },
   )

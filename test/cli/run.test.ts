@@ -17,10 +17,12 @@ function captureStderr(t: Test): () => string {
 }
 
 /** Sends this process a signal, as far as the command is concerned: only the listeners that `run` has added hear it. */
-function signalling(): { send(name: 'SIGINT' | 'SIGTERM'): void; added(): number } {
-  const names = ['SIGINT', 'SIGTERM'] as const
+type Name = 'SIGINT' | 'SIGTERM' | 'SIGHUP'
+
+function signalling(): { send(name: Name): void; added(): number } {
+  const names: Name[] = ['SIGINT', 'SIGTERM', 'SIGHUP']
   const before = new Set(names.flatMap((name) => process.listeners(name)))
-  const added = (name: 'SIGINT' | 'SIGTERM') => process.listeners(name).filter((listener) => !before.has(listener))
+  const added = (name: Name) => process.listeners(name).filter((listener) => !before.has(listener))
   return {
     send: (name) => {
       for (const listener of added(name)) listener(name)
@@ -97,6 +99,7 @@ t.test('aborts the work at a signal, and ends with its status', async (t) => {
   const table = [
     ['SIGINT', 130, 'interrupted by SIGINT', 'tcp-try was interrupted'],
     ['SIGTERM', 143, 'terminated by SIGTERM', 'tcp-try was terminated'],
+    ['SIGHUP', 129, 'hung up by SIGHUP', 'tcp-try was hung up'],
   ] as const
   for (const [name, status, message, tell] of table) {
     let reason: unknown
@@ -129,6 +132,21 @@ t.test('ends at once at the second signal', async (t) => {
   t.equal(await ended, 0, 'what was complete at the first signal stays a success')
 })
 
+t.test('a closed terminal may say so twice, and may follow another signal: none of it is impatience', async (t) => {
+  const { send } = signalling()
+  const exits = t.capture(process, 'exit', (() => {}) as typeof process.exit)
+  for (const [first, status] of [
+    ['SIGHUP', 129],
+    ['SIGTERM', 143],
+  ] as const) {
+    const ended = run('tcp-try', untilAborted)
+    send(first)
+    send('SIGHUP')
+    t.same(exits(), [])
+    t.equal(await ended, status)
+  }
+})
+
 t.test('lets the work end itself, with its own error', async (t) => {
   const error = new TransferError('local-file', 'cannot write to standard output')
   const ended = run('tcp-try', async (context) => {
@@ -143,7 +161,7 @@ t.test('leaves no listener behind, whatever happened', async (t) => {
   captureStderr(t)
   const { added } = signalling()
   await run('tcp-try', async () => {
-    t.equal(added(), 2)
+    t.equal(added(), 3)
     throw new Error('boom')
   })
   t.equal(added(), 0)
