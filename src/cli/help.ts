@@ -1,4 +1,5 @@
 /** The help: yargs lays it out. The command line is not read by it, so that every word of an error is ours. */
+import './working-directory.js'
 import yargs, { type Options } from 'yargs'
 import type { CommandLine, Option, OptionTable } from './arguments.js'
 
