@@ -2,7 +2,10 @@
 import { readFileSync } from 'node:fs'
 import type { TransferEvent } from '../events.js'
 import type { Expectation } from '../expect.js'
+import { conclude } from '../summary.js'
 import { type Arguments, type CommandLine, type OptionTable, parseArguments } from './arguments.js'
+import { assertSpare } from './descriptors.js'
+import { Output } from './output.js'
 import { createReporter, progressChoices, type Reporter, type ReporterOptions } from './reporter.js'
 import { type Context, run } from './run.js'
 import { shells } from './shells.js'
@@ -60,17 +63,45 @@ export async function runCommand(
   return await run(line.command, async (context) => {
     const args = parseArguments(line, argv)
     const shell = args.text('completion')
-    if (args.flag('help')) process.stdout.write(`${await (await import('./help.js')).help(line)}\n`)
-    else if (args.flag('version')) process.stdout.write(`${packageVersion()}\n`)
+    if (args.flag('help')) await print(`${await (await import('./help.js')).help(line)}\n`)
+    else if (args.flag('version')) await print(`${packageVersion()}\n`)
     else if (shell === undefined) await work(args, context)
-    else
-      process.stdout.write(
-        (await import('./completion.js')).completion(line, parseChoice('--completion', shell, shells)),
-      )
+    else await print((await import('./completion.js')).completion(line, parseChoice('--completion', shell, shells)))
   })
 }
 
-export const exitCodesHelp = `Exit status: 0 stored, verified and durable; 1 internal error; 2 usage; 3 cannot connect or listen; 5 refused by the receiver; 6 broken or incomplete; 7 digest mismatch or no digest; 8 local file; 9 no progress in time; 10 the --exec command failed; 130 interrupted; 143 terminated.`
+async function print(text: string): Promise<void> {
+  const output = new Output(process.stdout, 1)
+  output.write(text)
+  await output.finish()
+}
+
+/**
+ * The work of a command whose options are understood: from here on every failure is an event, and `done` the last one.
+ * `check` throws if what the work needs is missing.
+ */
+export async function reporting(reporter: Reporter, check: () => void, work: () => Promise<void>): Promise<void> {
+  const { onEvent } = reporter
+  try {
+    await ready(reporter, check).catch((error) =>
+      conclude(onEvent, { files: 0, bytes: 0 }, () => Promise.reject(error)),
+    )
+    await work()
+  } catch (error) {
+    // What failed first is what counts.
+    await reporter.close().catch(() => {})
+    throw error
+  }
+  await reporter.close()
+}
+
+async function ready(reporter: Reporter, check: () => void): Promise<void> {
+  reporter.open()
+  assertSpare()
+  check()
+}
+
+export const exitCodesHelp = `Exit status: 0 stored, verified and durable; 1 internal error; 2 usage, or Node.js is too old; 3 cannot connect or listen; 5 refused by the receiver; 6 broken or incomplete; 7 digest mismatch or no digest; 8 local file; 9 no progress in time; 10 the --exec command failed; 129 hung up; 130 interrupted; 143 terminated.`
 
 export function packageVersion(): string {
   const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')

@@ -20,8 +20,10 @@ import {
   readExpectation,
   readSeconds,
   reporterFor,
+  reporting,
   runCommand,
 } from './common.js'
+import { assertOpen } from './descriptors.js'
 import { splitCommand } from './exec.js'
 import { readPlace } from './place.js'
 import { portFile } from './port-file.js'
@@ -29,6 +31,7 @@ import { checkProgram, shellWarning } from './program.js'
 import type { Context } from './run.js'
 import { strayWords } from './stray-words.js'
 import { checkNameOption, parseChoice, parseSize, usage } from './values.js'
+import { assertReachable } from './working-directory.js'
 
 const options: OptionTable = {
   port: { short: 'p', value: 'PORT', describe: 'The port to listen on; 0 picks a free one' },
@@ -103,7 +106,8 @@ async function receiveWith(args: Arguments, context: Context): Promise<void> {
   const exec = args.text('exec')
   const warning = exec === undefined ? null : shellWarning(exec)
   if (warning !== null) reporter.note(`warning: ${warning}`)
-  try {
+  const check = () => (output ? assertOpen(1) : assertReachable([call.out]))
+  await reporting(reporter, check, async () => {
     await receive({
       ...call,
       out: output ?? call.out,
@@ -114,10 +118,7 @@ async function receiveWith(args: Arguments, context: Context): Promise<void> {
       },
       afterStored: exec === undefined ? undefined : (await import('./exec.js')).runAfter(exec, context.signal),
     })
-  } finally {
-    output?.destroy()
-    reporter.close()
-  }
+  }).finally(() => output?.destroy())
 }
 
 /** What a script reads: the path of a stored file, or a message as one line that cannot be mistaken for two. */

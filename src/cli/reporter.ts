@@ -1,10 +1,11 @@
 /** From events to what each reader wants: paths or JSON on stdout, lines and bars on stderr, a receipt in a file. */
-import { closeSync, openSync, writeSync } from 'node:fs'
 import type { Writable } from 'node:stream'
-import { EVENTS_VERSION, type SentEvent, type StoredEvent, type TransferEvent } from '../events.js'
-import { localTrouble } from '../files/trouble.js'
+import { EVENTS_VERSION, type TransferEvent } from '../events.js'
+import { printableJson } from '../text.js'
 import { describeEvent } from './format.js'
+import { Output } from './output.js'
 import { LineProgress, type Progress } from './progress.js'
+import { Receipt } from './receipt.js'
 import type { Surroundings } from './surroundings.js'
 
 export const progressChoices = ['auto', 'bar', 'lines', 'none'] as const
@@ -28,45 +29,65 @@ export interface ReporterOptions {
 }
 
 export interface Reporter {
+  /** Throws if what the user asked for cannot be written at all. Called first; what it throws is an event like any failure. */
+  open(): void
   onEvent(event: TransferEvent): void
   /** A line for people that belongs to no event. */
   note(text: string): void
-  close(): void
+  /** Throws if something that the user asked for was not written after all. */
+  close(): Promise<void>
 }
+
+/** Nobody is left to be told when stderr is gone; the work goes on. */
+const ignore = () => {}
 
 export async function createReporter(options: ReporterOptions): Promise<Reporter> {
   const { command, stdout, stderr, surroundings, json, quiet, abort } = options
   const progress = await createProgress(options)
-  const receipt = options.receipt === undefined ? null : openReceipt(options.receipt, abort)
-  stdout.on('error', (error) => abort(localTrouble('cannot write to', 'standard output', error)))
-  // Nobody is left to be told when stderr is gone; the work goes on.
-  stderr.on('error', () => {})
+  const receipt = options.receipt === undefined ? null : new Receipt(options.receipt, abort)
+  const output = new Output(stdout, stdout === stderr ? 2 : 1, abort)
+  stderr.off('error', ignore).on('error', ignore)
   // What goes to the same terminal must not tear the bars, or be torn by them.
-  const print = (text: string) => {
-    if (surroundings.isShared) progress.around(() => void stdout.write(text))
-    else stdout.write(text)
+  const print = (text: string, onLost?: () => void) => {
+    if (surroundings.isShared) progress.around(() => output.write(text, onLost))
+    else output.write(text, onLost)
   }
   const isShown = (event: TransferEvent) => !json && (!quiet || event.event === 'failed' || event.event === 'refused')
+  const show = (event: TransferEvent) => {
+    const text = describeEvent(event, command === 'tcp-recv' ? 'send' : 'receive')
+    if (text !== null) progress.line(`${command}: ${text}`)
+  }
+  const tell = (event: TransferEvent) => {
+    // A failure whose JSON cannot be written is told to people: nobody else is left.
+    const onLost = () => event.event === 'failed' && show(event)
+    print(`${printableJson({ v: EVENTS_VERSION, ...event })}\n`, onLost)
+  }
   return {
+    open() {
+      if (json) output.assertOpen()
+      receipt?.open()
+    },
     onEvent(event) {
       progress.update(event)
-      if (isShown(event)) {
-        const text = describeEvent(event, command === 'tcp-recv' ? 'send' : 'receive')
-        if (text !== null) progress.line(`${command}: ${text}`)
-      }
-      if (json) print(`${JSON.stringify({ v: EVENTS_VERSION, ...event })}\n`)
-      else {
+      if (isShown(event)) show(event)
+      if (!json) {
         const text = options.print(event)
         if (text !== null) print(`${text}\n`)
+      } else if (event.event !== 'progress' || options.progress !== 'none') {
+        tell(event)
       }
       if (event.event === 'stored' || event.event === 'sent') receipt?.add(event)
     },
     note(text) {
       if (!json && !quiet) progress.line(`${command}: ${text}`)
     },
-    close() {
-      progress.stop()
-      receipt?.close()
+    async close() {
+      try {
+        receipt?.close()
+        await output.finish()
+      } finally {
+        progress.stop()
+      }
     },
   }
 }
@@ -79,33 +100,4 @@ async function createProgress({ stderr, surroundings, json, quiet, progress }: R
   if (kind === 'bar' && canDraw) return new (await import('./bars.js')).BarProgress(stderr)
   if (kind !== 'none') return new LineProgress(print)
   return { update: () => {}, status: () => {}, line: print, around: (write) => write(), stop: () => {} }
-}
-
-/** Lines of `<digest>  <path>`, written as each file is finished, so that an interruption loses none. */
-function openReceipt(
-  path: string,
-  abort: (error: Error) => void,
-): { add(event: StoredEvent | SentEvent): void; close(): void } {
-  let fd: number
-  try {
-    fd = openSync(path, 'w')
-  } catch (error) {
-    throw localTrouble('cannot write', path, error)
-  }
-  return {
-    add(event) {
-      try {
-        writeSync(fd, receiptLine(event.blake3, event.path))
-      } catch (error) {
-        abort(localTrouble('cannot write', path, error))
-      }
-    },
-    close: () => closeSync(fd),
-  }
-}
-
-/** As b3sum and GNU coreutils escape a name: with a backslash before the line, `\\` and `\n` in the name. */
-function receiptLine(digest: string, path: string): string {
-  const escaped = path.replace(/[\\\n]/g, (character) => (character === '\n' ? '\\n' : '\\\\'))
-  return `${escaped === path ? '' : '\\'}${digest}  ${escaped}\n`
 }

@@ -14,13 +14,16 @@ import {
   readExpectation,
   readSeconds,
   reporterFor,
+  reporting,
   runCommand,
 } from './common.js'
+import { assertOpen } from './descriptors.js'
 import { checkEmpty, listenCorrection, readDestination } from './destination.js'
 import { readPlace } from './place.js'
 import { portFile } from './port-file.js'
 import type { Context } from './run.js'
 import { checkNameOption, usage } from './values.js'
+import { assertReachable } from './working-directory.js'
 
 /** The name of standard input when nobody gave it one. */
 const STDIN_NAME = 'stdin'
@@ -71,21 +74,23 @@ export async function sendCommand(argv: string[]): Promise<number> {
 
 async function sendWith(args: Arguments, context: Context): Promise<void> {
   const writePort = portFile(args.text('port-file'))
-  const { usesInput, ...call } = readCall(args)
+  const { usesInput, paths, ...call } = readCall(args)
   const reporter = await reporterFor('tcp-send', args, context, process.stdout, () => null)
   if (usesInput && isatty(0)) reporter.note('reading standard input from the terminal; Ctrl-D ends it')
-  try {
+  const check = () => {
+    if (usesInput) assertOpen(0)
+    assertReachable(paths.filter((path) => path !== '-'))
+  }
+  await reporting(reporter, check, async () => {
     const onEvent: OnEvent = (event) => {
       writePort(event)
       reporter.onEvent(event)
     }
     await send({ ...call, signal: context.signal, onEvent })
-  } finally {
-    reporter.close()
-  }
+  })
 }
 
-type Call = SendOptions & { usesInput: boolean }
+type Call = SendOptions & { usesInput: boolean; paths: string[] }
 
 function readCall(args: Arguments): Call {
   const listen = args.flag('listen')
@@ -109,7 +114,7 @@ function readCall(args: Arguments): Call {
   if (pipe !== undefined)
     throw usage(`${printable(pipe)} is a pipe and can be sent only once, so --count does not go with it`)
   return {
-    ...{ usesInput, sources, listen, host, port, plain, expect, oneAttempt },
+    ...{ usesInput, paths, sources, listen, host, port, plain, expect, oneAttempt },
     count: count === 0 ? Number.POSITIVE_INFINITY : count,
     wait: readSeconds(args, 'wait'),
     timeout: readSeconds(args, 'timeout'),

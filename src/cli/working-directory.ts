@@ -4,7 +4,7 @@
  */
 import { isAbsolute } from 'node:path'
 import { TransferError } from '../errors.js'
-import { printable } from '../text.js'
+import { shown } from '../files/trouble.js'
 
 let isGone = false
 
@@ -24,6 +24,6 @@ findWorkingDirectory()
 export function assertReachable(paths: readonly string[]): void {
   const path = isGone ? paths.find((path) => !isAbsolute(path)) : undefined
   if (path === undefined) return
-  const text = `cannot use ${printable(path, 400)}: the working directory was removed; change to another one, or give an absolute path`
+  const text = `cannot use ${shown(path)}: the working directory was removed; change to another one, or give an absolute path`
   throw new TransferError('local-file', text, { reason: 'disk' })
 }

@@ -12,7 +12,6 @@ const peerWords = {
   'cannot use the staging folder': 'it cannot use its staging folder',
   'cannot write': 'it could not write the file',
   'cannot store': 'it could not store the file',
-  'cannot write to': 'it could not write to its output',
   'cannot write the port to': 'it could not tell its port',
 } as const
 

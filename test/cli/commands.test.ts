@@ -60,7 +60,7 @@ t.test('says which receipt cannot be written, and does nothing else', async (t) 
   ] as const) {
     const { code, stderr } = await runHere(t, command, args)
     t.equal(code, 8)
-    t.match(stderr, /^tcp-(send|recv): .*cannot write .*receipt: not a directory \(ENOTDIR\)\n$/)
+    t.match(stderr, /^[-0-9]+ [:0-9]+ tcp-(send|recv): failed: cannot write .*receipt: not a directory \(ENOTDIR\)\n$/)
   }
 })
 

@@ -2,7 +2,6 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { TransferError } from '../../dist/errors.js'
 import type { SentEvent, StoredEvent } from '../../dist/events.js'
 import { digest } from '../fixtures/peer-frames.js'
 import { reporter } from '../fixtures/reporter.js'
@@ -10,6 +9,13 @@ import { withoutProgram } from '../fixtures/required.js'
 
 const blake3 = 'ab'.repeat(32)
 const known = { transfer: 1, name: 'a', size: 3, type: 'text/plain', verified: true, seconds: 0 }
+
+/** A reporter that has opened its receipt. */
+async function opened(options: Parameters<typeof reporter>[0]) {
+  const created = await reporter(options)
+  created.open()
+  return created
+}
 
 function stored(path: string): StoredEvent {
   return { event: 'stored', peer: '127.0.0.1:5', path, blake3, ...known }
@@ -21,25 +27,29 @@ function sent(path: string, blake3: string): SentEvent {
 
 t.test('says which receipt cannot be written', async (t) => {
   const path = join(t.testdir({ file: '' }), 'file', 'receipt')
-  const error = await reporter({ receipt: path }).catch((error: unknown) => error)
-  t.ok(error instanceof TransferError)
-  t.match(error, { code: 'local-file', message: `cannot write ${path}: not a directory (ENOTDIR)` })
+  const { open } = await reporter({ receipt: path })
+  t.throws(open, { code: 'local-file', message: `cannot write ${path}: not a directory (ENOTDIR)` })
 })
 
 t.test(
   'ends the transfer when the receipt cannot be written any more',
   { skip: !existsSync('/dev/full') && 'there is no /dev/full' },
   async (t) => {
-    const { onEvent, aborted, close } = await reporter({ receipt: '/dev/full' })
+    const { onEvent, aborted, close } = await opened({ receipt: '/dev/full' })
     onEvent(stored('dir/a'))
-    close()
-    t.match(aborted, [{ code: 'local-file', reason: 'no-space', message: /^cannot write \/dev\/full: / }])
+    await close()
+    t.match(aborted, [{ code: 'local-file', reason: 'output', message: /^cannot write \/dev\/full: / }])
+    t.match(
+      aborted,
+      [{ tell: 'it cannot write its own output' }],
+      'nothing is wrong with the disk that files are stored on',
+    )
   },
 )
 
 t.test('writes a line of the receipt as soon as its file is done', async (t) => {
   const path = join(t.testdir(), 'receipt')
-  const { onEvent, close } = await reporter({ receipt: path, json: true, quiet: true })
+  const { onEvent, close } = await opened({ receipt: path, json: true, quiet: true })
   t.equal(readFileSync(path, 'utf8'), '')
   onEvent({ event: 'listening', address: '127.0.0.1', port: 9000 })
   onEvent(stored('dir/a'))
@@ -47,13 +57,13 @@ t.test('writes a line of the receipt as soon as its file is done', async (t) => 
   onEvent({ event: 'failed', transfer: 1, name: 'c', code: 'incomplete', reason: 'broken', message: 'bad' })
   onEvent(sent('b', blake3))
   t.equal(readFileSync(path, 'utf8'), `${blake3}  dir/a\n${blake3}  b\n`)
-  close()
+  await close()
 })
 
 t.test('begins a receipt anew', async (t) => {
   const path = join(t.testdir({ receipt: 'from an earlier run\n' }), 'receipt')
-  const { close } = await reporter({ receipt: path })
-  close()
+  const { close } = await opened({ receipt: path })
+  await close()
   t.equal(readFileSync(path, 'utf8'), '')
 })
 
@@ -71,12 +81,12 @@ t.test('escapes a name in a receipt as b3sum does', { skip: withoutProgram('b3su
     'ünï',
     '\\',
   ]
-  const { onEvent, close } = await reporter({ receipt: join(folder, 'receipt') })
+  const { onEvent, close } = await opened({ receipt: join(folder, 'receipt') })
   for (const name of names) {
     writeFileSync(join(folder, name), name)
     onEvent(sent(`./${name}`, digest(name)))
   }
-  close()
+  await close()
   const checked = spawnSync('b3sum', ['--check', 'receipt'], { cwd: folder, encoding: 'utf8' })
   t.equal(checked.status, 0, checked.stdout + checked.stderr)
   t.equal(checked.stdout.trimEnd().split('\n').length, names.length)

@@ -1,8 +1,11 @@
 import { once } from 'node:events'
+import { constants } from 'node:os'
+import { setImmediate } from 'node:timers/promises'
 import t from 'tap'
 import type { TransferEvent } from '../../dist/events.js'
 import { fakePerformanceNow } from '../fixtures/performance-clock.js'
 import { reporter } from '../fixtures/reporter.js'
+import { Sink } from '../fixtures/sink.js'
 import { Terminal } from '../fixtures/terminal.js'
 
 const blake3 = 'ab'.repeat(32)
@@ -49,7 +52,7 @@ t.test('prints data on stdout and lines for people on stderr', async (t) => {
   const { stdout, stderr, onEvent, note, close } = await reporter({})
   note('reading the terminal')
   all.forEach(onEvent)
-  close()
+  await close()
   t.equal(stdout.text, 'dir/a\n')
   t.same(stderr.text.split('\n'), [
     'tcp-recv: reading the terminal',
@@ -65,7 +68,7 @@ t.test('prints only what went wrong when it is to be quiet, and data all the sam
   const { stdout, stderr, onEvent, note, close } = await reporter({ quiet: true })
   note('reading the terminal')
   all.forEach(onEvent)
-  close()
+  await close()
   t.equal(stdout.text, 'dir/a\n')
   t.equal(stderr.text, 'tcp-recv: refused b from 127.0.0.1:5: no\ntcp-recv: failed c: bad\n')
 })
@@ -74,7 +77,7 @@ t.test('prints every event as one JSON object a line, and nothing for people', a
   const { stdout, stderr, onEvent, note, close } = await reporter({ json: true })
   note('reading the terminal')
   all.forEach(onEvent)
-  close()
+  await close()
   const lines = stdout.text.trimEnd().split('\n')
   t.same(
     lines.map((line) => JSON.parse(line)),
@@ -99,7 +102,7 @@ t.test('shows bars on a terminal, and lines in a log', async (t) => {
   for (const { onEvent } of [shown, logged]) onEvent(progress('a', 500))
   t.equal(logged.stderr.text, 'a: 50 %, 500 B of 1.00 kB, 50 B/s, 0:10 left\n')
   while (terminal.isCursorShown) await once(terminal, 'shown')
-  shown.close()
+  await shown.close()
   t.ok(terminal.isCursorShown)
 })
 
@@ -114,7 +117,7 @@ t.test('draws no bars on a terminal that knows no control sequences', async (t) 
       progress: how,
     })
     all.forEach(onEvent)
-    close()
+    await close()
   }
   t.notMatch(terminal.written, '\u001b')
   t.match(terminal.written, /^dir\/a$/m)
@@ -155,7 +158,7 @@ t.test('prints lines of both streams above the bars where they are one terminal'
     t.match(screen.at(-1), /^large +\[=+ +\] +50 %/)
     t.equal(screen.filter((row) => row.includes('%')).length, 1)
     t.ok(screen.some((row) => (json ? row.startsWith('{"v":1,"event":"stored"') : row === 'dir/a')))
-    close()
+    await close()
     t.notMatch(terminal.screen.join(), '%')
   }
 })
@@ -168,7 +171,7 @@ t.test('shows no progress of its own accord when it is quiet or prints JSON', as
     onEvent(progress('a', 0))
     clock.pass(10_000)
     onEvent(progress('a', 500))
-    close()
+    await close()
     t.equal(terminal.written, '', JSON.stringify(options))
   }
 })
@@ -190,7 +193,7 @@ t.test('sends no control sequence where bars are asked for and there is no termi
     onEvent(progress(name, 500))
   }
   all.forEach(onEvent)
-  close()
+  await close()
   t.match(stderr.text, /^tcp-recv: stored dir\/a .*\ntcp-recv: refused b .*\ntcp-recv: failed c: bad$/m)
   t.notMatch(stderr.text, '\u001b')
 })
@@ -200,6 +203,54 @@ t.test('ends the transfer when nobody can be told of its files any more', async 
   stdout.emit('error', Object.assign(new Error('write EPIPE'), { code: 'EPIPE', errno: -32 }))
   t.equal(aborted.length, 1)
   t.match(aborted[0], { code: 'local-file', message: 'cannot write to standard output: broken pipe (EPIPE)' })
+})
+
+t.test('leaves progress out of its JSON where none is wanted', async (t) => {
+  const { stdout, onEvent } = await reporter({ json: true, progress: 'none' })
+  all.forEach(onEvent)
+  const lines = stdout.text.trimEnd().split('\n')
+  t.same(
+    lines.map((line) => JSON.parse(line).event),
+    ['listening', 'stored', 'refused', 'failed', 'done'],
+  )
+})
+
+/** A standard output that takes no more than the first lines. */
+function full(lines: number): Sink {
+  const error = Object.assign(new Error('write ENOSPC'), { code: 'ENOSPC', errno: -constants.errno.ENOSPC })
+  const sink = new Sink()
+  sink._write = (_bytes, _encoding, done: (error?: Error) => void) => done(lines-- > 0 ? undefined : error)
+  return sink
+}
+
+t.test('tells people of a failure whose JSON cannot be written, and of nothing else', async (t) => {
+  for (const lines of [0, 1, 4]) {
+    const stdout = full(lines)
+    const { stderr, aborted, onEvent, close } = await reporter({ json: true, stdout })
+    for (const event of all) {
+      onEvent(event)
+      await setImmediate()
+    }
+    const message = 'cannot write to standard output: no space left on device (ENOSPC)'
+    await t.rejects(close(), { code: 'local-file', message })
+    t.match(aborted, [{ message, reason: 'output', tell: 'it cannot write its own output' }], 'once')
+    t.equal(aborted.length, 1)
+    t.equal(stderr.text, 'tcp-recv: failed c: bad\n')
+  }
+})
+
+t.test('is not content with lines that only seem to be written', async (t) => {
+  const { onEvent, close } = await reporter({ stdout: full(0) })
+  onEvent(stored('dir/a'))
+  await t.rejects(close(), { code: 'local-file' })
+})
+
+t.test('calls standard error by its name where that carries the JSON', async (t) => {
+  const stderr = full(0)
+  const { aborted, onEvent, close } = await reporter({ json: true, stdout: stderr, stderr: stderr.stream })
+  onEvent(listening)
+  await t.rejects(close(), { message: /^cannot write to standard error: / })
+  t.equal(aborted.length, 1)
 })
 
 t.test('goes on without stderr', async (t) => {

@@ -41,7 +41,6 @@ t.test('tells the peer in whole sentences what could not be done', async (t) => 
     'cannot use the staging folder': 'it cannot use its staging folder: i/o error (EIO)',
     'cannot write': 'it could not write the file: i/o error (EIO)',
     'cannot store': 'it could not store the file: i/o error (EIO)',
-    'cannot write to': 'it could not write to its output: i/o error (EIO)',
     'cannot write the port to': 'it could not tell its port: i/o error (EIO)',
   } as const
   for (const [doing, tell] of Object.entries(table)) {
