@@ -8,7 +8,8 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
  * @typedef {object} Hour
  * @property {string} date
  * @property {string} node
- * @property {number} rounds
+ * @property {number} [rounds]
+ * @property {string} [note]
  * @property {Record<string, number>} throughput  GB/s, the median by candidate
  */
 
