@@ -5,6 +5,7 @@ import { asTransferError, TransferError } from './errors.js'
 import { type OnEvent, report, type StoredEvent } from './events.js'
 import type { Expectation } from './expect.js'
 import { Blocking } from './files/blocking.js'
+import { createDigest } from './files/digest.js'
 import type { IfExists } from './files/final-name.js'
 import { FolderStore } from './files/folder-store.js'
 import { leaveFolder, prepareFolder } from './files/out-folder.js'
@@ -80,6 +81,8 @@ export async function receive(options: ReceiveOptions): Promise<Summary> {
   return await conclude(onEvent, tally, async () => {
     if ((expect?.size ?? 0) > maxSize)
       throw new TransferError('usage', 'the expected size is beyond the largest allowed')
+    // Loaded now, and not at the first file: by then other connections may have taken the descriptors that loading needs.
+    await createDigest()
     const owner = await newOwner()
     const warnings = typeof out === 'string' ? await prepareFolder(out, owner) : []
     for (const warning of warnings) onEvent({ event: 'warning', ...warning })
