@@ -1,5 +1,5 @@
 /** Completion scripts for shells, made from the option tables. */
-import type { CommandLine, Option } from './arguments.js'
+import type { CommandLine, Option } from './command-line.js'
 import type { Shell } from './shells.js'
 
 /** The script that `--completion SHELL` prints. */

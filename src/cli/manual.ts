@@ -1,5 +1,5 @@
 /** Manual pages (man(7)), made from the option tables when the package is built. */
-import type { CommandLine } from './arguments.js'
+import type { CommandLine } from './command-line.js'
 
 /** roff reads a backslash, a double quote and a leading dot or quote as its own; a hyphen that is typed is a minus sign. */
 function roff(text: string): string {

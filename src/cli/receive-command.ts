@@ -10,7 +10,8 @@ import { isTypePattern } from '../files/media-type.js'
 import { formatAddress } from '../net/address.js'
 import { type ReceiveOptions, receive } from '../receive.js'
 import { printable } from '../text.js'
-import type { Arguments, CommandLine, OptionTable } from './arguments.js'
+import type { Arguments } from './arguments.js'
+import type { CommandLine, OptionTable } from './command-line.js'
 import {
   commonOptions,
   exitCodesHelp,

@@ -4,7 +4,8 @@ import { isatty } from 'node:tty'
 import type { OnEvent } from '../events.js'
 import { type SendOptions, send } from '../send.js'
 import { printable } from '../text.js'
-import type { Arguments, CommandLine, OptionTable } from './arguments.js'
+import type { Arguments } from './arguments.js'
+import type { CommandLine, OptionTable } from './command-line.js'
 import {
   commonOptions,
   exitCodesHelp,

@@ -1,5 +1,6 @@
 import t from 'tap'
-import { type Arguments, type CommandLine, parseArguments } from '../../dist/cli/arguments.js'
+import { type Arguments, parseArguments } from '../../dist/cli/arguments.js'
+import type { CommandLine } from '../../dist/cli/command-line.js'
 import { isUnsafe } from '../../dist/text.js'
 import { usageError } from '../fixtures/usage.js'
 
@@ -59,7 +60,10 @@ t.test('takes what follows -- as it is', async (t) => {
 })
 
 t.test('takes a value that begins with a dash behind an equals sign', async (t) => {
-  t.equal((await parse('--name=-rf')).text('name'), '-rf')
+  for (const value of ['-rf', '-1', '-q', '--', '--port', '"a"', "'a'"]) {
+    t.equal((await parse(`--name=${value}`)).text('name'), value)
+    t.equal((await parse('-q', `-p=${value}`, '--', value)).text('port'), value)
+  }
 })
 
 t.test('takes letters for options, alone and in groups, with their values as people write them', async (t) => {
@@ -78,11 +82,23 @@ t.test('refuses an option that it does not know as it was typed, and says what w
     [['-x'], `unknown option -x; ${list}`],
     [['-1'], `unknown option -1; ${list}`],
     [['-qx'], `unknown option -x in "-qx"; ${list}`],
-    [['-q=5'], `unknown option -= in "-q=5"; ${list}`],
+    [['-qx=5'], `unknown option -x in "-qx=5"; ${list}`],
     [['-q-x'], `unknown option -q-x; ${list}`],
+    [['-q5'], `unknown option -5 in "-q5"; ${list}`],
+    [['-q-'], `unknown option -q-; ${list}`],
+    [['-q.x'], `unknown option -q.x; ${list}`],
+    [['-12'], `unknown option -1 in "-12"; ${list}`],
     [['-port', '9'], 'unknown option -port; did you mean --port?'],
+    [['-port=9'], 'unknown option -port in "-port=9"; did you mean --port?'],
+    [['-name!'], `unknown option -n; ${list}`],
+    [['---port', '9'], 'unknown option ---port; did you mean --port?'],
+    [['---'], `unknown option ---; ${list}`],
     [['--no-quiet'], `unknown option --no-quiet; ${list}`],
     [['--maxSize', '1'], 'unknown option --maxSize; did you mean --max-size?'],
+    [['--no-quiet=1', 'x'], `unknown option --no-quiet; ${list}`],
+    [['--_=x'], `unknown option --_; ${list}`],
+    [['--$0', 'x'], `unknown option --$0; ${list}`],
+    [['--name-'], 'unknown option --name-; did you mean --name?'],
     [['--name.x', '1'], 'unknown option --name.x; did you mean --name?'],
     [['--one', '--two'], `unknown option --one; ${list}`],
     [['--__proto__', 'x'], `unknown option --__proto__; ${list}`],
@@ -114,6 +130,11 @@ t.test('refuses an option without its value', async (t) => {
     [['a', '--accept'], '--accept needs a value: --accept TYPE'],
     [['-p', '-q'], '-p needs a value: -p PORT'],
     [['-qp'], '-p needs a value: -p PORT'],
+    [['--name', '-port'], '--name needs a value: --name NAME'],
+    [['-p='], 'the value of -p is joined with =: -p=PORT'],
+    [['-pq'], 'the value of -p is joined with =: -p=q'],
+    [['-qp/a b'], "the value of -p is joined with =: -p='/a b'"],
+    [['-p', '-x'], `--port needs a value: --port PORT; ${dash}: --port=-x`],
     [['--port', '-1'], `--port needs a value: --port PORT; ${dash}: --port=-1`],
     [['--name', '-r f'], `--name needs a value: --name NAME; ${dash}: --name='-r f'`],
   ]
@@ -135,6 +156,8 @@ t.test('refuses an option that is given twice, unless it is a list', async (t) =
 
 t.test('refuses a flag with a value', async (t) => {
   t.equal(await usageError(() => parse('--quiet=maybe')), '--quiet takes no value; type --quiet alone')
+  t.equal(await usageError(() => parse('--quiet=true')), '--quiet takes no value; type --quiet alone')
+  t.equal(await usageError(() => parse('-q=5')), '-q takes no value; type -q alone')
 })
 
 t.test('does not take the path behind a flag for its value', async (t) => {
@@ -154,6 +177,8 @@ t.test('takes --help and --version for all that was typed, whatever else is wron
     ['help', ['--help']],
     ['help', ['-h']],
     ['help', ['--nmae', '--help', '--name']],
+    ['help', ['-port', '-qh', '-pq']],
+    ['help', ['--help=now']],
     ['version', ['a', '-V']],
     ['version', ['--version', '--port', '--port']],
   ] as const) {
@@ -161,5 +186,6 @@ t.test('takes --help and --version for all that was typed, whatever else is wron
     t.ok(parsed.flag(name), args.join(' '))
     t.same(parsed.positionals, [])
   }
-  t.equal(await usageError(() => parse('--help=now')), '--help takes no value; type --help alone')
+  t.equal(await usageError(() => parse('-hq5')), 'unknown option -5 in "-hq5"; tcp-try --help lists them')
+  t.same((await parse('help', 'version')).positionals, ['help', 'version'])
 })

@@ -1,6 +1,6 @@
 /** Options that there are not: what was meant by each, with the real tables of both commands. */
 import t from 'tap'
-import type { CommandLine } from '../../dist/cli/arguments.js'
+import type { CommandLine } from '../../dist/cli/command-line.js'
 import { receiveCommandLine } from '../../dist/cli/receive-command.js'
 import { sendCommandLine } from '../../dist/cli/send-command.js'
 import { suggestion } from '../../dist/cli/suggestions.js'
