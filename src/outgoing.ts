@@ -58,7 +58,7 @@ export class Outgoing implements Transfer {
   /** What the receiver computes. Its greeting tells; until then the sender does not wait for it. */
   #algorithm: Algorithm = 'blake3'
   readonly #greeting: Promise<void>
-  #onGreeted = () => {}
+  #onGreeted!: () => void
   /** Settles the wait for answers, when an entry is answered. */
   #onAnswered = () => {}
 

@@ -174,7 +174,7 @@ function readMeeting(args: Arguments, out: string): Pick<Call, 'port' | 'host' |
   if (port === undefined) {
     throw usage(
       connect
-        ? `--connect needs a port, too: --connect ${formatAddress(host ?? '', 9000)}`
+        ? `--connect needs a port, too: --connect ${formatAddress(String(host), 9000)}`
         : '--port is needed: tcp-recv --port 9000 --out dir',
     )
   }
