@@ -22,6 +22,10 @@ export const commonOptions: OptionTable = {
     describe: 'How progress is shown on stderr: auto, bar, lines or none',
   },
   quiet: { short: 'q', describe: 'Print only what went wrong' },
+  verbose: {
+    short: 'v',
+    describe: 'Print all that is known of each file, and a line for each, however many there are',
+  },
   json: { describe: 'Print one JSON object a line instead of text' },
   'port-file': { value: 'FILE', describe: 'When listening: write the port into this file, and remove it at the end' },
   'allow-unverified': {
@@ -126,6 +130,7 @@ export async function reporterFor(
   stdout: ReporterOptions['stdout'],
   print: (event: TransferEvent) => string | null,
 ): Promise<Reporter> {
+  if (args.flag('quiet') && args.flag('verbose')) throw usage('--quiet and --verbose exclude each other')
   return await createReporter({
     command,
     stdout,
@@ -133,6 +138,7 @@ export async function reporterFor(
     surroundings: surroundingsOf(stdout, process.stderr, process.env),
     json: args.flag('json'),
     quiet: args.flag('quiet'),
+    verbose: args.flag('verbose'),
     progress: parseChoice('--progress', args.text('progress') ?? 'auto', progressChoices),
     receipt: args.text('receipt'),
     print,

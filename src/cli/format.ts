@@ -1,5 +1,6 @@
 /** Numbers and events as people read them: one line each, nothing in it that a peer could use to lie. */
-import type { FailedEvent, TransferEvent } from '../events.js'
+import { basename } from 'node:path'
+import type { FailedEvent, SentEvent, StoredEvent, TransferEvent } from '../events.js'
 import { formatAddress, isLoopback } from '../net/address.js'
 import { printable } from '../text.js'
 
@@ -25,9 +26,9 @@ export function formatDuration(seconds: number): string {
   return hours > 0 ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`
 }
 
-/** The bytes of a finished file with its time and, where that says something, its rate. */
-function amount(size: number, seconds: number): string {
-  const rate = seconds >= 0.1 ? `, ${formatBytes(size / seconds)}/s` : ''
+/** The bytes of a finished file, or of many, with their time and, where that says something, its rate. */
+export function amount(size: number, seconds: number): string {
+  const rate = seconds >= 0.1 && size >= 1000 ? `, ${formatBytes(size / seconds)}/s` : ''
   return `${formatBytes(size)} in ${seconds.toFixed(2)} s${rate}`
 }
 
@@ -41,13 +42,33 @@ function isNamed({ name, message }: FailedEvent): boolean {
   return false
 }
 
-/** What to know of a file whose end nothing confirmed. */
-function doubt(verified: boolean): string {
-  return verified ? '' : ', NOT VERIFIED'
+/** The beginning of the digest tells files apart. The whole is for who compares: where nobody else has, or on demand. */
+function digest({ blake3, verified }: StoredEvent | SentEvent, isVerbose: boolean): string {
+  if (!verified) return `blake3 ${blake3}, NOT VERIFIED`
+  return `blake3 ${isVerbose ? blake3 : `${blake3.slice(0, 8)}…`}`
 }
 
-/** The line that people see for an event; null where they see none. `does` is what a stranger at an open port can do. */
-export function describeEvent(event: TransferEvent, does: 'send' | 'receive'): string | null {
+function describeStored(event: StoredEvent, isVerbose: boolean): string {
+  const { path, type, size, seconds, peer } = event
+  const how = isVerbose ? ` (${type}, ${amount(size, seconds)}) from ${peer}` : `, ${amount(size, seconds)}`
+  return `stored ${printable(path)}${how}, ${digest(event, isVerbose)}`
+}
+
+function describeSent(event: SentEvent, isVerbose: boolean): string {
+  const { path, name, type, size, seconds, storedAs } = event
+  const what = path === '-' ? name : path
+  // The name that the receiver has given it is news only if it is another one.
+  const isNews = isVerbose ? storedAs !== '' : !['', basename(what)].includes(storedAs)
+  const as = isNews ? ` as ${printable(storedAs, 80)}` : ''
+  const how = isVerbose ? ` (${type}, ${amount(size, seconds)})${as}` : `${as}, ${amount(size, seconds)}`
+  return `sent ${printable(what)}${how}, ${digest(event, isVerbose)}`
+}
+
+/**
+ * The line that people see for an event; null where they see none. `does` is what a stranger at an open port can do,
+ * `isVerbose` whether a finished file is told with its type, its peer and its whole digest.
+ */
+export function describeEvent(event: TransferEvent, does: 'send' | 'receive', isVerbose = false): string | null {
   // What has an empty name is shown as "" by the message.
   const about = 'name' in event && event.name ? ` ${printable(event.name, 80)}` : ''
   switch (event.event) {
@@ -60,16 +81,10 @@ export function describeEvent(event: TransferEvent, does: 'send' | 'receive'): s
     }
     case 'waiting':
       return printable(event.message, 400)
-    case 'stored': {
-      const { path, type, size, seconds, peer, blake3, verified } = event
-      return `stored ${printable(path)} (${type}, ${amount(size, seconds)}) from ${peer}, blake3 ${blake3}${doubt(verified)}`
-    }
-    case 'sent': {
-      const { path, name, type, size, seconds, storedAs, blake3, verified } = event
-      const what = path === '-' ? name : path
-      const as = storedAs === '' ? '' : ` as ${printable(storedAs, 80)}`
-      return `sent ${printable(what)} (${type}, ${amount(size, seconds)})${as}, blake3 ${blake3}${doubt(verified)}`
-    }
+    case 'stored':
+      return describeStored(event, isVerbose)
+    case 'sent':
+      return describeSent(event, isVerbose)
     case 'refused':
       return `refused${about} from ${event.peer}: ${printable(event.message, 400)}`
     case 'failed':

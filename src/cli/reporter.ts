@@ -7,6 +7,7 @@ import { Output } from './output.js'
 import { LineProgress, type Progress } from './progress.js'
 import { Receipt } from './receipt.js'
 import type { Surroundings } from './surroundings.js'
+import { Tallies } from './tally.js'
 
 export const progressChoices = ['auto', 'bar', 'lines', 'none'] as const
 
@@ -19,6 +20,8 @@ export interface ReporterOptions {
   surroundings: Surroundings
   json: boolean
   quiet: boolean
+  /** All that is known of each file, however many there are. */
+  verbose: boolean
   progress: (typeof progressChoices)[number]
   /** A file for lines that `b3sum --check` reads. */
   receipt?: string | undefined
@@ -42,7 +45,7 @@ export interface Reporter {
 const ignore = () => {}
 
 export async function createReporter(options: ReporterOptions): Promise<Reporter> {
-  const { command, stdout, stderr, surroundings, json, quiet, abort } = options
+  const { command, stdout, stderr, surroundings, json, quiet, verbose, abort } = options
   const progress = await createProgress(options)
   const receipt = options.receipt === undefined ? null : new Receipt(options.receipt, abort)
   const output = new Output(stdout, stdout === stderr ? 2 : 1, abort)
@@ -52,15 +55,33 @@ export async function createReporter(options: ReporterOptions): Promise<Reporter
     if (surroundings.isShared) progress.around(() => output.write(text, onLost))
     else output.write(text, onLost)
   }
-  const isShown = (event: TransferEvent) => !json && (!quiet || event.event === 'failed' || event.event === 'refused')
-  const show = (event: TransferEvent) => {
-    const text = describeEvent(event, command === 'tcp-recv' ? 'send' : 'receive')
+  const isForPeople = !json && !quiet
+  const isWrong = (event: TransferEvent) => event.event === 'failed' || event.event === 'refused'
+  const tallies = new Tallies(command === 'tcp-recv' ? 'stored' : 'sent', verbose)
+  const say = (text: string | null) => {
     if (text !== null) progress.line(`${command}: ${text}`)
   }
-  const tell = (event: TransferEvent) => {
+  const show = (event: TransferEvent) => say(describeEvent(event, command === 'tcp-recv' ? 'send' : 'receive', verbose))
+  /** What people are told of an event: itself, and what it makes of many files. */
+  const tellPeople = (event: TransferEvent) => {
+    const isListed = tallies.count(event)
+    if (isListed) show(event)
+    if (tallies.isFirstUnlisted(event)) say('further files are only counted; --verbose lists them all')
+    const total = tallies.total(event)
+    progress.status(tallies.status())
+    say(total)
+  }
+  const tellJson = (event: TransferEvent) => {
+    if (event.event === 'progress' && options.progress === 'none') return
     // A failure whose JSON cannot be written is told to people: nobody else is left.
     const onLost = () => event.event === 'failed' && show(event)
     print(`${printableJson({ v: EVENTS_VERSION, ...event })}\n`, onLost)
+  }
+  const tellText = (event: TransferEvent) => {
+    // Who sees both streams has read the path in the line about the file.
+    if (event.event === 'stored' && isForPeople && surroundings.isShared) return
+    const text = options.print(event)
+    if (text !== null) print(`${text}\n`)
   }
   return {
     open() {
@@ -69,17 +90,14 @@ export async function createReporter(options: ReporterOptions): Promise<Reporter
     },
     onEvent(event) {
       progress.update(event)
-      if (isShown(event)) show(event)
-      if (!json) {
-        const text = options.print(event)
-        if (text !== null) print(`${text}\n`)
-      } else if (event.event !== 'progress' || options.progress !== 'none') {
-        tell(event)
-      }
+      if (isForPeople) tellPeople(event)
+      else if (!json && isWrong(event)) show(event)
+      if (json) tellJson(event)
+      else tellText(event)
       if (event.event === 'stored' || event.event === 'sent') receipt?.add(event)
     },
     note(text) {
-      if (!json && !quiet) progress.line(`${command}: ${text}`)
+      if (isForPeople) say(text)
     },
     async close() {
       try {

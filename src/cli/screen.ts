@@ -14,6 +14,8 @@ const WRAP_ON = '\u001b[?7h'
 export class Screen {
   readonly #stream: NodeJS.WriteStream
   #block: readonly string[] = []
+  /** How wide the terminal was when the block was drawn. */
+  #width = 0
   /** For a process that does not wait for its end (a second Ctrl-C): the terminal must get its cursor back. */
   readonly #onExit = () => this.show([])
 
@@ -37,7 +39,7 @@ export class Screen {
 
   /** Prints a line above the block. */
   line(text: string): void {
-    this.#stream.write(`${this.#cleared}${text}\n${this.#drawn}`)
+    this.#stream.write(`${this.#cleared}${text}\n${this.#draw()}`)
   }
 
   /** Lets something else write to the same terminal, above the block: `write` must end each of its lines. */
@@ -48,27 +50,30 @@ export class Screen {
     }
     this.#stream.write(this.#cleared)
     write()
-    this.#stream.write(this.#drawn)
+    this.#stream.write(this.#draw())
   }
 
   /** Shows this block instead of the one before; an empty one gives the terminal back. */
   show(block: readonly string[]): void {
     const before = this.#block
-    if (before.length === 0 && block.length === 0) return
+    const isSame = block.join('\n') === before.join('\n')
+    if (isSame && (block.length === 0 || this.columns === this.#width)) return
     const cleared = this.#cleared
     this.#block = block
     if (before.length === 0) process.once('exit', this.#onExit)
     if (block.length === 0) process.off('exit', this.#onExit)
     const cursor = before.length === 0 ? HIDE_CURSOR : block.length === 0 ? SHOW_CURSOR : ''
-    this.#stream.write(`${cleared}${cursor}${this.#drawn}`)
+    this.#stream.write(`${cleared}${cursor}${this.#draw()}`)
   }
 
   get #cleared(): string {
     return this.#block.length === 0 ? '' : CLEAR
   }
 
-  get #drawn(): string {
+  /** What draws the block, and leaves the cursor at its beginning. */
+  #draw(): string {
     if (this.#block.length === 0) return ''
+    this.#width = this.columns
     const up = this.#block.length === 1 ? '' : `\u001b[${this.#block.length - 1}A`
     return `${WRAP_OFF}${this.#block.join('\n')}${WRAP_ON}\u001b[G${up}`
   }

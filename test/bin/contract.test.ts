@@ -5,6 +5,7 @@ import { portOf, sendTo, shell, start, startReceiver } from '../fixtures/command
 import { bytesOf, filesIn, namesIn } from '../fixtures/folder.js'
 import { type Place, unusedPlace } from '../fixtures/ports.js'
 import { withoutProgram } from '../fixtures/required.js'
+import { Terminal } from '../fixtures/terminal.js'
 
 // Many processes are started here, and a busy machine takes its time for that.
 t.setTimeout(120_000)
@@ -34,12 +35,13 @@ t.test('prints the path of each file on a line of its own, and both say on stder
   t.equal(sender.stdout, '')
   t.match(
     sender.stderr,
-    /^tcp-send: sent a \(.*, 3 B in .*\) as a_bak, blake3 [0-9a-f]{64}\ntcp-send: sent b.txt .*\n$/,
+    /^tcp-send: sent a as a_bak, 3 B in .* s, blake3 [0-9a-f]{8}…\ntcp-send: sent b.txt, .*\ntcp-send: sent 2 files, 3 B .*\n$/,
   )
   t.equal(received.code, 0)
   t.equal(received.stdout, 'out/a_bak\nout/b.txt\n')
   t.match(received.stderr, /^tcp-recv: listening on 127\.0\.0\.1:\d+\n/)
-  t.match(received.stderr, /^tcp-recv: stored out\/a_bak \(.*\) from 127\.0\.0\.1:\d+, blake3 [0-9a-f]{64}$/m)
+  t.match(received.stderr, /^tcp-recv: stored out\/a_bak, 3 B in .* s, blake3 [0-9a-f]{8}…$/m)
+  t.match(received.stderr, /^tcp-recv: stored 2 files, 3 B .*$/m)
   t.same(namesIn(join(folder, 'out')), ['a', 'a_bak', 'b.txt'])
   t.same(filesIn(join(folder, 'out')), { a: 'old', a_bak: 'one', 'b.txt': '' })
 })
@@ -128,22 +130,35 @@ t.test('sends no control sequences to a file, while it shows progress', async (t
   }
 })
 
-t.test('lives through its bars in a terminal', { skip: withoutProgram('script') }, async (t) => {
-  const folder = t.testdir({ 'x.bin': '' })
+t.test('draws bars in a terminal, and leaves whole lines there', { skip: withoutProgram('script') }, async (t) => {
+  const folder = t.testdir({ 'x.bin': '', small: 'hello' })
   // Long enough for bars to be drawn.
   truncateSync(join(folder, 'x.bin'), 400_000_000)
-  const inTerminal = (command: string) => `script -qec "stty cols 80; ${command}" /dev/null`
-  const receiving = inTerminal('$RECV --once --host 127.0.0.1 --port 0 --out out')
-  const receiver = shell(t, receiving, {}, { cwd: folder })
-  const sending = inTerminal('$SEND x.bin 127.0.0.1 $PORT')
-  const sender = shell(t, sending, { PORT: await portOf(receiver) }, { cwd: folder })
+  const inTerminal = (command: string) => `TERM=xterm script -qec "stty cols 100; ${command}" /dev/null`
+  const receiver = shell(t, inTerminal('$RECV --count 2 --host 127.0.0.1 --port 0 --out out'), {}, { cwd: folder })
+  const port = await portOf(receiver)
+  const sender = shell(t, inTerminal('$SEND x.bin 127.0.0.1 $PORT'), { PORT: port }, { cwd: folder })
+  await receiver.says('stdout', / {2}\[=* +\] +\d+ %/)
+  t.equal((await sendTo(t, { port }, ['small'], { cwd: folder })).code, 0)
   const sent = await sender.done
   t.equal(sent.code, 0, sent.stdout)
-  t.match(sent.stdout, /tcp-send: sent x\.bin /)
+  t.match(screenOf(sent.stdout), [/^tcp-send: sent x\.bin, 400 MB in .*, blake3 [0-9a-f]{8}…$/])
   const received = await receiver.done
   t.equal(received.code, 0, received.stdout)
-  t.match(received.stdout, /tcp-recv: stored out\/x\.bin /)
+  const screen = screenOf(received.stdout)
+  t.match(screen[0], /^tcp-recv: listening on 127\.0\.0\.1:\d+$/)
+  t.ok(screen.some((row) => /^tcp-recv: stored out\/small, 5 B in .*, blake3 [0-9a-f]{8}…$/.test(row)))
+  t.ok(screen.some((row) => /^tcp-recv: stored out\/x\.bin, 400 MB in .*, blake3 [0-9a-f]{8}…$/.test(row)))
+  t.equal(screen.length, 4, 'a line for each file, and one for both')
 })
+
+/** What a person sees of that output in the end. */
+function screenOf(output: string): string[] {
+  const terminal = new Terminal(100)
+  // The line discipline adds a carriage return to each end of a line, which the fake terminal does for itself.
+  terminal.write(output.replaceAll('\r', ''))
+  return terminal.screen
+}
 
 t.test('fails when the reader of the paths has gone', async (t) => {
   const folder = t.testdir({ 'file.txt': 'hello' })

@@ -28,6 +28,7 @@ t.test('prints the path, says that nothing is verified, and names the file by wh
   t.equal(code, 0)
   t.equal(stdout, 'out/received.gz\nout/received\nout/received_bak\n')
   const lines = stderr.trimEnd().split('\n').slice(1)
+  t.match(lines.pop(), /^tcp-recv: stored 3 files in all, \d+ B in 3 transfers$/)
   t.equal(lines.length, 3)
   for (const line of lines) t.match(line, /^tcp-recv: stored out\/received.* blake3 [0-9a-f]{64}, NOT VERIFIED$/)
   t.match(lines[2], `blake3 ${digest('hello')}`, 'so that a person can compare')
@@ -113,7 +114,7 @@ t.test('a plain receiver fetches from a plain sender, either started first', par
 t.test('passes a plain stream on to standard output', parallel, async (t) => {
   const receiver = await startReceiver(t, ['--plain', '--out', '-'])
   t.equal(await sendBytes(t, receiver, 'hello'), 'end')
-  t.match(await receiver.done, { code: 0, stdout: 'hello', stderr: /stored - .* NOT VERIFIED\n$/ })
+  t.match(await receiver.done, { code: 0, stdout: 'hello', stderr: /stored -, .* NOT VERIFIED\n$/ })
 })
 
 t.test('each side says what to do where only one of them has --plain', parallel, async (t) => {

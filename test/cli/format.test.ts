@@ -75,7 +75,7 @@ const table: [event: TransferEvent, line: string | null][] = [
       verified: true,
       seconds: 0.05,
     },
-    `stored dir/a_bak.txt (text/plain, 1.50 kB in 0.05 s) from 127.0.0.1:5, blake3 ${blake3}`,
+    'stored dir/a_bak.txt, 1.50 kB in 0.05 s, blake3 abababab…',
   ],
   [
     {
@@ -90,7 +90,7 @@ const table: [event: TransferEvent, line: string | null][] = [
       verified: true,
       seconds: 2,
     },
-    `sent dir/a.txt (text/plain, 2.00 MB in 2.00 s, 1.00 MB/s) as a_bak.txt, blake3 ${blake3}`,
+    'sent dir/a.txt as a_bak.txt, 2.00 MB in 2.00 s, 1.00 MB/s, blake3 abababab…',
   ],
   [
     {
@@ -164,6 +164,32 @@ t.test('describes every event in one line', async (t) => {
   for (const [event, line] of table) t.equal(describeEvent(event, 'send'), line, JSON.stringify(event))
 })
 
+t.test('tells all that is known of a file where that is wanted', async (t) => {
+  const lines = table.map(([event]) => describeEvent(event, 'send', true))
+  t.same(
+    lines.filter((line) => line?.includes('blake3')),
+    [
+      `stored dir/a_bak.txt (text/plain, 1.50 kB in 0.05 s) from 127.0.0.1:5, blake3 ${blake3}`,
+      `sent dir/a.txt (text/plain, 2.00 MB in 2.00 s, 1.00 MB/s) as a_bak.txt, blake3 ${blake3}`,
+    ],
+  )
+})
+
+t.test('names what a file was stored as only where it is another name', async (t) => {
+  const facts = { transfer: 1, size: 2, blake3, type: 'text/plain', verified: true, seconds: 0.2 }
+  const cases: [path: string, name: string, storedAs: string, what: string][] = [
+    ['dir/a.txt', 'a.txt', 'a.txt', 'dir/a.txt'],
+    ['dir/out.tmp', 'report.pdf', 'report.pdf', 'dir/out.tmp as report.pdf'],
+    ['-', 'db.sql', 'db.sql', 'db.sql'],
+    ['-', 'db.sql', 'db_bak.sql', 'db.sql as db_bak.sql'],
+    ['dir/a.txt', 'a.txt', '', 'dir/a.txt'],
+  ]
+  for (const [path, name, storedAs, what] of cases) {
+    const line = describeEvent({ event: 'sent', path, name, storedAs, ...facts }, 'send')
+    t.equal(line, `sent ${what}, 2 B in 0.20 s, blake3 abababab…`, 'and a few bytes have no rate')
+  }
+})
+
 t.test('says what a stranger at an open port can do', async (t) => {
   const line = describeEvent({ event: 'listening', address: '0.0.0.0', port: 9 }, 'receive')
   t.equal(line, 'listening on 0.0.0.0:9; whoever can reach this port can receive, and nothing is encrypted')
@@ -173,11 +199,11 @@ t.test('names what was sent from a stream, and says what nobody has confirmed', 
   const facts = { transfer: 1, name: 'db.sql', size: 2, blake3, type: 'text/plain', verified: false, seconds: 0 }
   t.equal(
     describeEvent({ event: 'sent', path: '-', storedAs: '', ...facts }, 'send'),
-    `sent db.sql (text/plain, 2 B in 0.00 s), blake3 ${blake3}, NOT VERIFIED`,
+    `sent db.sql, 2 B in 0.00 s, blake3 ${blake3}, NOT VERIFIED`,
   )
   t.equal(
     describeEvent({ event: 'stored', path: 'dir/db.sql', peer: '127.0.0.1:5', ...facts }, 'send'),
-    `stored dir/db.sql (text/plain, 2 B in 0.00 s) from 127.0.0.1:5, blake3 ${blake3}, NOT VERIFIED`,
+    `stored dir/db.sql, 2 B in 0.00 s, blake3 ${blake3}, NOT VERIFIED`,
   )
 })
 

@@ -57,7 +57,7 @@ t.test('prints data on stdout and lines for people on stderr', async (t) => {
   t.same(stderr.text.split('\n'), [
     'tcp-recv: reading the terminal',
     'tcp-recv: listening on 127.0.0.1:9000',
-    `tcp-recv: stored dir/a (text/plain, 3 B in 0.00 s) from 127.0.0.1:5, blake3 ${blake3}`,
+    'tcp-recv: stored dir/a, 3 B in 0.00 s, blake3 abababab…',
     'tcp-recv: refused b from 127.0.0.1:5: no',
     'tcp-recv: failed c: bad',
     '',
@@ -120,7 +120,7 @@ t.test('draws no bars on a terminal that knows no control sequences', async (t) 
     await close()
   }
   t.notMatch(terminal.written, '\u001b')
-  t.match(terminal.written, /^dir\/a$/m)
+  t.match(terminal.written, /^tcp-recv: stored dir\/a, /m)
 })
 
 t.test('begins each line for people with the stamp of a log, and no line for programs', async (t) => {
@@ -145,8 +145,8 @@ t.test('prints lines of both streams above the bars where they are one terminal'
     const terminal = new Terminal(200)
     const surroundings = { isShared: true, isDumb: false, stamp: () => '' }
     const { onEvent, close } = await reporter({
-      ...{ stdout: terminal, stderr: terminal.stream, surroundings, json },
-      progress: 'bar',
+      ...{ stdout: terminal, stderr: terminal.stream, surroundings, json, progress: 'bar' },
+      print: (event) => (event.event === 'message' ? event.text : event.event === 'stored' ? event.path : null),
     })
     onEvent(progress('large', 0))
     clock.pass(1000)
@@ -157,10 +157,48 @@ t.test('prints lines of both streams above the bars where they are one terminal'
     const screen = terminal.screen
     t.match(screen.at(-1), /^large +\[=+ +\] +50 %/)
     t.equal(screen.filter((row) => row.includes('%')).length, 1)
-    t.ok(screen.some((row) => (json ? row.startsWith('{"v":1,"event":"stored"') : row === 'dir/a')))
+    t.ok(screen.some((row) => row.startsWith(json ? '{"v":1,"event":"stored"' : 'tcp-recv: stored dir/a, ')))
+    t.notOk(screen.includes('dir/a'), 'the line about the file has its path already')
+    t.equal(screen.includes('hello'), !json)
     await close()
     t.notMatch(terminal.screen.join(), '%')
   }
+})
+
+t.test('prints the path on a terminal that shows no line about the file', async (t) => {
+  const terminal = new Terminal()
+  const surroundings = { isShared: true, isDumb: false, stamp: () => '' }
+  const { onEvent } = await reporter({ stdout: terminal, stderr: terminal.stream, surroundings, quiet: true })
+  onEvent(stored('dir/a'))
+  t.same(terminal.screen, ['dir/a'])
+})
+
+t.test('tells of many files how many they are, and stdout of each', async (t) => {
+  const clock = fakePerformanceNow(t)
+  const { stdout, stderr, onEvent } = await reporter({})
+  onEvent({ event: 'connected', transfer: 1, peer: '127.0.0.1:5' })
+  for (let file = 0; file < 500; file++) {
+    onEvent(stored(`dir/${file}`))
+    clock.pass(50)
+  }
+  onEvent({ event: 'ended', transfer: 1, files: 500, bytes: 1500, complete: true, seconds: 25 })
+  onEvent({ event: 'done', files: 500, bytes: 1500, seconds: 26, exitCode: 0 })
+  const lines = stderr.text.trimEnd().split('\n')
+  t.match(lines[9], 'tcp-recv: stored dir/9, ')
+  t.same(lines.slice(10), [
+    'tcp-recv: further files are only counted; --verbose lists them all',
+    'stored 211 files so far, 633 B',
+    'stored 411 files so far, 1.23 kB',
+    'tcp-recv: stored 500 files, 1.50 kB in 25.00 s, 60 B/s',
+  ])
+  t.equal(stdout.text.match(/^dir\/\d+$/gm)?.length, 500)
+})
+
+t.test('tells of each of many files where that is wanted', async (t) => {
+  const { stderr, onEvent } = await reporter({ verbose: true })
+  onEvent({ event: 'connected', transfer: 1, peer: '127.0.0.1:5' })
+  for (let file = 0; file < 50; file++) onEvent(stored(`dir/${file}`))
+  t.equal(stderr.text.match(/^tcp-recv: stored dir\/\d+ \(text\/plain, .* from .* blake3 [0-9a-f]{64}$/gm)?.length, 50)
 })
 
 t.test('shows no progress of its own accord when it is quiet or prints JSON', async (t) => {
@@ -194,7 +232,7 @@ t.test('sends no control sequence where bars are asked for and there is no termi
   }
   all.forEach(onEvent)
   await close()
-  t.match(stderr.text, /^tcp-recv: stored dir\/a .*\ntcp-recv: refused b .*\ntcp-recv: failed c: bad$/m)
+  t.match(stderr.text, /^tcp-recv: stored dir\/a, .*\ntcp-recv: refused b .*\ntcp-recv: failed c: bad$/m)
   t.notMatch(stderr.text, '\u001b')
 })
 

@@ -21,6 +21,18 @@ t.test('keeps its block below the lines, however long they are', async (t) => {
   t.same(terminal.screen, ['before', 'exactly as wide: 20.', wide, wide, rest, 'one', 'two'])
 })
 
+t.test('does not draw again what is there already, but for a resize', async (t) => {
+  const { terminal, screen } = screenOn(t)
+  screen.show(['one', 'two'])
+  const { written } = terminal
+  screen.show(['one', 'two'])
+  t.equal(terminal.written, written)
+  terminal.resize(30)
+  screen.show(['one', 'two'])
+  t.not(terminal.written, written)
+  t.same(terminal.screen, ['one', 'two'])
+})
+
 t.test('replaces a block by a shorter one, and leaves nothing of it', async (t) => {
   const { terminal, screen } = screenOn(t)
   screen.show(['one is long', 'two', 'three'])
