@@ -92,11 +92,8 @@ export class BarProgress implements Progress {
   #layOut(): void {
     this.#frame.text = ''
     const files = [...this.#shown.keys()]
-    const rows = barRows(
-      files.map(({ pace }) => pace),
-      this.#screen.columns,
-    )
-    this.#rows = new Map(files.map((file, place) => [file, rows[place] ?? '']))
+    const paces = files.map(({ pace }) => pace)
+    this.#rows = new Map(barRows(paces, this.#screen.columns).map((row, place) => [files[place] as File, row]))
   }
 
   #draw(drawn: string[]): void {
@@ -120,6 +117,14 @@ export class BarProgress implements Progress {
 
   around(write: () => void): void {
     this.#screen.around(write)
+  }
+
+  pause(): void {
+    this.#screen.pause()
+  }
+
+  resume(): void {
+    this.#screen.resume()
   }
 
   stop(): void {

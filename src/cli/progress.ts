@@ -11,6 +11,9 @@ export interface Progress {
   line(text: string): void
   /** Calls `write`, which writes lines to the same terminal by itself. */
   around(write: () => void): void
+  /** Shows nothing but lines until `resume`: another program writes to the same terminal. */
+  pause(): void
+  resume(): void
   stop(): void
 }
 
@@ -117,6 +120,10 @@ export class LineProgress implements Progress {
   around(write: () => void): void {
     write()
   }
+
+  pause(): void {}
+
+  resume(): void {}
 
   stop(): void {}
 }

@@ -109,6 +109,7 @@ async function receiveWith(args: Arguments, context: Context): Promise<void> {
   if (warning !== null) reporter.note(`warning: ${warning}`)
   const check = () => (output ? assertOpen(1) : assertReachable([call.out]))
   await reporting(reporter, check, async () => {
+    const hook = exec === undefined ? undefined : (await import('./exec.js')).runAfter(exec, context.signal)
     await receive({
       ...call,
       out: output ?? call.out,
@@ -117,7 +118,7 @@ async function receiveWith(args: Arguments, context: Context): Promise<void> {
         writePort(event)
         reporter.onEvent(event)
       },
-      afterStored: exec === undefined ? undefined : (await import('./exec.js')).runAfter(exec, context.signal),
+      afterStored: hook && ((event) => reporter.aside(() => hook(event))),
     })
   }).finally(() => output?.destroy())
 }

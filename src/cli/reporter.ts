@@ -37,6 +37,8 @@ export interface Reporter {
   onEvent(event: TransferEvent): void
   /** A line for people that belongs to no event. */
   note(text: string): void
+  /** Calls `work`, which may write to stderr as it likes. */
+  aside(work: () => Promise<void>): Promise<void>
   /** Throws if something that the user asked for was not written after all. */
   close(): Promise<void>
 }
@@ -99,6 +101,14 @@ export async function createReporter(options: ReporterOptions): Promise<Reporter
     note(text) {
       if (isForPeople) say(text)
     },
+    async aside(work) {
+      progress.pause()
+      try {
+        await work()
+      } finally {
+        progress.resume()
+      }
+    },
     async close() {
       try {
         receipt?.close()
@@ -117,5 +127,7 @@ async function createProgress({ stderr, surroundings, json, quiet, progress }: R
   const kind = progress === 'auto' ? (json || quiet ? 'none' : canDraw ? 'bar' : 'lines') : progress
   if (kind === 'bar' && canDraw) return new (await import('./bars.js')).BarProgress(stderr)
   if (kind !== 'none') return new LineProgress(print)
-  return { update: () => {}, status: () => {}, line: print, around: (write) => write(), stop: () => {} }
+  const nothing = () => {}
+  const shown = { update: nothing, status: nothing, pause: nothing, resume: nothing, stop: nothing }
+  return { ...shown, line: print, around: (write) => write() }
 }

@@ -14,6 +14,8 @@ const WRAP_ON = '\u001b[?7h'
 export class Screen {
   readonly #stream: NodeJS.WriteStream
   #block: readonly string[] = []
+  /** What is shown once `resume` is called; null while nothing keeps the block away. */
+  #kept: readonly string[] | null = null
   /** How wide the terminal was when the block was drawn. */
   #width = 0
   /** For a process that does not wait for its end (a second Ctrl-C): the terminal must get its cursor back. */
@@ -53,8 +55,26 @@ export class Screen {
     this.#stream.write(this.#draw())
   }
 
+  /** Takes the block away, while something else writes to the terminal whenever it likes. */
+  pause(): void {
+    const block = this.#block
+    this.show([])
+    this.#kept = block
+  }
+
+  resume(): void {
+    const block = this.#kept
+    if (!block) return
+    this.#kept = null
+    this.show(block)
+  }
+
   /** Shows this block instead of the one before; an empty one gives the terminal back. */
   show(block: readonly string[]): void {
+    if (this.#kept) {
+      this.#kept = block
+      return
+    }
     const before = this.#block
     const isSame = block.join('\n') === before.join('\n')
     if (isSame && (block.length === 0 || this.columns === this.#width)) return

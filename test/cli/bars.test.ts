@@ -199,6 +199,18 @@ t.test('lets paths be printed by another stream', async (t) => {
   t.match(terminal.screen, ['dir/file', /^a /, /^b /])
 })
 
+t.test('makes room for another program', async (t) => {
+  const { terminal, shown } = bars(t)
+  follow(shown, ['a', 'b'])
+  await frame(terminal, (screen) => screen.length === 2)
+  shown.pause()
+  follow(shown, ['c'])
+  shown.status('11 files')
+  t.same(terminal.screen, [])
+  shown.resume()
+  await frame(terminal, (screen) => screen.length === 4)
+})
+
 t.test('gives the terminal back as it was', async (t) => {
   const { terminal, shown } = bars(t)
   shown.update({ event: 'listening', address: '::1', port: 1 })

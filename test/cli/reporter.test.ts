@@ -165,12 +165,41 @@ t.test('prints lines of both streams above the bars where they are one terminal'
   }
 })
 
-t.test('prints the path on a terminal that shows no line about the file', async (t) => {
+t.test('takes its bars away while a program runs, and shows them again however that ends', async (t) => {
+  const clock = fakePerformanceNow(t)
   const terminal = new Terminal()
-  const surroundings = { isShared: true, isDumb: false, stamp: () => '' }
-  const { onEvent } = await reporter({ stdout: terminal, stderr: terminal.stream, surroundings, quiet: true })
-  onEvent(stored('dir/a'))
-  t.same(terminal.screen, ['dir/a'])
+  const { onEvent, aside, close } = await reporter({ stderr: terminal.stream })
+  onEvent(progress('large', 0))
+  clock.pass(1000)
+  onEvent(progress('large', 500))
+  while (terminal.screen.length === 0) await once(terminal, 'shown')
+  const run = async () => {
+    t.same(terminal.screen, [])
+    throw new Error('it failed')
+  }
+  await t.rejects(aside(run), { message: 'it failed' })
+  t.equal(terminal.screen.length, 1)
+  await close()
+})
+
+t.test('runs a program beside lines as it is', async (t) => {
+  for (const how of ['lines', 'none'] as const) {
+    const { stderr, aside, close } = await reporter({ progress: how })
+    await aside(async () => void stderr.write('told\n'))
+    await close()
+    t.equal(stderr.text, 'told\n')
+  }
+})
+
+t.test('prints the path on a terminal that shows no line about the file', async (t) => {
+  for (const how of ['auto', 'lines'] as const) {
+    const terminal = new Terminal()
+    const surroundings = { isShared: true, isDumb: false, stamp: () => '' }
+    const streams = { stdout: terminal, stderr: terminal.stream, surroundings }
+    const { onEvent } = await reporter({ ...streams, quiet: true, progress: how })
+    onEvent(stored('dir/a'))
+    t.same(terminal.screen, ['dir/a'])
+  }
 })
 
 t.test('tells of many files how many they are, and stdout of each', async (t) => {

@@ -51,6 +51,23 @@ t.test('lets another stream of the same terminal write above the block', async (
   t.same(terminal.screen, ['first', 'second', 'one', 'two'])
 })
 
+t.test('takes its block away while something else writes', async (t) => {
+  const { terminal, screen } = screenOn(t)
+  screen.show(['one', 'two'])
+  screen.pause()
+  t.same(terminal.screen, [])
+  t.ok(terminal.isCursorShown)
+  terminal.write('deploying')
+  screen.show(['one', '2'])
+  terminal.write(' ...\n')
+  screen.line('a line')
+  t.same(terminal.screen, ['deploying ...', 'a line'])
+  screen.resume()
+  t.same(terminal.screen, ['deploying ...', 'a line', 'one', '2'])
+  screen.resume()
+  t.same(terminal.screen, ['deploying ...', 'a line', 'one', '2'], 'and only once')
+})
+
 t.test('clears its block wherever a resize has left it', async (t) => {
   for (const columns of [200, 79, 40, 30, 7]) {
     const { terminal, screen } = screenOn(t)
