@@ -2,7 +2,7 @@
  * The medians of `file` of each run that counts, in bench/hours.json. The host of a virtual machine moves its processors,
  * so an hour may favour one tool or another: a claim names the range over all of them.
  */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 
 /**
  * @typedef {object} Hour
@@ -13,26 +13,11 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
  * @property {Record<string, number>} throughput  GB/s, the median by candidate
  */
 
-/** A shorter run, or one of a smaller file, is a look and no claim. */
-const FEWEST_ROUNDS = 5
-const SIZE = 2 * 1024 ** 3
-
 const path = new URL('hours.json', import.meta.url)
 
 /** @returns {Hour[]} */
 export function readHours() {
-  return existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) : []
-}
-
-/** Adds what a run measured of `file`, if it did. @param {import('./report.js').Results} results */
-export function addHour({ date, machine, size, sections }) {
-  const section = sections.find(({ name }) => name === 'file')
-  if (!section || section.rounds < FEWEST_ROUNDS || size !== SIZE) return
-  const measured = section.rows.flatMap(({ id, throughput }) => (throughput ? [[id, throughput.median]] : []))
-  const hour = { date, node: String(machine.Node), rounds: section.rounds, throughput: Object.fromEntries(measured) }
-  const others = readHours().filter((other) => other.date !== date)
-  const lines = [...others, hour].map((one) => `  ${JSON.stringify(one)}`)
-  writeFileSync(path, `[\n${lines.join(',\n')}\n]\n`)
+  return JSON.parse(readFileSync(path, 'utf8'))
 }
 
 /**

@@ -95,6 +95,7 @@ export class Outgoing implements Transfer {
       this.#current?.stop.abort(signal.reason)
       this.#onAnswered()
     })
+    const deadline = this.#watchGreeting()
     const directions = [this.#send(), this.#readAnswers()]
     try {
       await Promise.all(directions)
@@ -104,13 +105,14 @@ export class Outgoing implements Transfer {
       await Promise.allSettled(directions)
       await this.#channel.closed
       if (!this.#isAnswered) this.#ended(this.#withHint(asTransferError(error)))
+    } finally {
+      clearTimeout(deadline)
     }
     return this.#pending.result
   }
 
   async #send(): Promise<void> {
     this.#isOpened = true
-    this.#watchGreeting()
     await this.#channel.write(encode.senderOpening())
     if (this.#options.admit) await this.#greeting
     for (let source = this.#queue.shift(); source; source = await this.#next()) await this.#sendSource(source)
@@ -124,14 +126,17 @@ export class Outgoing implements Transfer {
    * A connection whose other side never greets must end, whatever else it says. A stray one at a listening sender ends
    * sooner: nobody waits for it.
    */
-  #watchGreeting(): void {
+  #watchGreeting(): NodeJS.Timeout {
     const { admit, timeout } = this.#options
     const deadline = admit ? HEADER_DEADLINE : timeout
     const text = `no greeting within ${deadline / 1000} seconds`
     const error = new TransferError('timeout', text, { reason: 'timeout', tell: text })
     const timer = setTimeout(() => this.#channel.fail(error), deadline)
-    const stop = () => clearTimeout(timer)
-    this.#greeting.then(stop, stop)
+    this.#greeting.then(
+      () => clearTimeout(timer),
+      () => {},
+    )
+    return timer
   }
 
   /**
