@@ -88,6 +88,18 @@ t.test('offers no name that cannot travel, and sends the others', async (t) => {
   t.strictSame(namesIn(out), ['good.txt'])
 })
 
+t.test('leaves nothing behind that keeps the process from ending', async (t) => {
+  const { out, path } = folders(t, { 'a.txt': 'a' })
+  const receiver = await startReceiver(t, { out })
+  const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length
+  const before = timers()
+  // Every source is gone when it is its turn, so the transfer is over before the receiver has greeted.
+  const onEvent = ({ event }: { event: string }) => event === 'connected' && unlinkSync(path('a.txt'))
+  t.match((await trySend(t, receiver.port, path('a.txt'), { onEvent })).error, { exitCode: 8 })
+  await receiver.stop()
+  t.equal(timers(), before)
+})
+
 t.test('makes no connection when there is nothing to send', async (t) => {
   const folder = t.testdir()
   const listener = await listenAsPeer(t, () => {})
