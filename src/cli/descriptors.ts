@@ -4,8 +4,8 @@
  * Standard streams may be closed when the process begins (`>&-`). Before any code of ours runs, Node opens /dev/null in
  * their place, so what is written there vanishes without an error, and what is read is an empty file. On Linux it can be
  * seen: Node opens it for reading and writing, a shell's `>/dev/null` or `</dev/null` for one of them. Programs that start
- * others (Python's DEVNULL, Node's `ignore`) open it for both too, so a stream is looked at only where it is to carry data
- * that somebody asked for. Where there is no /proc nothing is checked.
+ * others (Python's DEVNULL, Node's `ignore`) open it for both too, so a stream is looked at only where it is to carry the
+ * file itself: paths and events may go nowhere. Where there is no /proc nothing is checked.
  */
 import { closeSync, constants, openSync, readFileSync, readlinkSync } from 'node:fs'
 import { asTransferError, TransferError } from '../errors.js'

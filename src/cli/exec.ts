@@ -30,8 +30,8 @@ function facts({ path, name, size, blake3, type, peer, verified }: StoredEvent):
 
 /**
  * Runs `command` for a file; rejects if it cannot be started or does not end with 0. Its output goes to our stderr. When
- * `signal` is aborted the program is asked to end (SIGTERM) and waited for; if it does not end with 0 then, it is the
- * interruption that is told, and no failure of the program.
+ * `signal` is aborted the program is asked to end (SIGTERM) and waited for. The interruption is what is told then, however
+ * the program ends: one that cleans up and exits with 0 has not done its work.
  */
 export function runAfter(command: string, signal: AbortSignal): (event: StoredEvent) => Promise<void> {
   const [program = '', ...args] = splitCommand(command)
@@ -55,7 +55,7 @@ export function runAfter(command: string, signal: AbortSignal): (event: StoredEv
       child.once('error', (error) => failed(`could not be run: ${error.message}`))
       child.once('close', (code, killed) => {
         signal.removeEventListener('abort', stop)
-        if (code === 0) resolve()
+        if (code === 0 && !signal.aborted) resolve()
         else failed(code === null ? `was ended by ${killed}` : `ended with exit status ${code}`)
       })
       // It need not read what it is given.

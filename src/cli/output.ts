@@ -2,7 +2,7 @@
 import type { Writable } from 'node:stream'
 import { TransferError } from '../errors.js'
 import { describe } from '../system-errors.js'
-import { assertOpen, standardStreams } from './descriptors.js'
+import { standardStreams } from './descriptors.js'
 
 /** This side cannot tell its user any more; that is no matter of the file that is sent, or of the disk that it is stored on. */
 export function outputTrouble(doing: string, error: unknown): TransferError {
@@ -23,16 +23,6 @@ export class Output {
     this.#fd = fd
     this.#onFailure = onFailure
     stream.on('error', (error) => this.#failed(error))
-  }
-
-  /** Throws if the stream was closed when the process began. For what somebody waits for: paths may go nowhere. */
-  assertOpen(): void {
-    try {
-      assertOpen(this.#fd)
-    } catch (error) {
-      this.failure = error as TransferError
-      throw error
-    }
   }
 
   /** @param onLost called if it cannot be written */

@@ -25,16 +25,20 @@ export function portFile(path: string | undefined): OnEvent {
   }
 }
 
-/** Only a regular file: a device or a link, such as /dev/stdout, is nothing that an earlier run can have left. */
+/**
+ * Removes what an earlier run can have left: a regular file with nothing in it but a port. Anything else there is kept,
+ * such as a link, /dev/stdout, or a file whose name was given by mistake.
+ */
 function removeFile(path: string): void {
-  if (lstatSync(path, { throwIfNoEntry: false })?.isFile()) rmSync(path)
+  const stats = lstatSync(path, { throwIfNoEntry: false })
+  if (stats?.isFile() && stats.size <= 6 && /^\d{0,5}\n?$/.test(readFileSync(path, 'utf8'))) rmSync(path)
 }
 
 function write(path: string, text: string): void {
   const temporary = `${path}.${randomUUID()}`
   try {
     removeFile(path)
-    if (lstatSync(path, { throwIfNoEntry: false })) throw notAFile(path)
+    if (lstatSync(path, { throwIfNoEntry: false })) throw notOurs(path)
     writeFileSync(temporary, text, { flag: 'wx' })
     renameSync(temporary, path)
   } catch (error) {
@@ -43,8 +47,8 @@ function write(path: string, text: string): void {
   }
 }
 
-function notAFile(path: string): TransferError {
-  const text = `cannot write the port to ${printable(path, 400)}: it is there already, and is no regular file`
+function notOurs(path: string): TransferError {
+  const text = `cannot write the port to ${printable(path, 400)}: it is there already, and is no port file`
   return new TransferError('local-file', text, { reason: 'disk' })
 }
 

@@ -1,5 +1,6 @@
 /** A receipt: lines of `<digest>  <path>` for `b3sum --check`, written as each file is finished, so that an interruption loses none. */
 import { closeSync, openSync, writeSync } from 'node:fs'
+import type { TransferError } from '../errors.js'
 import type { SentEvent, StoredEvent } from '../events.js'
 import { shown } from '../files/trouble.js'
 import { outputTrouble } from './output.js'
@@ -9,6 +10,8 @@ export class Receipt {
   readonly #path: string
   readonly #onFailure: (error: Error) => void
   #fd: number | null = null
+  /** Why a line is missing. */
+  failure: TransferError | null = null
 
   /** @param onFailure called when a line cannot be written */
   constructor(path: string, onFailure: (error: Error) => void) {
@@ -28,7 +31,8 @@ export class Receipt {
     try {
       this.#try(() => writeSync(this.#fd as number, receiptLine(blake3, path)))
     } catch (error) {
-      this.#onFailure(error as Error)
+      this.failure ??= error as TransferError
+      this.#onFailure(this.failure)
     }
   }
 

@@ -1,6 +1,6 @@
 /** From events to what each reader wants: paths or JSON on stdout, lines and bars on stderr, a receipt in a file. */
 import type { Writable } from 'node:stream'
-import { EVENTS_VERSION, type TransferEvent } from '../events.js'
+import { EVENTS_VERSION, report, type TransferEvent } from '../events.js'
 import { printableJson } from '../text.js'
 import { describeEvent } from './format.js'
 import { Output } from './output.js'
@@ -85,18 +85,24 @@ export async function createReporter(options: ReporterOptions): Promise<Reporter
     const text = options.print(event)
     if (text !== null) print(`${text}\n`)
   }
+  const tell = (event: TransferEvent) => {
+    progress.update(event)
+    if (isForPeople) tellPeople(event)
+    else if (!json && isWrong(event)) show(event)
+    if (json) tellJson(event)
+    else tellText(event)
+    if (event.event === 'stored' || event.event === 'sent') receipt?.add(event)
+  }
   return {
     open() {
-      if (json) output.assertOpen()
       receipt?.open()
     },
     onEvent(event) {
-      progress.update(event)
-      if (isForPeople) tellPeople(event)
-      else if (!json && isWrong(event)) show(event)
-      if (json) tellJson(event)
-      else tellText(event)
-      if (event.event === 'stored' || event.event === 'sent') receipt?.add(event)
+      const failure = receipt?.failure
+      if (event.event !== 'done' || event.exitCode !== 0 || !failure) return tell(event)
+      // All was confirmed before the receipt could end the transfer, so the transfer has not failed. The command has.
+      report(tell, { transfer: 0 }, failure)
+      tell({ ...event, exitCode: failure.exitCode })
     },
     note(text) {
       if (isForPeople) say(text)
@@ -113,6 +119,7 @@ export async function createReporter(options: ReporterOptions): Promise<Reporter
       try {
         receipt?.close()
         await output.finish()
+        if (receipt?.failure) throw receipt.failure
       } finally {
         progress.stop()
       }

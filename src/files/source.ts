@@ -109,9 +109,10 @@ export class FileSource implements Source {
     if (stats.isFile()) return
     const word = shellWord(this.path)
     // The name of `.` and `..` is that of the folder they lead to, and the root of all has none.
-    const name = basename(resolve(this.path)) || 'root'
+    const folder = basename(resolve(this.path)) || 'root'
+    const archive = this.name === basename(this.path) ? `${folder}.tar` : this.name
     const hint = stats.isDirectory()
-      ? `is a directory; send it as an archive: tar -C ${word} -c . | ${this.#asStream(`${name}.tar`)}`
+      ? `is a directory; send it as an archive: tar -C ${word} -c . | ${this.#asStream(archive)}`
       : `is not a regular file; send what it gives: cat ${word} | ${this.#asStream(this.name)}`
     throw new TransferError('local-file', `${this.label} ${hint}`, { reason: 'disk' })
   }

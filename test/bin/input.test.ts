@@ -157,6 +157,10 @@ t.test('refuses a directory and a device, and says what to type instead', parall
       `my dir is a directory; send it as an archive: tar -C 'my dir' -c . | tcp-send --name 'my dir.tar' - ::1 9`,
     ],
     [
+      ['--name', 'n.tar', 'my dir', 'h:9'],
+      `my dir is a directory; send it as an archive: tar -C 'my dir' -c . | tcp-send --name n.tar - h 9`,
+    ],
+    [
       ['--plain', 'my dir', 'h:9'],
       `my dir is a directory; send it as an archive: tar -C 'my dir' -c . | tcp-send --plain - h 9`,
     ],

@@ -1,8 +1,9 @@
 import { spawnSync } from 'node:child_process'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { runCommand, sendTo, startReceiver } from '../fixtures/commands.js'
+import { only, readEvents } from '../fixtures/json-events.js'
 import { withoutProgram } from '../fixtures/required.js'
 
 /** What `b3sum --check` says to a receipt: its exit status, and how many lines it found right. */
@@ -50,4 +51,19 @@ t.test('says which receipt cannot be written, before anything is sent or listene
     t.equal(stdout, '')
     t.match(stderr, /^tcp-(send|recv): .*cannot write a\/receipt: not a directory \(ENOTDIR\)\n$/)
   }
+})
+
+const full = existsSync('/dev/full') ? false : '/dev/full is missing'
+
+t.test('8: a receipt that misses the last line, although the file is stored', { skip: full }, async (t) => {
+  const folder = t.testdir({ a: 'one' })
+  const receiver = await startReceiver(t, ['--count', '2', '--out', 'out'], { cwd: folder })
+  const text = await sendTo(t, receiver, ['--receipt', '/dev/full', 'a'], { cwd: folder })
+  t.match(text, { code: 8, stderr: /failed: cannot write \/dev\/full: no space left on device \(ENOSPC\)\n$/ })
+  const json = await sendTo(t, receiver, ['--json', '--receipt', '/dev/full', 'a'], { cwd: folder })
+  t.equal(json.code, 8)
+  const events = readEvents(t, json.stdout)
+  t.match(only(events, 'failed'), { transfer: 0, code: 'local-file', reason: 'output' })
+  t.match(only(events, 'done'), { files: 1, exitCode: 8 })
+  t.equal((await receiver.done).code, 0)
 })

@@ -132,13 +132,13 @@ t.test('tells of an interruption where the program was ended by it', async (t) =
   await t.rejects(ended, { code: 'interrupted', message: 'interrupted; --exec sh was ended by SIGTERM' })
 })
 
-t.test('a program that finishes its work in spite of the interruption has done it', async (t) => {
+t.test('tells the interruption, also of a program that cleans up and ends with 0', async (t) => {
   const controller = new AbortController()
   const text = 'trap "kill \\$!; exit 0" TERM; sleep 60 & echo >started; wait'
   const { ended, started } = script(t, text, controller.signal)
   await started
   controller.abort()
-  await t.resolves(ended)
+  await t.rejects(ended, { code: 'interrupted', message: 'interrupted; --exec sh ended with exit status 0' })
 })
 
 t.test('starts nothing more once the command was interrupted', async (t) => {

@@ -29,22 +29,22 @@ t.test('removes the file of an earlier run at once, and writes a new one when it
   t.notOk(existsSync(path))
   onEvent({ event: 'connected', transfer: 1, peer: '127.0.0.1:5' })
   t.notOk(existsSync(path), 'only the event that tells the port is of interest')
-  writeFileSync(path, 'from another command')
+  writeFileSync(path, '1234\n')
   onEvent(listening)
   t.equal(readFileSync(path, 'utf8'), '9000\n')
   t.strictSame(namesIn(folder), ['port'], 'nothing is left beside it')
 })
 
-t.test('touches nothing but a regular file', async (t) => {
-  const folder = t.testdir({ folder: { inner: '' }, other: 'kept' })
+t.test('touches nothing but what can be a port file', async (t) => {
+  const folder = t.testdir({ folder: { inner: '' }, other: 'kept', archive: 'not a port', number: '123456\n' })
   symlinkSync('other', join(folder, 'link'))
   symlinkSync('nowhere', join(folder, 'dangling'))
   const before = namesIn(folder)
-  for (const name of ['folder', 'link', 'dangling']) {
+  for (const name of ['folder', 'link', 'dangling', 'archive', 'number']) {
     const path = join(folder, name)
     const error = thrownBy(() => portFile(path)(listening))
     t.ok(error instanceof TransferError)
-    const message = `cannot write the port to ${path}: it is there already, and is no regular file`
+    const message = `cannot write the port to ${path}: it is there already, and is no port file`
     t.match(error, { code: 'local-file', exitCode: 8, message })
   }
   t.strictSame(namesIn(folder), before)

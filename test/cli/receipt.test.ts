@@ -37,7 +37,7 @@ t.test(
   async (t) => {
     const { onEvent, aborted, close } = await opened({ receipt: '/dev/full' })
     onEvent(stored('dir/a'))
-    await close()
+    await t.rejects(close(), { code: 'local-file', reason: 'output' }, 'and the command, where it was over already')
     t.match(aborted, [{ code: 'local-file', reason: 'output', message: /^cannot write \/dev\/full: / }])
     t.match(
       aborted,
