@@ -2,7 +2,6 @@
  * `--port-file`: a file that holds the port for as long as the command runs, for a script that lets the system pick one.
  * A reader finds the whole port or no file at all, and never the port of an earlier run.
  */
-import { randomUUID } from 'node:crypto'
 import { lstatSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { TransferError } from '../errors.js'
 import type { OnEvent } from '../events.js'
@@ -35,7 +34,7 @@ function removeFile(path: string): void {
 }
 
 function write(path: string, text: string): void {
-  const temporary = `${path}.${randomUUID()}`
+  const temporary = `${path}.${process.pid}-${Date.now()}`
   try {
     removeFile(path)
     if (lstatSync(path, { throwIfNoEntry: false })) throw notOurs(path)

@@ -2,7 +2,6 @@
  * BLAKE3, the digest of this product: native where a binary is prebuilt for this machine, WebAssembly elsewhere. SHA-256
  * serves peers that have no BLAKE3; every language's standard library has it.
  */
-import { createHash } from 'node:crypto'
 import { createRequire } from 'node:module'
 
 export interface Digest {
@@ -41,6 +40,8 @@ export async function createDigest(require: (name: string) => unknown = packageR
   return { update: (bytes) => void wasm.update(bytes), hex: () => wasm.digest('hex') }
 }
 
+type Crypto = typeof import('node:crypto')
+
 export type Algorithm = 'blake3' | 'sha256'
 
 /** The digests of one entry's bytes, each 64 lower-case hexadecimal digits. */
@@ -57,7 +58,8 @@ export class EntryDigest {
 
   private constructor(blake3: Digest, algorithm: Algorithm) {
     this.#blake3 = blake3
-    this.#sha256 = algorithm === 'sha256' ? createHash('sha256') : null
+    // Loaded where it is needed: it takes 3 ms, and few peers want it.
+    this.#sha256 = algorithm === 'sha256' ? (packageRequire('node:crypto') as Crypto).createHash('sha256') : null
   }
 
   /** @param algorithm what the peer computes */
