@@ -288,6 +288,8 @@ export class Incoming implements Transfer {
 
   /** An entry cannot be stored: leaves no trace of it and says so. */
   async #giveUp({ index, header }: Pick<Current, 'index' | 'header'>, error: unknown): Promise<void> {
+    // What ended the connection ends the entry, too, and is told with its name.
+    this.#channel.signal.throwIfAborted()
     await this.#drop()
     await this.#refuse(index, header.name, asTransferError(error))
   }

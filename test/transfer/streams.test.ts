@@ -6,7 +6,8 @@ import t from 'tap'
 import { startReceiver, trySend } from '../fixtures/ends.ts'
 import { bytesOf, filesIn, namesIn } from '../fixtures/folder.ts'
 import { gate } from '../fixtures/gate.ts'
-import { digest } from '../fixtures/peer-frames.ts'
+import { Peer } from '../fixtures/peer.ts'
+import { digest, frame, senderOpening } from '../fixtures/peer-frames.ts'
 import { unusedPlace } from '../fixtures/ports.ts'
 
 const content = bytesOf(3 * 1024 * 1024 + 17)
@@ -163,6 +164,18 @@ t.test('fails when the reader of the output has gone, and tells the sender', asy
   t.match(sent.error, { code: 'refused', exitCode: 5, reason: 'output' })
   t.match(sent.error?.message, 'the reader of its output has gone')
   t.match(error, { code: 'local-file', exitCode: 8, reason: 'output' })
+})
+
+t.test('names the file whose sender breaks off while the reader of the output has stopped', async (t) => {
+  const stopped = gate()
+  const out = new Writable({ write: () => stopped.open() })
+  const receiver = await startReceiver(t, { out })
+  const peer = await Peer.dial(t, receiver.port)
+  await peer.write(senderOpening, frame('H', { name: 'file', size: null }), frame('D', Buffer.alloc(1024)))
+  await stopped.opened
+  await peer.reset()
+  t.match((await receiver.ended).error, { exitCode: 6 })
+  t.match(receiver.events.of('failed'), [{ name: 'file', code: 'incomplete', reason: 'broken' }])
 })
 
 t.test('fails when a source breaks in the middle, and nothing is stored', async (t) => {
