@@ -47,6 +47,27 @@ t.test(
   },
 )
 
+t.test(
+  'tells of a line that is missing where the transfer was over already',
+  { skip: !existsSync('/dev/full') && 'there is no /dev/full' },
+  async (t) => {
+    const { onEvent, stdout, close } = await opened({ receipt: '/dev/full', json: true })
+    const done = { event: 'done', files: 1, bytes: 3, seconds: 0 } as const
+    onEvent(sent('a', blake3))
+    onEvent({ ...done, exitCode: 0 })
+    await t.rejects(close(), { code: 'local-file' })
+    const events = stdout.text
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line))
+    t.match(events, [
+      { event: 'sent' },
+      { event: 'failed', transfer: 0, code: 'local-file', reason: 'output', message: /^cannot write \/dev\/full/ },
+      { event: 'done', files: 1, exitCode: 8 },
+    ])
+  },
+)
+
 t.test('writes a line of the receipt as soon as its file is done', async (t) => {
   const path = join(t.testdir(), 'receipt')
   const { onEvent, close } = await opened({ receipt: path, json: true, quiet: true })

@@ -251,6 +251,7 @@ t.test('refuses a directory, with the command that sends it', async (t) => {
   await refuses(t, path, new RegExp(`${hint} '${path}' -c \\. \\| tcp-send --name 'my dir\\.tar' - HOST PORT$`))
   await refuses(t, `${path}/.`, /--name 'my dir\.tar' - /)
   await refuses(t, '/', /tar -C \/ -c \. \| tcp-send --name root\.tar - /)
+  await t.rejects(new FileSource(path, 'given.tar').inspect(), { message: /\| tcp-send --name given\.tar - / })
 })
 
 t.test('refuses a FIFO that has taken the place of a file, without waiting for its writer', async (t) => {
