@@ -14,33 +14,24 @@ import { surroundingsOf } from './surroundings.js'
 import { parseChoice, parseDigest, parseInteger, parseSeconds, parseSize, usage } from './values.js'
 
 export const commonOptions: OptionTable = {
-  timeout: { value: 'SECONDS', fallback: '30', describe: 'Give up after so many seconds without progress' },
+  timeout: { value: 'SECONDS', fallback: '30', describe: 'Give up after this many seconds without progress' },
   progress: {
     value: 'HOW',
     choices: progressChoices,
     fallback: 'auto',
-    describe: 'How progress is shown on stderr: auto, bar, lines or none',
+    describe: 'Progress display on stderr: auto, bar, lines or none',
   },
-  quiet: { short: 'q', describe: 'Print only what went wrong' },
-  verbose: {
-    short: 'v',
-    describe: 'Print all that is known of each file, and a line for each, however many there are',
-  },
-  json: { describe: 'Print one JSON object a line instead of text' },
-  'port-file': { value: 'FILE', describe: 'When listening: write the port into this file, and remove it at the end' },
+  quiet: { short: 'q', describe: 'On stderr, print only failures and refusals' },
+  verbose: { short: 'v', describe: 'Print a line with all details for every file, however many there are' },
+  json: { describe: 'Print one JSON object per line instead of text' },
+  'port-file': { value: 'FILE', describe: 'When listening: write the port to this file, and remove the file at exit' },
   'allow-unverified': {
-    describe: 'Accept a file although the other side sends no digest; it counts as not verified',
+    describe: 'Accept a file even if the peer sends no digest; the file counts as not verified',
   },
-  receipt: { value: 'FILE', describe: 'Write lines for "b3sum --check" into this file' },
+  receipt: { value: 'FILE', describe: 'Write the digest of each finished file to this file, for "b3sum --check"' },
   completion: { value: 'SHELL', choices: shells, describe: 'Print a completion script for bash, zsh or fish' },
   help: { short: 'h', describe: 'Show this help' },
   version: { short: 'V', describe: 'Show the version' },
-}
-
-/** What `--plain` may be told beforehand, and a sender's input too. */
-export const expectOptions: OptionTable = {
-  'expect-size': { value: 'SIZE', describe: 'Fail unless the file has exactly this size; nothing is stored then' },
-  'expect-blake3': { value: 'DIGEST', describe: 'Fail unless the file has this BLAKE3 digest; nothing is stored then' },
 }
 
 export function readExpectation(args: Arguments): Expectation {
@@ -106,7 +97,7 @@ async function ready(reporter: Reporter, check: () => void): Promise<void> {
   check()
 }
 
-export const exitCodesHelp = `Exit status: 0 stored, verified and durable; 1 internal error; 2 usage, or Node.js is too old; 3 cannot connect or listen; 5 refused by the receiver; 6 broken or incomplete; 7 digest mismatch or no digest; 8 local file; 9 no progress in time; 10 the --exec command failed; 129 hung up; 130 interrupted; 143 terminated.`
+export const exitCodesHelp = `Exit status: 0 stored, verified and durable; 1 internal error; 2 wrong usage or unsupported Node.js version; 3 cannot connect, listen or resolve; 5 refused by the receiver; 6 broken or incomplete transfer; 7 digest mismatch or missing digest; 8 cannot read or write a local file; 9 timeout; 10 the --exec command failed; 129 hung up; 130 interrupted; 143 terminated.`
 
 export function packageVersion(): string {
   const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')

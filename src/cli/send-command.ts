@@ -9,7 +9,6 @@ import type { CommandLine, OptionTable } from './command-line.js'
 import {
   commonOptions,
   exitCodesHelp,
-  expectOptions,
   readAllowUnverified,
   readCount,
   readExpectation,
@@ -30,20 +29,35 @@ import { assertReachable } from './working-directory.js'
 const STDIN_NAME = 'stdin'
 
 const options: OptionTable = {
-  name: { value: 'NAME', describe: "The name to offer instead of the file's own" },
+  name: { value: 'NAME', describe: 'Send the file under this name instead of its own' },
   text: {
     value: 'MESSAGE',
     describe: 'Send a message instead of a file; the receiver prints it (- reads standard input)',
   },
-  wait: { value: 'SECONDS', describe: 'Keep trying to connect, or waiting for a receiver, for so many seconds' },
-  listen: { describe: 'Wait for receivers to connect (tcp-recv --connect) instead of connecting' },
-  port: { short: 'p', value: 'PORT', describe: 'With --listen: the port; 0 picks a free one' },
-  host: { value: 'ADDRESS', fallback: 'all', describe: 'With --listen: the address to listen on' },
-  count: { value: 'N', fallback: '1', describe: 'With --listen: exit after so many successful transfers; 0 never' },
-  'one-attempt': { describe: 'With --listen: exit with the outcome of the first transfer, whatever it is' },
-  'max-connections': { value: 'N', fallback: '256', describe: 'With --listen: the most connections at once' },
-  plain: { describe: 'Speak no protocol: the bytes of one file, then the end; nothing is confirmed' },
-  ...expectOptions,
+  wait: {
+    value: 'SECONDS',
+    describe: 'Keep trying to connect for this many seconds; with --listen, wait this long for a receiver',
+  },
+  listen: { describe: 'Listen for receivers (tcp-recv --connect) instead of connecting' },
+  port: { short: 'p', value: 'PORT', describe: 'With --listen: listen on this port; 0 picks a free port' },
+  host: {
+    value: 'ADDRESS',
+    fallback: 'all interfaces',
+    describe: 'With --listen: listen on this address, or on ADDRESS:PORT',
+  },
+  count: { value: 'N', fallback: '1', describe: 'With --listen: exit after N successful transfers; 0 means never' },
+  'one-attempt': { describe: 'With --listen: exit after the first transfer with its exit status, even if it failed' },
+  'max-connections': {
+    value: 'N',
+    fallback: '256',
+    describe: 'With --listen: maximum number of simultaneous connections',
+  },
+  plain: { describe: 'Use no protocol: send the bytes of one file and end the stream; nothing is confirmed' },
+  'expect-size': { value: 'SIZE', describe: 'Fail unless the input has this size; nothing is stored then' },
+  'expect-blake3': {
+    value: 'DIGEST',
+    describe: 'Fail unless the input has this BLAKE3 digest; nothing is stored then',
+  },
   ...commonOptions,
 }
 
@@ -60,9 +74,9 @@ export const sendCommandLine: CommandLine = {
   examples: [
     ['tcp-send file.txt host 9000', 'Send a file to: tcp-recv --port 9000 --out dir'],
     ['tcp-send a.txt b.txt host 9000', 'Send two files over one connection'],
-    ['pg_dump db | tcp-send --name db.sql - host 9000', 'Send what a command writes; use "set -o pipefail"'],
-    ['tcp-send --wait 60 file.txt host 9000', 'The receiver may be started up to a minute later'],
-    ['tcp-send --listen --port 9000 file.txt', 'For a receiver behind a NAT: tcp-recv --connect host --port 9000'],
+    ['pg_dump db | tcp-send --name db.sql - host 9000', 'Send what a command prints; use "set -o pipefail"'],
+    ['tcp-send --wait 60 file.txt host 9000', 'Wait up to a minute for the receiver to start'],
+    ['tcp-send --listen --port 9000 file.txt', 'Serve a receiver behind NAT: tcp-recv --connect host --port 9000'],
     ['tcp-send --plain file.txt host 9000', 'Send to: nc -l 9000 >file.txt'],
     ['tcp-send --text "build 42 is up" host 9000', 'Send a message'],
   ],
