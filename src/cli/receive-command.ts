@@ -24,12 +24,12 @@ import {
   runCommand,
 } from './common.js'
 import { assertOpen } from './descriptors.js'
+import { readEndpoint } from './endpoint.js'
 import { splitCommand } from './exec.js'
-import { readPlace } from './place.js'
 import { portFile } from './port-file.js'
 import { checkProgram, shellWarning } from './program.js'
+import { unexpectedPositionals } from './receive-positionals.js'
 import type { Context } from './run.js'
-import { strayWords } from './stray-words.js'
 import { checkNameOption, parseChoice, parseSize, usage } from './values.js'
 import { assertReachable } from './working-directory.js'
 
@@ -45,7 +45,7 @@ const options: OptionTable = {
     short: 'o',
     value: 'DIR',
     fallback: '.',
-    describe: 'Destination folder, created if missing; - writes one file to standard output',
+    describe: 'SendPositionals folder, created if missing; - writes one file to standard output',
   },
   once: { describe: 'Exit after one successful transfer' },
   count: { value: 'N', describe: 'Exit after N successful transfers' },
@@ -139,7 +139,7 @@ function printedLine(event: TransferEvent): string | null {
 type Call = ReceiveOptions & { out: string }
 
 function readCall(args: Arguments): Call {
-  if (args.positionals.length > 0) throw strayWords(args)
+  if (args.positionals.length > 0) throw unexpectedPositionals(args)
   const out = args.text('out') ?? '.'
   if (out === '') throw usage('--out is empty')
   const accept = args.list('accept')
@@ -175,7 +175,7 @@ function readCall(args: Arguments): Call {
 /** Where the sender is met, and how often. */
 function readMeeting(args: Arguments, out: string): Pick<Call, 'port' | 'host' | 'connect' | 'count' | 'oneAttempt'> {
   const connect = args.text('connect') !== undefined
-  const { host, port } = readPlace(args, connect ? 'connect' : 'host', connect ? 1 : 0)
+  const { host, port } = readEndpoint(args, connect ? 'connect' : 'host', connect ? 1 : 0)
   const count = readCount(args, 'count')
   const oneAttempt = args.flag('one-attempt')
   const once = args.flag('once') || oneAttempt

@@ -18,10 +18,10 @@ import {
   runCommand,
 } from './common.js'
 import { assertOpen } from './descriptors.js'
-import { checkEmpty, listenCorrection, readDestination } from './destination.js'
-import { readPlace } from './place.js'
+import { readEndpoint } from './endpoint.js'
 import { portFile } from './port-file.js'
 import type { Context } from './run.js'
+import { assertNoneEmpty, listenCorrection, readSendPositionals } from './send-positionals.js'
 import { checkNameOption, usage } from './values.js'
 import { assertReachable } from './working-directory.js'
 
@@ -153,14 +153,14 @@ function readConnecting(args: Arguments): Words {
     if (args.text(name) !== undefined) throw usage(`--${name} is for --listen; otherwise give: PATH... HOST PORT`)
   }
   if (args.flag('one-attempt')) throw usage('--one-attempt is for --listen; otherwise there is one attempt anyway')
-  return readDestination(args)
+  return readSendPositionals(args)
 }
 
 function readListening(args: Arguments): Words {
-  const { host, port } = readPlace(args, 'host', 0)
+  const { host, port } = readEndpoint(args, 'host', 0)
   const paths = args.positionals
   if (port === undefined || (paths.length === 0 && args.text('text') === undefined)) throw listenCorrection(args)
-  checkEmpty(paths)
+  assertNoneEmpty(paths)
   return { paths, host, port }
 }
 

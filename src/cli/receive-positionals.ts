@@ -1,16 +1,16 @@
-/** The words of `tcp-recv` that are no options, of which it takes none: what they must have meant. */
+/** `tcp-recv` takes no positional arguments. This module guesses which options they stand for. */
 import { existsSync } from 'node:fs'
 import type { TransferError } from '../errors.js'
 import { printable, shellWord } from '../text.js'
 import type { Arguments } from './arguments.js'
-import { guess } from './place.js'
+import { guessEndpoint } from './endpoint.js'
 import { usage } from './values.js'
 
-/** The error for a line with such words; it says what to type. */
-export function strayWords(args: Arguments): TransferError {
+/** The usage error for a command line with positional arguments; its message contains the corrected command. */
+export function unexpectedPositionals(args: Arguments): TransferError {
   const [first = '', second = '', ...more] = args.positionals
-  const isPair = more.length === 0 && /^\d+$/.test(second) && guess(first) === null && !existsSync(first)
-  const parts = isPair ? [{ host: first, port: second }] : args.positionals.map(guess)
+  const isPair = more.length === 0 && /^\d+$/.test(second) && guessEndpoint(first) === null && !existsSync(first)
+  const parts = isPair ? [{ host: first, port: second }] : args.positionals.map(guessEndpoint)
   const host = parts.find((part) => part?.host !== undefined)?.host
   const port = parts.find((part) => part?.port !== undefined)?.port
   if (host !== undefined) {

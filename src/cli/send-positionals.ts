@@ -1,22 +1,28 @@
 /**
- * The words of `tcp-send` that are no options. What only comes near a path, a host and a port (another order, a missing
- * part, a URL, an address of scp) is not guessed: the error says what to type.
+ * The positional arguments of `tcp-send`: paths, a host and a port.
+ *
+ * A command line that is only close to the syntax (another order, a missing part, a URL, an scp address) is never
+ * accepted. It is a usage error, and the message contains the corrected command.
  */
 import { existsSync } from 'node:fs'
 import type { TransferError } from '../errors.js'
 import { shellWord } from '../text.js'
 import type { Arguments } from './arguments.js'
-import { type Guess, guess, readHost, splitPlace } from './place.js'
+import { type EndpointGuess, guessEndpoint, readHost, splitEndpoint } from './endpoint.js'
 import { parseInteger, usage } from './values.js'
 
-export interface Destination {
+/** The positional arguments of `tcp-send` when it connects to a receiver. */
+export interface SendPositionals {
   paths: string[]
   host: string
   port: number
 }
 
-/** The words of `tcp-send`: `PATH... HOST PORT` or `PATH... HOST:PORT`; for a message without a path. */
-export function readDestination(args: Arguments): Destination {
+/**
+ * Reads `PATH... HOST PORT` or `PATH... HOST:PORT`. With `--text` the paths may be absent. Throws a usage error for
+ * anything else, and for a last word that is both `HOST:PORT` and the name of an existing file.
+ */
+export function readSendPositionals(args: Arguments): SendPositionals {
   const words = args.positionals
   const isMessage = args.text('text') !== undefined
   for (const name of ['host', 'port']) {
@@ -24,13 +30,18 @@ export function readDestination(args: Arguments): Destination {
       throw correction(args, `--${name} is for --listen; the host and the port come last`)
   }
   const last = words.at(-1) ?? ''
-  const place = splitPlace(last)
-  const { host, port } = place ?? { host: words.at(-2) ?? '', port: last }
-  const paths = words.slice(0, place ? -1 : -2)
-  checkEmpty(words, place ? ['the host'] : ['the host', 'the port'])
-  if (words.length < (place ? 1 : 2) || (paths.length === 0 && !isMessage) || !/^\d+$/.test(port) || guess(host)?.note)
+  const endpoint = splitEndpoint(last)
+  const { host, port } = endpoint ?? { host: words.at(-2) ?? '', port: last }
+  const paths = words.slice(0, endpoint ? -1 : -2)
+  assertNoneEmpty(words, endpoint ? ['the host'] : ['the host', 'the port'])
+  if (
+    words.length < (endpoint ? 1 : 2) ||
+    (paths.length === 0 && !isMessage) ||
+    !/^\d+$/.test(port) ||
+    guessEndpoint(host)?.note
+  )
     throw correction(args)
-  if (place && paths.length > 0 && existsSync(last)) {
+  if (endpoint && paths.length > 0 && existsSync(last)) {
     const file = shellWord(`./${last}`)
     throw usage(
       `"${last}" is a file here and an address, too; type ${file} for the file, "${host} ${port}" for the address`,
@@ -39,19 +50,22 @@ export function readDestination(args: Arguments): Destination {
   return { paths, host: readHost('the host', host), port: parseInteger('the port', port, 1, 65535) }
 }
 
-/** A variable that is not set leaves an empty word, and not an absent one. */
-export function checkEmpty(words: readonly string[], last: readonly string[] = []): void {
-  const place = words.indexOf('')
-  if (place >= 0) throw usage(`${last[place - words.length + last.length] ?? 'a path'} is empty`)
+/**
+ * Throws a usage error if a word is empty, as when a script passes a quoted variable that is not set. `lastNames` names
+ * the last words for the message; the others are paths.
+ */
+export function assertNoneEmpty(words: readonly string[], lastNames: readonly string[] = []): void {
+  const index = words.indexOf('')
+  if (index >= 0) throw usage(`${lastNames[index - words.length + lastNames.length] ?? 'a path'} is empty`)
 }
 
-/** What somebody must have meant whose words are no destination: what is missing or in the wrong place, and what to type. */
+/** A usage error that says what is missing or misplaced, followed by the corrected command. `notes` come first. */
 function correction(args: Arguments, ...notes: string[]): TransferError {
   const isMessage = args.text('text') !== undefined
-  let { host, port }: Guess = {}
+  let { host, port }: EndpointGuess = {}
   const paths: string[] = []
   for (const word of args.positionals) {
-    const part = guess(word)
+    const part = guessEndpoint(word)
     if (part?.note) notes.push(part.note)
     if (part && (part.host === undefined || host === undefined) && (part.port === undefined || port === undefined)) {
       host ??= part.host
@@ -60,7 +74,7 @@ function correction(args: Arguments, ...notes: string[]): TransferError {
   }
   host ??= args.text('host')
   port ??= args.text('port')
-  // One word without a file of that name may be either; a single one is rather a path.
+  // A word that names no file is a path or a host. A single word is more likely a path.
   const name = paths.findLastIndex((word) => word !== '-' && !existsSync(word))
   if (host === undefined && name >= 0 && (isMessage || args.positionals.length > 1)) [host] = paths.splice(name, 1)
   const missing = [
@@ -79,7 +93,7 @@ function list(parts: readonly string[]): string {
   return parts.join(', ').replace(/, ([^,]*)$/, ' and $1')
 }
 
-/** `tcp-send --listen` without a port or a path. */
+/** The usage error for `tcp-send --listen` without a port or a path, with the corrected command. */
 export function listenCorrection(args: Arguments): TransferError {
   const port = args.text('port') ?? args.positionals.find((word) => /^:?\d+$/.test(word))?.replace(':', '')
   const paths = args.positionals.filter((word) => !/^:?\d+$/.test(word))

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { parseArguments } from '../../dist/cli/arguments.js'
 import { receiveCommandLine } from '../../dist/cli/receive-command.js'
-import { strayWords } from '../../dist/cli/stray-words.js'
+import { unexpectedPositionals } from '../../dist/cli/receive-positionals.js'
 
 t.test('says with which option a word is given', async (t) => {
   const both = (host: string, port: string, options = '') =>
@@ -23,6 +23,6 @@ t.test('says with which option a word is given', async (t) => {
     [['tcp://host'], both('host', '9000')],
   ]
   for (const [args, message] of table) {
-    t.equal(strayWords(parseArguments(receiveCommandLine, args)).message, message)
+    t.equal(unexpectedPositionals(parseArguments(receiveCommandLine, args)).message, message)
   }
 })

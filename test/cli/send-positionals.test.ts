@@ -1,11 +1,11 @@
-/** The words of `tcp-send`, right and wrong, beside files that are there and files that are not. */
+/** The positional arguments of `tcp-send`, right and wrong, beside files that are there and files that are not. */
 import t, { type Test } from 'tap'
 import { parseArguments } from '../../dist/cli/arguments.js'
-import { readDestination } from '../../dist/cli/destination.js'
 import { sendCommandLine } from '../../dist/cli/send-command.js'
+import { readSendPositionals } from '../../dist/cli/send-positionals.js'
 import { usageError } from '../fixtures/usage.js'
 
-const destination = (...args: string[]) => readDestination(parseArguments(sendCommandLine, args))
+const positionals = (...args: string[]) => readSendPositionals(parseArguments(sendCommandLine, args))
 
 /** Goes into a folder with two files, one of which looks like an address. */
 function enter(t: Test): void {
@@ -27,16 +27,16 @@ t.test('takes the host and the port from the last one or two words', async (t) =
     [['--text', 'hello', 'host:9000'], [], 'host', 9000],
     [['--text', 'hello', 'host', '9000'], [], 'host', 9000],
   ]
-  for (const [words, paths, host, port] of table) t.same(destination(...words), { paths, host, port }, words.join(' '))
+  for (const [words, paths, host, port] of table) t.same(positionals(...words), { paths, host, port }, words.join(' '))
 })
 
 t.test('does not guess whether a word is a file or an address', async (t) => {
   enter(t)
   const message = '"b:1" is a file here and an address, too; type ./b:1 for the file, "b 1" for the address'
-  t.equal(await usageError(() => destination('a.txt', 'b:1')), message)
-  t.same(destination('a.txt', 'b', '1'), { paths: ['a.txt'], host: 'b', port: 1 })
-  t.same(destination('./b:1', 'host', '9'), { paths: ['./b:1'], host: 'host', port: 9 })
-  t.same(destination('--text', 'hello', 'b:1'), { paths: [], host: 'b', port: 1 }, 'a message has no path')
+  t.equal(await usageError(() => positionals('a.txt', 'b:1')), message)
+  t.same(positionals('a.txt', 'b', '1'), { paths: ['a.txt'], host: 'b', port: 1 })
+  t.same(positionals('./b:1', 'host', '9'), { paths: ['./b:1'], host: 'host', port: 9 })
+  t.same(positionals('--text', 'hello', 'b:1'), { paths: [], host: 'b', port: 1 }, 'a message has no path')
 })
 
 t.test('says what is missing or in the wrong place, with a command that can be copied', async (t) => {
@@ -70,7 +70,7 @@ t.test('says what is missing or in the wrong place, with a command that can be c
     [['--text', 'x', '9001', 'server'], last, '--text x server 9001'],
   ]
   for (const [words, note, command] of table) {
-    t.equal(await usageError(() => destination(...words)), `${note}: tcp-send ${command}`)
+    t.equal(await usageError(() => positionals(...words)), `${note}: tcp-send ${command}`)
   }
 })
 
@@ -82,6 +82,6 @@ t.test('says which word is empty', async (t) => {
     [['', 'host:9'], 'a path'],
     [['a', ''], 'the port'],
   ] as const) {
-    t.equal(await usageError(() => destination(...words)), `${what} is empty`)
+    t.equal(await usageError(() => positionals(...words)), `${what} is empty`)
   }
 })
