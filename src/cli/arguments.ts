@@ -1,8 +1,8 @@
 /** The command line: yargs reads it, and what is wrong with it is said in one line of ours. */
 import { shellWord } from '../text.js'
 import type { CommandLine, Option } from './command-line.js'
-import { parserOf } from './parser.js'
-import { checkPositional, checkValue, misgrouped, unknown } from './rejection.js'
+import { checkOptionValue, checkPositional, misreadGroup, unknownOption } from './option-errors.js'
+import { createParser } from './parser.js'
 import { usage } from './values.js'
 
 export interface Arguments {
@@ -47,9 +47,9 @@ export function parseArguments(line: CommandLine, args: string[]): Arguments {
 /** What yargs makes of the words. Those that it would misread are kept from it, and are an error unless help is wanted. */
 function read(line: CommandLine, args: string[]): Values {
   const end = args.includes('--') ? args.indexOf('--') : args.length
-  const faults = args.map((word, index) => (index < end ? misgrouped(line, word) : null))
+  const faults = args.map((word, index) => (index < end ? misreadGroup(line, word) : null))
   const sound = args.filter((_word, index) => faults[index] === null)
-  const values = parserOf(line, sound).parseSync() as unknown as Values
+  const values = createParser(line, sound).parseSync() as unknown as Values
   const fault = faults.find((fault) => fault !== null)
   if (fault && !values.help && !values.version) throw fault
   return values
@@ -59,7 +59,7 @@ function read(line: CommandLine, args: string[]): Values {
 function valuesOf(args: string[], name: string, option: Option, value: Values[string]): string[] {
   if (option.value === undefined) return []
   const list = [value].flat() as string[]
-  for (const text of list) checkValue(args, name, option, text)
+  for (const text of list) checkOptionValue(args, name, option, text)
   if (list.length > 1 && !option.many) throw usage(`--${name} was given more than once`)
   return list
 }
@@ -69,5 +69,5 @@ function checkNames(line: CommandLine, values: Values): void {
   const letters = Object.values(line.options).map(({ short }) => short)
   const known = [...Object.keys(line.options), ...letters, '_', '--', '$0']
   const name = Object.keys(values).find((name) => !known.includes(name))
-  if (name !== undefined) throw unknown(line, name.length > 1 ? `--${name}` : `-${name}`)
+  if (name !== undefined) throw unknownOption(line, name.length > 1 ? `--${name}` : `-${name}`)
 }

@@ -5,12 +5,12 @@ import type { Expectation } from '../expect.js'
 import { conclude } from '../summary.js'
 import { type Arguments, parseArguments } from './arguments.js'
 import type { CommandLine, OptionTable } from './command-line.js'
-import { assertSpare } from './descriptors.js'
+import { assertSpareDescriptors } from './descriptors.js'
 import { Output } from './output.js'
 import { createReporter, progressChoices, type Reporter, type ReporterOptions } from './reporter.js'
 import { type Context, run } from './run.js'
 import { shells } from './shells.js'
-import { surroundingsOf } from './surroundings.js'
+import { inspectStdio } from './stdio.js'
 import { parseChoice, parseDigest, parseInteger, parseSeconds, parseSize, usage } from './values.js'
 
 export const commonOptions: OptionTable = {
@@ -93,7 +93,7 @@ export async function reporting(reporter: Reporter, check: () => void, work: () 
 
 async function ready(reporter: Reporter, check: () => void): Promise<void> {
   reporter.open()
-  assertSpare()
+  assertSpareDescriptors()
   check()
 }
 
@@ -126,7 +126,7 @@ export async function reporterFor(
     command,
     stdout,
     stderr: process.stderr,
-    surroundings: surroundingsOf(stdout, process.stderr, process.env),
+    stdio: inspectStdio(stdout, process.stderr, process.env),
     json: args.flag('json'),
     quiet: args.flag('quiet'),
     verbose: args.flag('verbose'),

@@ -38,7 +38,7 @@ function isLost(fd: number, proc: string): boolean {
 const SPARE = 12
 
 /** Throws if a transfer could not open the files that it takes. Later that would show in many ways, most of them odd. */
-export function assertSpare(): void {
+export function assertSpareDescriptors(): void {
   const opened: number[] = []
   try {
     while (opened.length < SPARE) opened.push(openSync(new URL(import.meta.url), 'r'))

@@ -33,7 +33,7 @@ function facts({ path, name, size, blake3, type, peer, verified }: StoredEvent):
  * `signal` is aborted the program is asked to end (SIGTERM) and waited for. The interruption is what is told then, however
  * the program ends: one that cleans up and exits with 0 has not done its work.
  */
-export function runAfter(command: string, signal: AbortSignal): (event: StoredEvent) => Promise<void> {
+export function createExecHook(command: string, signal: AbortSignal): (event: StoredEvent) => Promise<void> {
   const [program = '', ...args] = splitCommand(command)
   return (event) =>
     new Promise((resolve, reject) => {

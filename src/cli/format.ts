@@ -27,7 +27,7 @@ export function formatDuration(seconds: number): string {
 }
 
 /** The bytes of a finished file, or of many, with their time and, where that says something, its rate. */
-export function amount(size: number, seconds: number): string {
+export function formatThroughput(size: number, seconds: number): string {
   const rate = seconds >= 0.1 && size >= 1000 ? `, ${formatBytes(size / seconds)}/s` : ''
   return `${formatBytes(size)} in ${seconds.toFixed(2)} s${rate}`
 }
@@ -50,7 +50,9 @@ function digest({ blake3, verified }: StoredEvent | SentEvent, isVerbose: boolea
 
 function describeStored(event: StoredEvent, isVerbose: boolean): string {
   const { path, type, size, seconds, peer } = event
-  const how = isVerbose ? ` (${type}, ${amount(size, seconds)}) from ${peer}` : `, ${amount(size, seconds)}`
+  const how = isVerbose
+    ? ` (${type}, ${formatThroughput(size, seconds)}) from ${peer}`
+    : `, ${formatThroughput(size, seconds)}`
   return `stored ${printable(path)}${how}, ${digest(event, isVerbose)}`
 }
 
@@ -60,7 +62,9 @@ function describeSent(event: SentEvent, isVerbose: boolean): string {
   // The name that the receiver has given it is news only if it is another one.
   const isNews = isVerbose ? storedAs !== '' : !['', basename(what)].includes(storedAs)
   const as = isNews ? ` as ${printable(storedAs, 80)}` : ''
-  const how = isVerbose ? ` (${type}, ${amount(size, seconds)})${as}` : `${as}, ${amount(size, seconds)}`
+  const how = isVerbose
+    ? ` (${type}, ${formatThroughput(size, seconds)})${as}`
+    : `${as}, ${formatThroughput(size, seconds)}`
   return `sent ${printable(what)}${how}, ${digest(event, isVerbose)}`
 }
 

@@ -5,7 +5,7 @@ import { describe } from '../system-errors.js'
 import { standardStreams } from './descriptors.js'
 
 /** This side cannot tell its user any more; that is no matter of the file that is sent, or of the disk that it is stored on. */
-export function outputTrouble(doing: string, error: unknown): TransferError {
+export function outputError(doing: string, error: unknown): TransferError {
   const tell = 'it cannot write its own output'
   return new TransferError('local-file', `${doing}: ${describe(error)}`, { reason: 'output', tell, cause: error })
 }
@@ -46,7 +46,7 @@ export class Output {
 
   #failed(error: Error): void {
     if (this.failure) return
-    this.failure = outputTrouble(`cannot write to ${standardStreams[this.#fd].name}`, error)
+    this.failure = outputError(`cannot write to ${standardStreams[this.#fd].name}`, error)
     this.#onFailure(this.failure)
   }
 }

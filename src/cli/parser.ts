@@ -2,10 +2,10 @@
 import './working-directory.js'
 import yargs, { type Argv, type Options } from 'yargs'
 import type { CommandLine, Option } from './command-line.js'
-import { misused } from './rejection.js'
+import { misusedOption } from './option-errors.js'
 
 /** The parser of `line` for `args`. It neither prints nor exits; what is wrong with `args` it throws in our words. */
-export function parserOf(line: CommandLine, args: readonly string[]): Argv {
+export function createParser(line: CommandLine, args: readonly string[]): Argv {
   const options = Object.entries(line.options).map(([name, option]) => [name, yargsOption(name, option)] as const)
   return (
     yargs(args)
@@ -20,7 +20,7 @@ export function parserOf(line: CommandLine, args: readonly string[]): Argv {
       .locale('en')
       .exitProcess(false)
       .fail((text) => {
-        throw misused(line.options, text)
+        throw misusedOption(line.options, text)
       })
       .parserConfiguration({
         'parse-positional-numbers': false,

@@ -3,7 +3,7 @@ import { closeSync, openSync, writeSync } from 'node:fs'
 import type { TransferError } from '../errors.js'
 import type { SentEvent, StoredEvent } from '../events.js'
 import { shown } from '../files/trouble.js'
-import { outputTrouble } from './output.js'
+import { outputError } from './output.js'
 import { assertReachable } from './working-directory.js'
 
 export class Receipt {
@@ -47,7 +47,7 @@ export class Receipt {
     try {
       call()
     } catch (error) {
-      throw outputTrouble(`cannot write ${shown(this.#path)}`, error)
+      throw outputError(`cannot write ${shown(this.#path)}`, error)
     }
   }
 }

@@ -26,8 +26,8 @@ import {
 import { assertOpen } from './descriptors.js'
 import { readEndpoint } from './endpoint.js'
 import { splitCommand } from './exec.js'
+import { checkProgram, shellWarning } from './exec-program.js'
 import { portFile } from './port-file.js'
-import { checkProgram, shellWarning } from './program.js'
 import { unexpectedPositionals } from './receive-positionals.js'
 import type { Context } from './run.js'
 import { checkNameOption, parseChoice, parseSize, usage } from './values.js'
@@ -116,7 +116,7 @@ async function receiveWith(args: Arguments, context: Context): Promise<void> {
   if (warning !== null) reporter.note(`warning: ${warning}`)
   const check = () => (output ? assertOpen(1) : assertReachable([call.out]))
   await reporting(reporter, check, async () => {
-    const hook = exec === undefined ? undefined : (await import('./exec.js')).runAfter(exec, context.signal)
+    const hook = exec === undefined ? undefined : (await import('./exec.js')).createExecHook(exec, context.signal)
     await receive({
       ...call,
       out: output ?? call.out,

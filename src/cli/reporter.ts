@@ -6,8 +6,8 @@ import { describeEvent } from './format.js'
 import { Output } from './output.js'
 import { LineProgress, type Progress } from './progress.js'
 import { Receipt } from './receipt.js'
-import type { Surroundings } from './surroundings.js'
-import { Tallies } from './tally.js'
+import type { Stdio } from './stdio.js'
+import { TransferTotals } from './transfer-totals.js'
 
 export const progressChoices = ['auto', 'bar', 'lines', 'none'] as const
 
@@ -17,7 +17,7 @@ export interface ReporterOptions {
   /** Where paths or JSON go. */
   stdout: Writable
   stderr: NodeJS.WriteStream
-  surroundings: Surroundings
+  stdio: Stdio
   json: boolean
   quiet: boolean
   /** All that is known of each file, however many there are. */
@@ -47,30 +47,30 @@ export interface Reporter {
 const ignore = () => {}
 
 export async function createReporter(options: ReporterOptions): Promise<Reporter> {
-  const { command, stdout, stderr, surroundings, json, quiet, verbose, abort } = options
+  const { command, stdout, stderr, stdio, json, quiet, verbose, abort } = options
   const progress = await createProgress(options)
   const receipt = options.receipt === undefined ? null : new Receipt(options.receipt, abort)
   const output = new Output(stdout, stdout === stderr ? 2 : 1, abort)
   stderr.off('error', ignore).on('error', ignore)
   // What goes to the same terminal must not tear the bars, or be torn by them.
   const print = (text: string, onLost?: () => void) => {
-    if (surroundings.isShared) progress.around(() => output.write(text, onLost))
+    if (stdio.isSameTerminal) progress.around(() => output.write(text, onLost))
     else output.write(text, onLost)
   }
   const isForPeople = !json && !quiet
   const isWrong = (event: TransferEvent) => event.event === 'failed' || event.event === 'refused'
-  const tallies = new Tallies(command === 'tcp-recv' ? 'stored' : 'sent', verbose)
+  const totals = new TransferTotals(command === 'tcp-recv' ? 'stored' : 'sent', verbose)
   const say = (text: string | null) => {
     if (text !== null) progress.line(`${command}: ${text}`)
   }
   const show = (event: TransferEvent) => say(describeEvent(event, command === 'tcp-recv' ? 'send' : 'receive', verbose))
   /** What people are told of an event: itself, and what it makes of many files. */
   const tellPeople = (event: TransferEvent) => {
-    const isListed = tallies.count(event)
+    const isListed = totals.count(event)
     if (isListed) show(event)
-    if (tallies.isFirstUnlisted(event)) say('further files are only counted; --verbose lists them all')
-    const total = tallies.total(event)
-    progress.status(tallies.status())
+    if (totals.isFirstUnlisted(event)) say('further files are only counted; --verbose lists them all')
+    const total = totals.total(event)
+    progress.status(totals.status())
     say(total)
   }
   const tellJson = (event: TransferEvent) => {
@@ -81,7 +81,7 @@ export async function createReporter(options: ReporterOptions): Promise<Reporter
   }
   const tellText = (event: TransferEvent) => {
     // Who sees both streams has read the path in the line about the file.
-    if (event.event === 'stored' && isForPeople && surroundings.isShared) return
+    if (event.event === 'stored' && isForPeople && stdio.isSameTerminal) return
     const text = options.print(event)
     if (text !== null) print(`${text}\n`)
   }
@@ -127,10 +127,10 @@ export async function createReporter(options: ReporterOptions): Promise<Reporter
   }
 }
 
-async function createProgress({ stderr, surroundings, json, quiet, progress }: ReporterOptions): Promise<Progress> {
-  const print = (text: string) => void stderr.write(`${surroundings.stamp()}${text}\n`)
+async function createProgress({ stderr, stdio, json, quiet, progress }: ReporterOptions): Promise<Progress> {
+  const print = (text: string) => void stderr.write(`${stdio.linePrefix()}${text}\n`)
   // Bars are drawn over and over, which only a terminal can show, and not every one.
-  const canDraw = stderr.isTTY && !surroundings.isDumb
+  const canDraw = stderr.isTTY && !stdio.isDumbTerminal
   const kind = progress === 'auto' ? (json || quiet ? 'none' : canDraw ? 'bar' : 'lines') : progress
   if (kind === 'bar' && canDraw) return new (await import('./bars.js')).BarProgress(stderr)
   if (kind !== 'none') return new LineProgress(print)

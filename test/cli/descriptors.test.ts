@@ -3,7 +3,7 @@ import fs, { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { assertOpen, assertSpare } from '../../dist/cli/descriptors.js'
+import { assertOpen, assertSpareDescriptors } from '../../dist/cli/descriptors.js'
 import { systemError } from '../fixtures/disk.js'
 
 /** A /proc/self in which the descriptor leads there and was opened with these flags. */
@@ -50,7 +50,7 @@ t.test('makes sure that a transfer can open what it takes, and leaves nothing op
   const opened = t.capture(fs, 'openSync', open)
   const closed = t.capture(fs, 'closeSync', fs.closeSync)
   syncBuiltinESMExports()
-  assertSpare()
+  assertSpareDescriptors()
   const descriptors = opened().map((call) => 'returned' in call && call.returned)
   t.ok(descriptors.length > 8)
   t.same(
@@ -63,7 +63,7 @@ t.test('makes sure that a transfer can open what it takes, and leaves nothing op
     throw systemError('EMFILE')
   }) as typeof open
   syncBuiltinESMExports()
-  t.throws(assertSpare, { code: 'local-file', message: /^too few files may be opened at once \(EMFILE\)/ })
+  t.throws(assertSpareDescriptors, { code: 'local-file', message: /^too few files may be opened at once \(EMFILE\)/ })
   t.equal(closed().length, 3)
   opened.restore()
   closed.restore()

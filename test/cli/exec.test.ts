@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
-import { runAfter, splitCommand } from '../../dist/cli/exec.js'
+import { createExecHook, splitCommand } from '../../dist/cli/exec.js'
 import { TransferError } from '../../dist/errors.js'
 import type { StoredEvent } from '../../dist/events.js'
 import { makeFifo } from '../fixtures/special-files.js'
@@ -65,7 +65,7 @@ t.test('gives back every word that was quoted', async () => {
 
 t.test('tells the program the facts of the file, in its environment and on its input', async (t) => {
   const { command, seen } = recorder(t)
-  await runAfter(`${command} one "two words"`, new AbortController().signal)(event)
+  await createExecHook(`${command} one "two words"`, new AbortController().signal)(event)
   const { args, facts, input } = seen()
   t.same(args, ['one', 'two words'])
   t.same(facts, {
@@ -90,12 +90,12 @@ t.test('fails when the program does, and says how it ended', async (t) => {
     ['/no/such/program', /^--exec \/no\/such\/program could not be run: .*ENOENT/],
   ]
   for (const [command, message] of table) {
-    await t.rejects(runAfter(command, signal)(event), { code: 'hook', exitCode: 10, message })
+    await t.rejects(createExecHook(command, signal)(event), { code: 'hook', exitCode: 10, message })
   }
 })
 
 t.test('does not mind a program that reads nothing of its input', async (t) => {
-  const run = runAfter(`sh -c 'exec <&-'`, new AbortController().signal)
+  const run = createExecHook(`sh -c 'exec <&-'`, new AbortController().signal)
   await t.resolves(Promise.all(Array.from({ length: 5 }, () => run(event))))
 })
 
@@ -104,7 +104,7 @@ function script(t: Test, text: string, signal: AbortSignal) {
   const folder = t.testdir()
   const fifo = join(folder, 'started')
   makeFifo(fifo)
-  const ended = runAfter(`sh -c 'cd "${folder}" && ${text}'`, signal)(event)
+  const ended = createExecHook(`sh -c 'cd "${folder}" && ${text}'`, signal)(event)
   return { ended, started: readFile(fifo), names: () => readdirSync(folder).filter((name) => name !== 'started') }
 }
 
@@ -144,7 +144,7 @@ t.test('tells the interruption, also of a program that cleans up and ends with 0
 t.test('starts nothing more once the command was interrupted', async (t) => {
   const { command } = recorder(t)
   const controller = new AbortController()
-  const run = runAfter(command, controller.signal)
+  const run = createExecHook(command, controller.signal)
   controller.abort()
   await t.rejects(run(event), { code: 'interrupted', message: /^interrupted; --exec .* was not run$/ })
   t.notOk(existsSync(join(t.testdirName, 'seen.json')))

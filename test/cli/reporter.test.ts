@@ -108,12 +108,12 @@ t.test('shows bars on a terminal, and lines in a log', async (t) => {
 
 t.test('draws no bars on a terminal that knows no control sequences', async (t) => {
   const terminal = new Terminal()
-  const surroundings = { isShared: true, isDumb: true, stamp: () => '' }
+  const stdio = { isSameTerminal: true, isDumbTerminal: true, linePrefix: () => '' }
   for (const how of ['auto', 'bar'] as const) {
     const { onEvent, close } = await reporter({
       stdout: terminal,
       stderr: terminal.stream,
-      surroundings,
+      stdio,
       progress: how,
     })
     all.forEach(onEvent)
@@ -125,8 +125,8 @@ t.test('draws no bars on a terminal that knows no control sequences', async (t) 
 
 t.test('begins each line for people with the stamp of a log, and no line for programs', async (t) => {
   const clock = fakePerformanceNow(t)
-  const surroundings = { isShared: false, isDumb: false, stamp: () => '12:00 ' }
-  const { onEvent, stdout, stderr } = await reporter({ surroundings })
+  const stdio = { isSameTerminal: false, isDumbTerminal: false, linePrefix: () => '12:00 ' }
+  const { onEvent, stdout, stderr } = await reporter({ stdio })
   onEvent(listening)
   onEvent(progress('a', 0))
   clock.pass(10_000)
@@ -134,7 +134,7 @@ t.test('begins each line for people with the stamp of a log, and no line for pro
   onEvent(stored('dir/a'))
   t.match(stderr.text, /^12:00 tcp-recv: listening .*\n12:00 a: 50 %.*\n12:00 tcp-recv: stored dir\/a.*\n$/)
   t.equal(stdout.text, 'dir/a\n')
-  const json = await reporter({ surroundings, json: true })
+  const json = await reporter({ stdio, json: true })
   json.onEvent(listening)
   t.match(json.stdout.text, /^\{/)
 })
@@ -143,9 +143,9 @@ t.test('prints lines of both streams above the bars where they are one terminal'
   const clock = fakePerformanceNow(t)
   for (const json of [false, true]) {
     const terminal = new Terminal(200)
-    const surroundings = { isShared: true, isDumb: false, stamp: () => '' }
+    const stdio = { isSameTerminal: true, isDumbTerminal: false, linePrefix: () => '' }
     const { onEvent, close } = await reporter({
-      ...{ stdout: terminal, stderr: terminal.stream, surroundings, json, progress: 'bar' },
+      ...{ stdout: terminal, stderr: terminal.stream, stdio, json, progress: 'bar' },
       print: (event) => (event.event === 'message' ? event.text : event.event === 'stored' ? event.path : null),
     })
     onEvent(progress('large', 0))
@@ -194,8 +194,8 @@ t.test('runs a program beside lines as it is', async (t) => {
 t.test('prints the path on a terminal that shows no line about the file', async (t) => {
   for (const how of ['auto', 'lines'] as const) {
     const terminal = new Terminal()
-    const surroundings = { isShared: true, isDumb: false, stamp: () => '' }
-    const streams = { stdout: terminal, stderr: terminal.stream, surroundings }
+    const stdio = { isSameTerminal: true, isDumbTerminal: false, linePrefix: () => '' }
+    const streams = { stdout: terminal, stderr: terminal.stream, stdio }
     const { onEvent } = await reporter({ ...streams, quiet: true, progress: how })
     onEvent(stored('dir/a'))
     t.same(terminal.screen, ['dir/a'])

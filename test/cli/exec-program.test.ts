@@ -2,7 +2,7 @@
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { checkProgram, shellWarning } from '../../dist/cli/program.js'
+import { checkProgram, shellWarning } from '../../dist/cli/exec-program.js'
 import { usageError } from '../fixtures/usage.js'
 
 t.test('finds a program by its path and on the PATH, and says what is wrong with another', async (t) => {

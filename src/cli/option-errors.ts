@@ -10,7 +10,7 @@ import { suggestion } from './suggestions.js'
 import { usage } from './values.js'
 
 /** An option that there is not: `word` is where it stands, which differs in a group such as `-avz`. */
-export function unknown(line: CommandLine, name: string, word = name): TransferError {
+export function unknownOption(line: CommandLine, name: string, word = name): TransferError {
   const place = word.startsWith('--') || word === name ? '' : ` in "${printable(word, 40)}"`
   const file = existsSync(word) ? `; if the file is meant: ${shellWord(`./${word}`)}` : ''
   const hint =
@@ -19,7 +19,7 @@ export function unknown(line: CommandLine, name: string, word = name): TransferE
 }
 
 /** What yargs says of an option without its value, or of a switch with one, in our words. */
-export function misused(table: OptionTable, yargsText: string): TransferError {
+export function misusedOption(table: OptionTable, yargsText: string): TransferError {
   const key = yargsText.replace(/^.*: /, '')
   const typed = key.length > 1 ? `--${key}` : `-${key}`
   const option = Object.hasOwn(table, key) ? table[key] : byLetter(table, key)
@@ -31,15 +31,15 @@ export function misused(table: OptionTable, yargsText: string): TransferError {
  * What is wrong with a group of letters that yargs would misread, null for any other word. Of `-port` it makes -p, -o, -r
  * and -t, and `-q5` is a -q that is off to it.
  */
-export function misgrouped(line: CommandLine, word: string): TransferError | null {
+export function misreadGroup(line: CommandLine, word: string): TransferError | null {
   if (!/^-[^-]./su.test(word)) return null
   const name = word.slice(1).replace(/=.*$/s, '')
-  if (Object.hasOwn(line.options, name)) return unknown(line, `-${name}`, word)
+  if (Object.hasOwn(line.options, name)) return unknownOption(line, `-${name}`, word)
   const letters = [...word.slice(1)]
   for (const [index, letter] of letters.entries()) {
     const option = byLetter(line.options, letter)
     // What begins with a letter that there is not yargs leaves as it is.
-    if (!option) return index === 0 ? null : unknown(line, /\w/.test(letter) ? `-${letter}` : word, word)
+    if (!option) return index === 0 ? null : unknownOption(line, /\w/.test(letter) ? `-${letter}` : word, word)
     const rest = letters.slice(index + 1).join('')
     if (/^=./s.test(rest)) return null
     if (!option.value) continue
@@ -51,7 +51,7 @@ export function misgrouped(line: CommandLine, word: string): TransferError | nul
 }
 
 /** Throws if yargs took for the value of an option what looks like another option, or like the end of all options. */
-export function checkValue(args: readonly string[], name: string, option: Option, value: string): void {
+export function checkOptionValue(args: readonly string[], name: string, option: Option, value: string): void {
   const isJoined = [name, `${option.short}`].some((key) => args.some((word) => word.endsWith(`${key}=${value}`)))
   if (isJoined || !/^-./s.test(value)) return
   const joined = value === '--' ? '' : `; one that begins with a dash is joined with =: --${name}=${shellWord(value)}`
@@ -60,7 +60,7 @@ export function checkValue(args: readonly string[], name: string, option: Option
 
 /** Throws if a word among the paths is an option that there is not, or begins with a dash that is none. */
 export function checkPositional(line: CommandLine, word: string): void {
-  if (/^-./s.test(word)) throw unknown(line, word.replace(/^(--[^=]+)=.*$|^(-[^-]).*$/su, '$1$2'), word)
+  if (/^-./s.test(word)) throw unknownOption(line, word.replace(/^(--[^=]+)=.*$|^(-[^-]).*$/su, '$1$2'), word)
   // Programs for writing and web pages turn the dashes of an option into others.
   const [, name = ''] = /^[-\u2010-\u2015\u2212]+([a-z-]+)/.exec(word) ?? []
   if (Object.hasOwn(line.options, name)) {

@@ -1,6 +1,6 @@
 import { closeSync, fstatSync, openSync } from 'node:fs'
 import t, { type Test } from 'tap'
-import { surroundingsOf, timeStamp } from '../../dist/cli/surroundings.js'
+import { inspectStdio, timestamp } from '../../dist/cli/stdio.js'
 import { Sink } from '../fixtures/sink.js'
 
 /** A stream of a descriptor of its own for that file, which may be taken for a terminal. */
@@ -13,7 +13,7 @@ function streamOf(t: Test, path: string, isTTY: boolean): Sink & { fd: number; i
 t.test('knows one terminal by two descriptors, and two terminals apart', async (t) => {
   const folder = t.testdir({ one: '', two: '' })
   const [first, again] = [streamOf(t, `${folder}/one`, true), streamOf(t, `${folder}/one`, true)]
-  const table: [stdout: Sink, stderr: Sink, isShared: boolean][] = [
+  const table: [stdout: Sink, stderr: Sink, isSameTerminal: boolean][] = [
     [first, again, true],
     [first, streamOf(t, `${folder}/two`, true), false],
     [first, streamOf(t, `${folder}/one`, false), false],
@@ -21,12 +21,13 @@ t.test('knows one terminal by two descriptors, and two terminals apart', async (
     [first, first, true],
     [first, Object.assign(new Sink(), { isTTY: true }), false],
   ]
-  for (const [stdout, stderr, isShared] of table) t.equal(surroundingsOf(stdout, stderr, {}).isShared, isShared)
+  for (const [stdout, stderr, isSameTerminal] of table)
+    t.equal(inspectStdio(stdout, stderr, {}).isSameTerminal, isSameTerminal)
 })
 
 t.test('knows a terminal without control sequences', async (t) => {
-  t.equal(surroundingsOf(new Sink(), new Sink(), { TERM: 'dumb' }).isDumb, true)
-  t.equal(surroundingsOf(new Sink(), new Sink(), { TERM: 'xterm' }).isDumb, false)
+  t.equal(inspectStdio(new Sink(), new Sink(), { TERM: 'dumb' }).isDumbTerminal, true)
+  t.equal(inspectStdio(new Sink(), new Sink(), { TERM: 'xterm' }).isDumbTerminal, false)
 })
 
 t.test('tells the time in a log, but not on a terminal or in the journal', async (t) => {
@@ -34,13 +35,13 @@ t.test('tells the time in a log, but not on a terminal or in the journal', async
   const [log, terminal] = [streamOf(t, path, false), streamOf(t, path, true)]
   const { dev, ino } = fstatSync(log.fd)
   const stamp = /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d $/
-  t.match(surroundingsOf(log, log, {}).stamp(), stamp)
-  t.match(surroundingsOf(log, log, { JOURNAL_STREAM: `${dev}:${ino + 1}` }).stamp(), stamp)
-  t.equal(surroundingsOf(log, log, { JOURNAL_STREAM: `${dev}:${ino}` }).stamp(), '')
-  t.equal(surroundingsOf(log, terminal, {}).stamp(), '')
+  t.match(inspectStdio(log, log, {}).linePrefix(), stamp)
+  t.match(inspectStdio(log, log, { JOURNAL_STREAM: `${dev}:${ino + 1}` }).linePrefix(), stamp)
+  t.equal(inspectStdio(log, log, { JOURNAL_STREAM: `${dev}:${ino}` }).linePrefix(), '')
+  t.equal(inspectStdio(log, terminal, {}).linePrefix(), '')
 })
 
 t.test('writes a time as the clock on the wall shows it', async (t) => {
-  t.equal(timeStamp(new Date(2026, 10, 21, 14, 3, 7)), '2026-11-21 14:03:07')
-  t.equal(timeStamp(new Date(2026, 0, 2, 0, 0, 0)), '2026-01-02 00:00:00')
+  t.equal(timestamp(new Date(2026, 10, 21, 14, 3, 7)), '2026-11-21 14:03:07')
+  t.equal(timestamp(new Date(2026, 0, 2, 0, 0, 0)), '2026-01-02 00:00:00')
 })
