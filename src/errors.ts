@@ -1,7 +1,10 @@
 /**
- * Every way a transfer can go wrong, and the exit status each becomes. The numbers are part of the product: scripts
- * depend on them, so a code may be added but never changes its meaning.
+ * Every way a transfer can fail. An error says the same three things wherever it is seen (the library, the events, the
+ * wire, the README): `code`, the class that decides the exit status; `reason`, the finer cause; and `message`, one line
+ * for a person. Scripts depend on both tables: entries are added, and never change their meaning.
  */
+
+/** The exit status of each class of failure. */
 export const exitCodes = {
   internal: 1,
   usage: 2,
@@ -20,43 +23,130 @@ export const exitCodes = {
 
 export type ErrorCode = keyof typeof exitCodes
 
+/** What is known of one reason. */
+interface ReasonFacts {
+  /** The class of the failure at a sender whose receiver says it. A reason that is never said belongs to this class. */
+  code: ErrorCode
+  /** Which sides say it to the other: a receiver in a refusal, a sender in an abort. */
+  saidBy: 'receiver' | 'sender' | 'both' | 'nobody'
+  /** One sentence for the documents. */
+  meaning: string
+}
+
+/** Every reason. The protocol document and the README show this table, and tests compare them. */
+export const reasons = {
+  name: { code: 'refused', saidBy: 'receiver', meaning: 'the receiver cannot store a file of that name' },
+  exists: { code: 'refused', saidBy: 'receiver', meaning: 'the name is taken, and the receiver keeps the file it has' },
+  skipped: { code: 'refused', saidBy: 'receiver', meaning: 'the name is taken, and the receiver is told to skip it' },
+  type: { code: 'refused', saidBy: 'receiver', meaning: 'the receiver does not accept the media type' },
+  'too-large': { code: 'refused', saidBy: 'receiver', meaning: 'the file is over the receiver’s size limit' },
+  files: { code: 'refused', saidBy: 'receiver', meaning: 'the transfer is over the receiver’s limit of files' },
+  'no-space': { code: 'refused', saidBy: 'receiver', meaning: 'the disk or the quota is full, or would be' },
+  disk: { code: 'refused', saidBy: 'both', meaning: 'a file or folder could not be read or written' },
+  output: {
+    code: 'refused',
+    saidBy: 'both',
+    meaning: 'an output cannot be written, for instance because its reader has gone',
+  },
+  policy: { code: 'refused', saidBy: 'receiver', meaning: 'the receiver does not take such an entry' },
+  busy: { code: 'refused', saidBy: 'receiver', meaning: 'the receiver takes no more transfers now' },
+  digest: { code: 'digest-mismatch', saidBy: 'both', meaning: 'a digest is not the expected one' },
+  unverifiable: {
+    code: 'digest-mismatch',
+    saidBy: 'both',
+    meaning: 'the entry has no digest that its receiver computes; the sender sends it again with another',
+  },
+  size: { code: 'incomplete', saidBy: 'both', meaning: 'the number of bytes is not the announced or expected one' },
+  broken: { code: 'incomplete', saidBy: 'both', meaning: 'the stream or the connection ended too early' },
+  interrupted: { code: 'incomplete', saidBy: 'both', meaning: 'a person or the system stopped the command' },
+  timeout: { code: 'timeout', saidBy: 'both', meaning: 'nothing moved for as long as the timeout allows' },
+  protocol: { code: 'refused', saidBy: 'both', meaning: 'the other side broke a rule of the protocol' },
+  version: {
+    code: 'refused',
+    saidBy: 'both',
+    meaning: 'the two sides speak different versions; the message names both',
+  },
+  field: {
+    code: 'refused',
+    saidBy: 'both',
+    meaning: 'a mandatory field or a kind of entry is unknown; the message names it',
+  },
+  magic: { code: 'refused', saidBy: 'sender', meaning: 'the other side does not speak the protocol' },
+  internal: { code: 'refused', saidBy: 'both', meaning: 'a bug: please report it' },
+  changed: { code: 'local-file', saidBy: 'sender', meaning: 'the file changed while it was sent' },
+  aborted: { code: 'incomplete', saidBy: 'nobody', meaning: 'the sender gave the entry or the transfer up' },
+  usage: { code: 'usage', saidBy: 'nobody', meaning: 'the command or the call makes no sense as given' },
+  connect: { code: 'connect', saidBy: 'nobody', meaning: 'listening or connecting failed' },
+  hook: { code: 'hook', saidBy: 'nobody', meaning: 'the program of --exec failed' },
+} as const satisfies Record<string, ReasonFacts>
+
+export type Reason = keyof typeof reasons
+
+/** The reason of an error that gives none. */
+const usualReasons: Record<ErrorCode, Reason> = {
+  internal: 'internal',
+  usage: 'usage',
+  connect: 'connect',
+  key: 'policy',
+  refused: 'policy',
+  incomplete: 'broken',
+  'digest-mismatch': 'digest',
+  'local-file': 'disk',
+  timeout: 'timeout',
+  hook: 'hook',
+  'hung-up': 'interrupted',
+  interrupted: 'interrupted',
+  terminated: 'interrupted',
+}
+
+/** Whether `text` is a reason of the table. A newer peer may have others. */
+export function isReason(text: string): text is Reason {
+  return Object.hasOwn(reasons, text)
+}
+
 export interface TransferErrorOptions {
-  /** The finer reason, one of the codes of the protocol document where it came from or goes to the peer. */
-  reason?: string
-  /** What the peer may be told. It never holds a local path. Default: the message itself is never sent, only a generic text. */
-  tell?: string
+  /** The finer cause. Default: the usual one of the code. */
+  reason?: Reason
+  /** What the peer may be told. It never holds a local path. Default: a generic text, never the message itself. */
+  peerMessage?: string
   cause?: unknown
 }
 
-/** The one error class of this library: `code` says which promise failed, `message` is one line for a person. */
+/** The one error class of this library. */
 export class TransferError extends Error {
   override readonly name = 'TransferError'
   readonly code: ErrorCode
-  readonly reason: string
-  readonly tell: string
+  readonly reason: Reason
+  readonly peerMessage: string
 
   constructor(code: ErrorCode, message: string, options: TransferErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.code = code
-    this.reason = options.reason ?? code
-    this.tell = options.tell ?? `the other side failed (${code})`
+    this.reason = options.reason ?? usualReasons[code]
+    this.peerMessage = options.peerMessage ?? `the other side failed (${code})`
   }
 
   /** The exit status that the commands end with. */
   get exitCode(): number {
     return exitCodes[this.code]
   }
+
+  /** The same failure with another message. */
+  withMessage(message: string): TransferError {
+    const { code, reason, peerMessage } = this
+    return new TransferError(code, message, { reason, peerMessage, cause: this })
+  }
 }
 
-/** The receiver does not want this: nothing is wrong with either machine. `message` is told to the peer as it is. */
-export function refusal(reason: string, message: string): TransferError {
-  return new TransferError('refused', message, { reason, tell: message })
+/** The error of a receiver that does not take something although neither machine failed. The peer is told `message` as it is. */
+export function refusal(reason: Reason, message: string): TransferError {
+  return new TransferError('refused', message, { reason, peerMessage: message })
 }
 
-/** This process, or the system, may open no more files: whatever was tried, it is no bug, and there is one remedy. */
+/** The codes of a system that lets this process open no more files. */
 const tooManyFiles = new Set<unknown>(['EMFILE', 'ENFILE'])
 
-/** Turns anything thrown into a TransferError; what is not one already is a bug of ours (exit 1). */
+/** Turns anything thrown into a TransferError. Whatever is not one already is a bug of this program (exit 1). */
 export function asTransferError(error: unknown): TransferError {
   if (error instanceof TransferError) return error
   const { code } = Object(error) as { code?: unknown }
@@ -68,9 +158,9 @@ export function asTransferError(error: unknown): TransferError {
   return new TransferError('internal', `internal error: ${text}`, { cause: error })
 }
 
-/** The error that an aborted signal stands for: its own reason where that is ours, else an interruption (exit 130). */
+/** The error for an aborted signal: the signal's own reason if that is a TransferError, otherwise an interruption (exit 130). */
 export function interruption(signal: AbortSignal): TransferError {
   return signal.reason instanceof TransferError
     ? signal.reason
-    : new TransferError('interrupted', 'interrupted', { tell: 'it was interrupted', cause: signal.reason })
+    : new TransferError('interrupted', 'interrupted', { peerMessage: 'it was interrupted', cause: signal.reason })
 }

@@ -30,10 +30,13 @@ export function checkExpected(label: string, actual: { bytes: number; blake3: st
   checkSize(label, actual.bytes, expected)
   if (blake3 !== undefined && actual.blake3 !== blake3) {
     const text = `${label} has the BLAKE3 ${actual.blake3}, and ${blake3} was expected`
-    throw new TransferError('digest-mismatch', text, { reason: 'digest', tell: 'it did not have the expected digest' })
+    throw new TransferError('digest-mismatch', text, {
+      reason: 'digest',
+      peerMessage: 'it did not have the expected digest',
+    })
   }
 }
 
 function wrongSize(text: string): TransferError {
-  return new TransferError('incomplete', text, { reason: 'size', tell: 'it did not have the expected size' })
+  return new TransferError('incomplete', text, { reason: 'size', peerMessage: 'it did not have the expected size' })
 }

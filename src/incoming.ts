@@ -120,13 +120,13 @@ export class Incoming implements Transfer {
 
   #tooSlow(): void {
     const text = `no complete header within ${HEADER_DEADLINE / 1000} seconds`
-    this.#channel.fail(new TransferError('timeout', text, { reason: 'timeout', tell: text }))
+    this.#channel.fail(new TransferError('timeout', text, { reason: 'timeout', peerMessage: text }))
   }
 
   /** The last words to a peer: a frame for a sender, a line of text for whatever else it is. */
   #farewell(error: TransferError): Buffer {
     if (error.reason === 'magic') return Buffer.from(STRANGER_LINE)
-    const refused = encode.refused({ entry: null, code: error.reason, reason: error.tell })
+    const refused = encode.refused({ entry: null, code: error.reason, reason: error.peerMessage })
     return this.#greeted ? refused : Buffer.concat([encode.receiverOpening(), refused])
   }
 
@@ -278,7 +278,7 @@ export class Incoming implements Transfer {
   async #onAbort({ entry, code, reason }: SenderMessage & { kind: 'abort' }): Promise<void> {
     // The sender's own code is part of the text only: as a reason it could pass for one of ours.
     const text = `the sender gave up: ${printable(reason)} (${printable(code, 40)})`
-    const error = new TransferError('incomplete', text, { reason: 'aborted', tell: 'given up' })
+    const error = new TransferError('incomplete', text, { reason: 'aborted', peerMessage: 'given up' })
     if (entry === null) throw error
     const current = this.#current
     if (!current) return
@@ -298,7 +298,7 @@ export class Incoming implements Transfer {
   async #refuse(index: number, name: string, error: TransferError): Promise<void> {
     this.#channel.signal.throwIfAborted()
     this.#failed(name, error)
-    await this.#channel.write(encode.refused({ entry: index, code: error.reason, reason: error.tell }))
+    await this.#channel.write(encode.refused({ entry: index, code: error.reason, reason: error.peerMessage }))
   }
 
   async #drop(): Promise<void> {

@@ -38,7 +38,7 @@ export interface OutgoingOptions {
 /** Why an entry is given up that the receiver could not verify: it is sent again with the digest that the receiver computes. */
 const otherDigest = new TransferError('incomplete', 'the receiver needs another digest', {
   reason: 'unverifiable',
-  tell: 'it is sent again with the digest that you compute',
+  peerMessage: 'it is sent again with the digest that you compute',
 })
 
 export class Outgoing implements Transfer {
@@ -84,7 +84,7 @@ export class Outgoing implements Transfer {
   }
 
   #farewell(error: TransferError): Buffer {
-    const abort = encode.abort({ entry: null, code: error.reason, reason: error.tell })
+    const abort = encode.abort({ entry: null, code: error.reason, reason: error.peerMessage })
     return this.#isOpened ? abort : Buffer.concat([encode.senderOpening(), abort])
   }
 
@@ -130,7 +130,7 @@ export class Outgoing implements Transfer {
     const { admit, timeout } = this.#options
     const deadline = admit ? HEADER_DEADLINE : timeout
     const text = `no greeting within ${deadline / 1000} seconds`
-    const error = new TransferError('timeout', text, { reason: 'timeout', tell: text })
+    const error = new TransferError('timeout', text, { reason: 'timeout', peerMessage: text })
     const timer = setTimeout(() => this.#channel.fail(error), deadline)
     this.#greeting.then(
       () => clearTimeout(timer),
@@ -196,8 +196,8 @@ export class Outgoing implements Transfer {
       await this.#channel.write(encode.end({ bytes, ...digests, header: headerDigest }))
     } catch (error) {
       this.#channel.signal.throwIfAborted()
-      const { reason, tell } = asTransferError(error)
-      await this.#channel.write(encode.abort({ entry, code: reason, reason: tell }))
+      const { reason, peerMessage } = asTransferError(error)
+      await this.#channel.write(encode.abort({ entry, code: reason, reason: peerMessage }))
       this.#pending.fail(pending, asTransferError(error))
     } finally {
       await opened.close()
@@ -216,7 +216,7 @@ export class Outgoing implements Transfer {
     const isMute = !this.#heard && (error.reason === 'broken' || error.reason === 'timeout')
     if (this.#options.admit || !isMute) return error
     const text = `${error.message}; it has not said a word: if it is no tcp-recv, but nc or the like, send with --plain`
-    return new TransferError(error.code, text, { reason: error.reason, tell: error.tell, cause: error })
+    return new TransferError(error.code, text, { reason: error.reason, peerMessage: error.peerMessage, cause: error })
   }
 
   async #readAnswers(): Promise<void> {

@@ -93,9 +93,9 @@ export class PlainIncoming implements Transfer {
   }
 
   /** A peer that speaks the protocol is answered in it. To any other a reset says that its bytes were not taken. */
-  #farewell({ reason, tell }: TransferError): Buffer | null {
+  #farewell({ reason, peerMessage }: TransferError): Buffer | null {
     if (this.#peer === null) return null
-    return Buffer.concat([encode.receiverOpening(), encode.refused({ entry: null, code: reason, reason: tell })])
+    return Buffer.concat([encode.receiverOpening(), encode.refused({ entry: null, code: reason, reason: peerMessage })])
   }
 
   #onBytes(bytes: Buffer): void | Promise<void> {
@@ -188,7 +188,7 @@ export class PlainIncoming implements Transfer {
       expect.size === undefined
         ? `${silence} after ${this.#bytes} bytes, and no end of the stream, so nothing is stored; nc ends it only with -N (nc -N HOST PORT <FILE), ncat and socat by themselves; --expect-size needs no end`
         : `${silence} after ${this.#bytes} of ${expect.size} bytes, so nothing is stored`
-    return new TransferError('timeout', text, { reason: cause.reason, tell: cause.tell, cause })
+    return new TransferError('timeout', text, { reason: cause.reason, peerMessage: cause.peerMessage, cause })
   }
 }
 
@@ -200,5 +200,5 @@ function speaksProtocol(side: Side): TransferError {
           'it was started with --plain and takes bytes without the protocol; give --plain to tcp-send, too, or to neither',
         ]
       : ['the other side is tcp-recv, as this side is, so nothing is stored', 'it is a receiver, as this side is']
-  return new TransferError('refused', text, { reason: 'policy', tell })
+  return new TransferError('refused', text, { reason: 'policy', peerMessage: tell })
 }

@@ -1,19 +1,10 @@
 /** What a receiver's refusal means to the sender. */
-import { type ErrorCode, TransferError } from './errors.js'
+import { isReason, type Reason, reasons, TransferError } from './errors.js'
 import { printable } from './text.js'
 
-/** Refusals that have an exit status of their own; every other code is exit 5. */
-const codes: Record<string, ErrorCode> = {
-  digest: 'digest-mismatch',
-  unverifiable: 'digest-mismatch',
-  size: 'incomplete',
-  broken: 'incomplete',
-  interrupted: 'incomplete',
-  timeout: 'timeout',
-}
-
-/** The error for a refusal with this code of the protocol document. `message` is shown as it is. */
-export function remoteError(code: string, message: string): TransferError {
-  const ours = Object.hasOwn(codes, code) ? (codes[code] as ErrorCode) : 'refused'
-  return new TransferError(ours, message, { reason: printable(code, 40), tell: 'refused' })
+/** The error for a refusal with `reason`, as the peer said it. `message` is shown as it is. */
+export function remoteError(reason: string, message: string): TransferError {
+  const code = isReason(reason) ? reasons[reason].code : 'refused'
+  // A newer receiver may have a reason that this table lacks; whoever reads the event should see it.
+  return new TransferError(code, message, { reason: printable(reason, 40) as Reason, peerMessage: 'refused' })
 }

@@ -176,7 +176,7 @@ export class Service {
       onEvent({ event: 'waiting', for: partner, seconds, message: waiting })
     } else if (wait !== undefined && (isCounting || !this.#hadPartner)) {
       const text = `no ${this.#hadPartner ? 'other ' : ''}${partner} came within ${wait / 1000} seconds`
-      const failure = new TransferError('timeout', text, { tell: 'it has stopped waiting' })
+      const failure = new TransferError('timeout', text, { peerMessage: 'it has stopped waiting' })
       this.#idle = setTimeout(() => this.#settle(failure), wait)
     }
   }

@@ -20,7 +20,7 @@ export async function verifyEnd(end: End, received: Received): Promise<boolean> 
   const expected = header.size ?? end.bytes
   if (bytes !== expected || bytes !== end.bytes) {
     const text = `${bytes} bytes came, ${expected} were announced and ${end.bytes} sent by the sender's count`
-    throw new TransferError('incomplete', text, { reason: 'size', tell: text })
+    throw new TransferError('incomplete', text, { reason: 'size', peerMessage: text })
   }
   const wrong = mismatch(end, received)
   if (wrong) throw digestMismatch(`the digest does not match: ${wrong.ours} came, ${wrong.theirs} was sent`)
@@ -48,7 +48,7 @@ export function unverifiable(subject: string): TransferError {
   const text = `${subject} no digest that this side computes (BLAKE3, or SHA-256 announced in the greeting)`
   return new TransferError('digest-mismatch', `${text}; --allow-unverified accepts that`, {
     reason: 'unverifiable',
-    tell: text,
+    peerMessage: text,
   })
 }
 
@@ -69,5 +69,5 @@ function isCompared({ blake3, sha256 }: Claimed, computed: Digests): boolean {
 }
 
 function digestMismatch(text: string): TransferError {
-  return new TransferError('digest-mismatch', text, { reason: 'digest', tell: text })
+  return new TransferError('digest-mismatch', text, { reason: 'digest', peerMessage: text })
 }

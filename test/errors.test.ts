@@ -36,12 +36,15 @@ t.test('is an error that says what failed', async (t) => {
 
 t.test('tells the other side nothing of its message unless it is allowed to', async (t) => {
   const secret = new TransferError('local-file', 'cannot read /home/me/plan.txt')
-  t.equal(secret.tell, 'the other side failed (local-file)')
-  t.equal(new TransferError('local-file', 'cannot read /home/me/plan.txt', { tell: 'it is gone' }).tell, 'it is gone')
+  t.equal(secret.peerMessage, 'the other side failed (local-file)')
+  t.equal(
+    new TransferError('local-file', 'cannot read /home/me/plan.txt', { peerMessage: 'it is gone' }).peerMessage,
+    'it is gone',
+  )
 })
 
-t.test('has a finer reason, which is its code where none is given', async (t) => {
-  t.equal(new TransferError('incomplete', 'x').reason, 'incomplete')
+t.test('has a finer reason, the usual one of its code where none is given', async (t) => {
+  t.equal(new TransferError('incomplete', 'x').reason, 'broken')
   t.equal(new TransferError('incomplete', 'x', { reason: 'broken' }).reason, 'broken')
 })
 
@@ -59,7 +62,7 @@ t.test('makes of a refusal an error whose message the peer is told', async (t) =
     code: 'refused',
     exitCode: 5,
     reason: 'exists',
-    tell: 'it has "a" already',
+    peerMessage: 'it has "a" already',
     message: 'it has "a" already',
   })
   t.ok(error instanceof TransferError)
@@ -75,7 +78,7 @@ t.test('takes whatever else was thrown for a bug, and keeps it', async (t) => {
   const error = asTransferError(bug)
   t.match(error, { code: 'internal', exitCode: 1, reason: 'internal', message: 'internal error: x is not a function' })
   t.equal(error.cause, bug)
-  t.equal(error.tell, 'the other side failed (internal)', 'the peer does not learn what the bug is')
+  t.equal(error.peerMessage, 'the other side failed (internal)', 'the peer does not learn what the bug is')
   for (const [thrown, text] of [
     ['text', 'text'],
     [12, '12'],
@@ -98,7 +101,7 @@ t.test('takes an aborted signal for what it was aborted with, or for an interrup
     exitCode: 130,
     reason: 'interrupted',
     message: 'interrupted',
-    tell: 'it was interrupted',
+    peerMessage: 'it was interrupted',
   })
   t.equal(error.cause, reason)
   t.match(interruption(AbortSignal.abort()), { code: 'interrupted', exitCode: 130 })

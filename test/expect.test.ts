@@ -49,8 +49,8 @@ t.test('names both digests when the digest is another', async (t) => {
 
 t.test('tells the other side neither the path nor what was expected', async (t) => {
   for (const expected of [{ size: 6 }, { blake3: other }]) {
-    const { tell } = thrown(expected)
-    t.match(tell, /^it did not have the expected (size|digest)$/)
+    const { peerMessage } = thrown(expected)
+    t.match(peerMessage, /^it did not have the expected (size|digest)$/)
   }
 })
 
@@ -62,7 +62,7 @@ t.test('knows at the first byte too many that there are too many', async (t) => 
     exitCode: 6,
     reason: 'size',
     message: '/home/ann/file has more than the 5 bytes that were expected',
-    tell: 'it did not have the expected size',
+    peerMessage: 'it did not have the expected size',
   })
 })
 

@@ -57,7 +57,7 @@ t.test('refuses connections over the limit before they have run, and does not co
   for (let number = 3; number <= 5; number++) {
     const refused = await connect()
     t.strictSame(refused.calls, ['fail', 'run'])
-    t.match(refused.failures, [{ code: 'refused', reason: 'busy', message, tell: message }])
+    t.match(refused.failures, [{ code: 'refused', reason: 'busy', message, peerMessage: message }])
   }
   t.strictSame([...first.calls, ...second.calls], ['run', 'run'], 'the others go on')
   second.end(broken())

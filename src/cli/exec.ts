@@ -40,8 +40,8 @@ export function createExecHook(command: string, signal: AbortSignal): (event: St
       const failed = (how: string) => {
         const text = `--exec ${program} ${how}`
         if (!signal.aborted) return reject(new TransferError('hook', text))
-        const { code, message, reason, tell } = interruption(signal)
-        reject(new TransferError(code, `${message}; ${text}`, { reason, tell, cause: signal.reason }))
+        const error = interruption(signal)
+        reject(error.withMessage(`${error.message}; ${text}`))
       }
       // A program that is started to be stopped at once could do half of its work.
       if (signal.aborted) return failed('was not run')

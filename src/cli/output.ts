@@ -6,8 +6,11 @@ import { standardStreams } from './descriptors.js'
 
 /** This side cannot tell its user any more; that is no matter of the file that is sent, or of the disk that it is stored on. */
 export function outputError(doing: string, error: unknown): TransferError {
-  const tell = 'it cannot write its own output'
-  return new TransferError('local-file', `${doing}: ${describe(error)}`, { reason: 'output', tell, cause: error })
+  return new TransferError('local-file', `${doing}: ${describe(error)}`, {
+    reason: 'output',
+    peerMessage: 'it cannot write its own output',
+    cause: error,
+  })
 }
 
 export class Output {

@@ -22,7 +22,9 @@ export async function run(command: string, main: (context: Context) => Promise<v
       // Who asks twice does not want to wait for a clean end. A closed terminal asks for itself, and its shell again.
       if (controller.signal.aborted && name !== 'SIGHUP') process.exit(exitCodes[code])
       const what = code.replace('-', ' ')
-      abort(new TransferError(code, `${what} by ${name}`, { reason: 'interrupted', tell: `${command} was ${what}` }))
+      abort(
+        new TransferError(code, `${what} by ${name}`, { reason: 'interrupted', peerMessage: `${command} was ${what}` }),
+      )
     }
     process.on(name, handler)
     return { name, handler }

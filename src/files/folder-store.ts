@@ -154,7 +154,7 @@ class Entry implements Incoming {
     const path = join(this.#options.path, name)
     return new TransferError('local-file', `${shown(path)} is ${what}, ${why}`, {
       reason: localTrouble('cannot store', path, error).reason,
-      tell: `"${printable(name, 80)}" is ${what} there, ${why}`,
+      peerMessage: `"${printable(name, 80)}" is ${what} there, ${why}`,
       cause: error,
     })
   }

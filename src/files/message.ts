@@ -1,7 +1,7 @@
 /** Messages (`--text`): entries that are shown and not stored. Small by rule, so both ends hold them in memory. */
 import { isUtf8 } from 'node:buffer'
 import type { Readable } from 'node:stream'
-import { refusal, TransferError } from '../errors.js'
+import { type Reason, refusal, TransferError } from '../errors.js'
 import { MAX_MESSAGE } from '../protocol/limits.js'
 import type { Header } from '../protocol/messages.js'
 import type { OpenSource, Source } from './source.js'
@@ -51,7 +51,7 @@ export class MessageSource implements Source {
   }
 
   /** `reason` is the receiver's, if it came to that. */
-  #unfit(reason: string, why: string): TransferError {
+  #unfit(reason: Reason, why: string): TransferError {
     return new TransferError('local-file', `${this.label} ${why}; send it as a file`, { reason })
   }
 

@@ -71,7 +71,7 @@ function outputTrouble(error: Error | null): TransferError {
   const what = closed ? 'its reader has closed it' : describe(error)
   return new TransferError('local-file', `cannot write to the output: ${what}`, {
     reason: 'output',
-    tell: closed ? 'the reader of its output has gone' : 'it cannot write to its output',
+    peerMessage: closed ? 'the reader of its output has gone' : 'it cannot write to its output',
     cause: error,
   })
 }

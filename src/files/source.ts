@@ -179,7 +179,10 @@ class OpenFile implements OpenSource {
 
   #changed(what: string): TransferError {
     const text = `${this.#label} ${what} while it was sent; send it again, or as a stream: ${this.#asStream}`
-    return new TransferError('local-file', text, { reason: 'changed', tell: `the file ${what} while it was sent` })
+    return new TransferError('local-file', text, {
+      reason: 'changed',
+      peerMessage: `the file ${what} while it was sent`,
+    })
   }
 
   async close(): Promise<void> {

@@ -103,7 +103,7 @@ class OpenStream implements OpenSource {
 
   #cut(): TransferError {
     const text = `${this.#label} was closed before its end`
-    return new TransferError('local-file', text, { reason: 'disk', tell: 'its input was closed before the end' })
+    return new TransferError('local-file', text, { reason: 'disk', peerMessage: 'its input was closed before the end' })
   }
 
   async check(): Promise<void> {}

@@ -26,7 +26,7 @@ export function localTrouble(doing: Doing, path: string, error: unknown): Transf
   const fullness = full[codeOf(error) ?? '']
   return new TransferError('local-file', `${doing} ${shown(path)}: ${describe(error)}`, {
     reason: fullness === undefined ? 'disk' : 'no-space',
-    tell: fullness ?? `${peerWords[doing]}: ${describe(error)}`,
+    peerMessage: fullness ?? `${peerWords[doing]}: ${describe(error)}`,
     cause: error,
   })
 }

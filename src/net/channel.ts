@@ -236,7 +236,7 @@ export class Channel {
     if (this.#isWaiting() && this.#patience.isOver()) {
       const text = `no progress for ${this.#timeout / 1000} seconds`
       const message = `${text}: the other side, or the network between, is stuck`
-      this.fail(new TransferError('timeout', message, { reason: 'timeout', tell: text }))
+      this.fail(new TransferError('timeout', message, { reason: 'timeout', peerMessage: text }))
       return
     }
     // Only after our opening, and only if the kernel takes what we write: never a growing queue.

@@ -113,7 +113,7 @@ export type ReceiverMessage =
 /** The peer broke the protocol. `reason` is `protocol`, `version` or `magic`; the text may be told to the peer. */
 export class ProtocolError extends TransferError {
   constructor(message: string, reason: 'protocol' | 'version' | 'magic' | 'field' = 'protocol') {
-    super('incomplete', message, { reason, tell: message })
+    super('incomplete', message, { reason, peerMessage: message })
   }
 }
 

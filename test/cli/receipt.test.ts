@@ -41,7 +41,7 @@ t.test(
     t.match(aborted, [{ code: 'local-file', reason: 'output', message: /^cannot write \/dev\/full: / }])
     t.match(
       aborted,
-      [{ tell: 'it cannot write its own output' }],
+      [{ peerMessage: 'it cannot write its own output' }],
       'nothing is wrong with the disk that files are stored on',
     )
   },

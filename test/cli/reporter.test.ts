@@ -300,7 +300,7 @@ t.test('tells people of a failure whose JSON cannot be written, and of nothing e
     }
     const message = 'cannot write to standard output: no space left on device (ENOSPC)'
     await t.rejects(close(), { code: 'local-file', message })
-    t.match(aborted, [{ message, reason: 'output', tell: 'it cannot write its own output' }], 'once')
+    t.match(aborted, [{ message, reason: 'output', peerMessage: 'it cannot write its own output' }], 'once')
     t.equal(aborted.length, 1)
     t.equal(stderr.text, 'tcp-recv: failed c: bad\n')
   }

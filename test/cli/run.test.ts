@@ -101,7 +101,7 @@ t.test('aborts the work at a signal, and ends with its status', async (t) => {
     ['SIGTERM', 143, 'terminated by SIGTERM', 'tcp-try was terminated'],
     ['SIGHUP', 129, 'hung up by SIGHUP', 'tcp-try was hung up'],
   ] as const
-  for (const [name, status, message, tell] of table) {
+  for (const [name, status, message, peerMessage] of table) {
     let reason: unknown
     const ended = run('tcp-try', async (context) => {
       context.signal.addEventListener('abort', () => {
@@ -111,7 +111,7 @@ t.test('aborts the work at a signal, and ends with its status', async (t) => {
     })
     send(name)
     t.equal(await ended, status)
-    t.match(reason, { message, reason: 'interrupted', tell })
+    t.match(reason, { message, reason: 'interrupted', peerMessage })
     t.equal(added(), 0)
   }
 })

@@ -46,7 +46,7 @@ t.test('leaves the old file or the new one when it overwrites, and the folder ca
   await t.rejects(storeIn(store, {}, 'new'), {
     ...diskError,
     message: `${join(path, 'file.txt')} is replaced by the new file, ${why}`,
-    tell: `"file.txt" is replaced by the new file there, ${why}`,
+    peerMessage: `"file.txt" is replaced by the new file there, ${why}`,
   })
   t.strictSame(finalNames(path), ['file.txt'])
   t.equal(contentOf(path, 'file.txt'), 'new')
@@ -61,7 +61,7 @@ t.test('says so when the name cannot be taken back', async (t) => {
   await t.rejects(storeIn(store, {}, 'new'), {
     ...diskError,
     message: new RegExp(`^${join(path, 'file_bak.txt')} is stored, but a crash may undo that, .*EIO`),
-    tell: /^"file_bak.txt" is stored there, but a crash may undo that, .*EIO/,
+    peerMessage: /^"file_bak.txt" is stored there, but a crash may undo that, .*EIO/,
   })
   t.equal(contentOf(path, 'file_bak.txt'), 'new')
 })
@@ -183,6 +183,6 @@ t.test('tells the path to this side and not to the peer', async (t) => {
   failDuring(t, { call: 'fsync', code: 'EIO' })
   const error = await storeIn(store, {}, 'x').catch((thrown) => thrown)
   t.ok(error.message.includes(join(path, 'file.txt')))
-  t.notOk(error.tell.includes(path))
+  t.notOk(error.peerMessage.includes(path))
   t.equal(readdirSync(join(path, STAGING)).length, 1, 'and the folder of the receiver stays for its next file')
 })

@@ -106,7 +106,7 @@ for (const call of ['readSync', 'read'] as const) {
     failDuring(t, { call, code: 'EIO' })
     const error = await readOne(open, 1024).catch((thrown) => thrown)
     t.match(error, { code: 'local-file', reason: 'disk', message: 'cannot read standard input: i/o error (EIO)' })
-    t.equal(error.tell, 'it could not read the file: i/o error (EIO)')
+    t.equal(error.peerMessage, 'it could not read the file: i/o error (EIO)')
   })
 }
 

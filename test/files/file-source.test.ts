@@ -106,7 +106,7 @@ t.test('does not confirm a file that grew while it was sent, of which it sends w
   const opened = await source.open()
   appendFileSync(path, ' and more')
   t.equal(String(Buffer.concat(await readPieces(opened))), 'hello')
-  await t.rejects(opened.check(), { ...changed, tell: 'the file changed while it was sent' })
+  await t.rejects(opened.check(), { ...changed, peerMessage: 'the file changed while it was sent' })
   await opened.close()
 })
 
@@ -125,7 +125,7 @@ t.test('stops at a file that became shorter', async (t) => {
   const opened = await source.open()
   await opened.read(Buffer.alloc(4096), 0, 4096)
   truncateSync(path, 5_000)
-  await t.rejects(readPieces(opened), { ...changed, tell: 'the file became shorter while it was sent' })
+  await t.rejects(readPieces(opened), { ...changed, peerMessage: 'the file became shorter while it was sent' })
   await t.rejects(opened.check(), changed)
   await opened.close()
 })
@@ -149,8 +149,8 @@ t.test(
     await readPieces(opened)
     writeFileSync(path, 'HELLO')
     utimesSync(path, 1_000, 1_000)
-    const tell = 'the file changed (its content, name or attributes) while it was sent'
-    await t.rejects(opened.check(), { ...changed, tell })
+    const peerMessage = 'the file changed (its content, name or attributes) while it was sent'
+    await t.rejects(opened.check(), { ...changed, peerMessage })
     await opened.close()
   },
 )
@@ -223,8 +223,8 @@ t.test('tells the receiver that it could not read, and not that it could not sto
   const error = await readPieces(opened).catch((thrown) => thrown)
   await opened.close()
   t.match(error, { code: 'local-file', reason: 'disk', message: /^cannot read .*i\/o error \(EIO\)$/ })
-  t.match(error.tell, /read/)
-  t.notMatch(error.tell, /store/)
+  t.match(error.peerMessage, /read/)
+  t.notMatch(error.peerMessage, /store/)
 })
 
 t.test('fails where the file cannot be asked whether it changed', async (t) => {

@@ -125,7 +125,7 @@ t.test('refuses at once what does not fit, with both figures', async (t) => {
   await t.rejects(store.begin(header({ size: 1025 })), {
     code: 'refused',
     reason: 'no-space',
-    tell: 'the file has 1025 bytes, and only 1024 are free there',
+    peerMessage: 'the file has 1025 bytes, and only 1024 are free there',
   })
   t.strictSame(stagedFiles(path), [])
   await t.resolves(storeIn(store, { name: 'fits', size: 1024 }, Buffer.alloc(1024)))
@@ -173,7 +173,7 @@ t.test('says what is wrong with the folder itself, with its path on this side on
     const place =
       name === 'linked' ? `use the staging folder ${join(options.path, STAGING)}` : `store in ${options.path}`
     t.ok(error.message.startsWith(`cannot ${place}: `), error.message)
-    t.notMatch(error.tell, path)
+    t.notMatch(error.peerMessage, path)
   }
   t.strictSame(finalNames(join(path, 'outside')), [])
   t.strictSame(watch.problems(), [])

@@ -66,7 +66,7 @@ for (const kind of Object.keys(obstacles)) {
     const before = place.identity()
     const storing = storeIn(await openFolder(t, { path: place.out, ifExists: 'overwrite' }), { name: 'name' }, 'new')
     if (before.names) {
-      await t.rejects(storing, { code: 'refused', reason: 'exists', tell: /folder named "name"/ })
+      await t.rejects(storing, { code: 'refused', reason: 'exists', peerMessage: /folder named "name"/ })
       t.strictSame(place.identity(), before)
     } else {
       t.equal((await storing).name, 'name')
@@ -85,7 +85,12 @@ for (const kind of Object.keys(obstacles)) {
       await place.make()
       const before = place.identity()
       const store = await openFolder(t, { path: place.out, ifExists })
-      await t.rejects(store.begin(header({ name: 'name' })), { code: 'refused', reason, exitCode: 5, tell: /"name"/ })
+      await t.rejects(store.begin(header({ name: 'name' })), {
+        code: 'refused',
+        reason,
+        exitCode: 5,
+        peerMessage: /"name"/,
+      })
       t.strictSame(place.identity(), before)
       place.check('name')
     })

@@ -90,7 +90,7 @@ t.test('says no with the escaped name, its reason, and the code for the peer', a
     reason: 'name',
     exitCode: 5,
     message: 'the name "../a\\u{1b}b" is refused: it holds a control character or a direction override',
-    tell: 'the name "../a\\u{1b}b" is refused: it holds a control character or a direction override',
+    peerMessage: 'the name "../a\\u{1b}b" is refused: it holds a control character or a direction override',
   })
   t.throws(() => checkName('x'.repeat(60_000), linux), { message: /^.{1,200}$/ }, 'however long the name is')
 })

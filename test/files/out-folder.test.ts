@@ -23,8 +23,8 @@ async function otherReceiver(path: string, mode = 0o700): Promise<void> {
 /** It is refused at the start and by every transfer, and no file is left in it. */
 async function refuses(t: Test, path: string): Promise<void> {
   const message = `cannot use the staging folder ${join(path, STAGING)}: other users can change what is in it; remove it`
-  const tell = 'it cannot use its staging folder: other users can change what is in it; remove it'
-  const refused = { code: 'local-file', reason: 'disk', exitCode: 8, message, tell }
+  const peerMessage = 'it cannot use its staging folder: other users can change what is in it; remove it'
+  const refused = { code: 'local-file', reason: 'disk', exitCode: 8, message, peerMessage }
   const watch = watchDescriptors()
   await t.rejects(warningsOf(path), refused)
   await t.rejects(openFolder(t, { path }), refused)

@@ -98,7 +98,11 @@ t.test('listens once to the signal of its connection, however many pieces pass',
 t.test('takes one file and refuses the next, even when the first was given up', async (t) => {
   const store = new OutputStore(new PassThrough(), never)
   const entry = await store.begin(header())
-  const refused = { code: 'refused', reason: 'policy', tell: 'it writes to its standard output and takes one file' }
+  const refused = {
+    code: 'refused',
+    reason: 'policy',
+    peerMessage: 'it writes to its standard output and takes one file',
+  }
   await t.rejects(store.begin(header()), refused)
   await entry.write(Buffer.from('what is out is out'))
   await entry.discard()
@@ -109,7 +113,7 @@ t.test('takes one file and refuses the next, even when the first was given up', 
 const gone = {
   ...outputError,
   message: 'cannot write to the output: its reader has closed it',
-  tell: 'the reader of its output has gone',
+  peerMessage: 'the reader of its output has gone',
 }
 
 /** A process that runs `script`, with its standard input as the output of the store. */
@@ -159,7 +163,7 @@ t.test('names another failure of the output as what it is', async (t) => {
   const expected = {
     ...outputError,
     message: 'cannot write to the output: no space left on device (ENOSPC)',
-    tell: 'it cannot write to its output',
+    peerMessage: 'it cannot write to its output',
   }
   await t.rejects(writing, expected)
   await t.rejects(new OutputStore(output, never).begin(header()), expected)

@@ -133,8 +133,8 @@ t.test('tells the receiver of an error that it could not read, and not that it c
   const opened = await open(stream)
   stream.destroy(systemError('EIO', 'read'))
   const error = await readOne(opened).catch((thrown) => thrown)
-  t.match(error.tell, /read/)
-  t.notMatch(error.tell, /store/)
+  t.match(error.peerMessage, /read/)
+  t.notMatch(error.peerMessage, /store/)
 })
 
 t.test('does not take a stream that was closed for one that has ended', async (t) => {

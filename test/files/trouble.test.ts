@@ -9,14 +9,14 @@ t.test('tells this side the path and the peer only the cause', async (t) => {
   const error = localTrouble('cannot write', '/secret/place', cause)
   t.match(error, { code: 'local-file', reason: 'disk', exitCode: 8 })
   t.equal(error.message, 'cannot write /secret/place: permission denied (EACCES)')
-  t.notMatch(error.tell, /secret/)
-  t.match(error.tell, /permission denied \(EACCES\)/)
+  t.notMatch(error.peerMessage, /secret/)
+  t.match(error.peerMessage, /permission denied \(EACCES\)/)
   t.equal(error.cause, cause)
 })
 
 t.test('names a full disk by a reason of its own', async (t) => {
   const error = localTrouble('cannot write', 'file', systemError('ENOSPC'))
-  t.match(error, { code: 'local-file', reason: 'no-space', tell: 'its disk is full' })
+  t.match(error, { code: 'local-file', reason: 'no-space', peerMessage: 'its disk is full' })
   t.equal(error.message, 'cannot write file: no space left on device (ENOSPC)')
 })
 
@@ -28,7 +28,7 @@ t.test('takes a full quota for a full disk', async (t) => {
     code: 'local-file',
     reason: 'no-space',
     message: 'cannot write file: disk quota exceeded (EDQUOT)',
-    tell: 'its disk quota is used up',
+    peerMessage: 'its disk quota is used up',
   })
 })
 
@@ -43,9 +43,9 @@ t.test('tells the peer in whole sentences what could not be done', async (t) => 
     'cannot store': 'it could not store the file: i/o error (EIO)',
     'cannot write the port to': 'it could not tell its port: i/o error (EIO)',
   } as const
-  for (const [doing, tell] of Object.entries(table)) {
+  for (const [doing, peerMessage] of Object.entries(table)) {
     const error = localTrouble(doing as keyof typeof table, 'p', systemError('EIO'))
-    t.match(error, { message: `${doing} p: i/o error (EIO)`, tell })
+    t.match(error, { message: `${doing} p: i/o error (EIO)`, peerMessage })
   }
 })
 

@@ -31,7 +31,7 @@ for (const code of ['EINVAL', 'ENOENT', 'EILSEQ', 'ENAMETOOLONG']) {
         reason: 'name',
         exitCode: 5,
         message,
-        tell: message,
+        peerMessage: message,
       })
       t.strictSame(watch.problems(), [])
       watch.restore()

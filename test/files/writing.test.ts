@@ -52,7 +52,7 @@ for (const [way, blocking] of Object.entries(ways)) {
         await t.rejects(storeIn(store, {}, 'ten bytes.', 'ten bytes.'), {
           code: 'local-file',
           reason: 'no-space',
-          tell: 'its disk is full',
+          peerMessage: 'its disk is full',
         })
         t.strictSame(finalNames(path), [])
         t.strictSame(stagedFiles(path), [])
@@ -81,7 +81,7 @@ for (const [way, blocking] of Object.entries(ways)) {
     failDuring(t, { call: way === 'blocking' ? 'writeSync' : 'write', code: 'EIO' })
     const error = await (async () => entry.write(Buffer.from('x')))().catch((thrown) => thrown)
     await entry.discard()
-    t.match(error, { code: 'local-file', reason: 'disk', tell: 'it could not write the file: i/o error (EIO)' })
+    t.match(error, { code: 'local-file', reason: 'disk', peerMessage: 'it could not write the file: i/o error (EIO)' })
     t.equal(error.message, `cannot write ${path}/file.txt: i/o error (EIO)`)
   })
 }

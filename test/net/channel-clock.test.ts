@@ -65,7 +65,7 @@ t.test('gives up when nothing comes from the other side for the whole timeout', 
     exitCode: 9,
     reason: 'timeout',
     message: 'no progress for 30 seconds: the other side, or the network between, is stuck',
-    tell: 'no progress for 30 seconds',
+    peerMessage: 'no progress for 30 seconds',
   })
   await settle()
   t.equal(heard.text, 'bye: timeout')

@@ -110,6 +110,12 @@ t.test('refuses a wrong value however deep it is nested', async (t) => {
 
 t.test('gives a breach as an error that the peer may be told in full', async (t) => {
   const error = new ProtocolError('one line')
-  t.match(error, { name: 'TransferError', code: 'incomplete', exitCode: 6, reason: 'protocol', tell: 'one line' })
-  t.match(new ProtocolError('two', 'magic'), { reason: 'magic', tell: 'two' })
+  t.match(error, {
+    name: 'TransferError',
+    code: 'incomplete',
+    exitCode: 6,
+    reason: 'protocol',
+    peerMessage: 'one line',
+  })
+  t.match(new ProtocolError('two', 'magic'), { reason: 'magic', peerMessage: 'two' })
 })

@@ -186,14 +186,17 @@ t.test('version-refused: a receiver refuses the sender with the reason of the tr
   const { messages, error } = decode(new SenderDecoder(), [readTranscript('version-refused').sender])
   t.strictSame(messages, [])
   const reason = 'the sender speaks version 2 of the protocol, this side version 1'
-  t.match(error, { reason: 'version', tell: reason })
+  t.match(error, { reason: 'version', peerMessage: reason })
 })
 
 t.test('magic-mismatch: neither side takes the other for one of its kind', async (t) => {
   const { sender, receiver } = readTranscript('magic-mismatch')
   const { messages, error } = decode(new SenderDecoder(), [sender])
   t.strictSame(messages, [])
-  t.match(error, { reason: 'magic', tell: /^the other side is an HTTP client \(its first bytes are "GET \/ HT"\)$/ })
+  t.match(error, {
+    reason: 'magic',
+    peerMessage: /^the other side is an HTTP client \(its first bytes are "GET \/ HT"\)$/,
+  })
   t.match(receiver.toString(), /^This is tcp-recv,[ -~]+\n$/, 'the answer is one line of plain text')
   t.match(decode(new ReceiverDecoder(), [receiver]).error, { reason: 'magic' }, 'which nobody takes for a receiver')
 })

@@ -17,7 +17,10 @@ import { settle, stateOf, until } from '../fixtures/turns.ts'
 
 /** As the command makes it of a signal. */
 const terminated = () =>
-  new TransferError('terminated', 'terminated by SIGTERM', { reason: 'interrupted', tell: 'tcp-recv was terminated' })
+  new TransferError('terminated', 'terminated by SIGTERM', {
+    reason: 'interrupted',
+    peerMessage: 'tcp-recv was terminated',
+  })
 
 /** A transfer that is under way and stays so: its source has given some bytes, and gives no more. */
 async function underWay(t: Test) {
