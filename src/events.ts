@@ -3,7 +3,7 @@
  * reader of `--json`. README.md documents every field; a test compares. Fields are added, never changed: `v` counts a
  * change that would break a reader.
  */
-import type { ErrorCode, TransferError } from './errors.js'
+import type { ErrorCode, Reason, TransferError } from './errors.js'
 
 /** The version of the event schema. */
 export const EVENTS_VERSION = 1
@@ -97,8 +97,9 @@ export interface RefusedEvent {
   peer: string
   /** The file, where one was named. */
   name?: string
-  /** Why, for a program: a code of the protocol document. */
-  code: string
+  /** `refused`, unless the peer was turned away for another failure before it had offered anything. */
+  code: ErrorCode
+  reason: Reason
   message: string
 }
 
@@ -107,8 +108,7 @@ export interface FailedEvent {
   transfer: number
   name?: string
   code: ErrorCode
-  /** Why, in finer grain. */
-  reason: string
+  reason: Reason
   message: string
 }
 
@@ -196,7 +196,8 @@ export function reportRefusal(
   if (reported.has(error)) return
   reported.add(error)
   const { transfer, peer, name } = about
-  onEvent({ event: 'refused', transfer, peer, ...named(name), code: error.reason, message: error.message })
+  const { code, reason, message } = error
+  onEvent({ event: 'refused', transfer, peer, ...named(name), code, reason, message })
 }
 
 function named(name: string | undefined): { name?: string } {

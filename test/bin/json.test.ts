@@ -78,7 +78,7 @@ t.test('tells a refusal on both sides, by its code', async (t) => {
   t.match(only(sent, 'failed'), { transfer: 1, name: 'a.txt', code: 'refused', reason: 'exists' })
   t.match(only(sent, 'done'), { files: 0, bytes: 0, exitCode: 5 })
   const events = readEvents(t, (await receiver.kill('SIGTERM')).stdout)
-  t.match(only(events, 'refused'), { transfer: 1, name: 'a.txt', code: 'exists' })
+  t.match(only(events, 'refused'), { transfer: 1, name: 'a.txt', reason: 'exists' })
   t.match(only(events, 'failed'), { transfer: 0, code: 'terminated' })
   t.match(only(events, 'done'), { files: 0, bytes: 0, exitCode: 143 })
 })

@@ -116,7 +116,7 @@ for (const { title, receive = [], send, input, code, words } of refusals) {
     // A file of 2 bytes goes below every limit here.
     writeFileSync(join(folder, 'a.txt'), 'ok')
     t.equal(await stillReceives(t, receiver, options), 0)
-    t.match(only(readEvents(t, receiver.stdout), 'refused'), { code, message: words })
+    t.match(only(readEvents(t, receiver.stdout), 'refused'), { reason: code, message: words })
     t.same(filesIn(join(folder, 'out/folder')), { inner: 'kept' })
     rmSync(join(folder, 'out/folder'), { recursive: true })
     t.same(filesIn(join(folder, 'out')), { old: 'old', 'after.html': 'ok' })

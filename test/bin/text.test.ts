@@ -67,7 +67,7 @@ t.test('goes beside files no further than it is wanted', parallel, async (t) => 
   t.match(only(readEvents(t, refused.stdout), 'failed'), { code: 'refused', reason: 'policy', name: 'file.txt' })
   const { code, stdout } = await messages.kill('SIGINT')
   t.equal(code, 130)
-  t.match(only(readEvents(t, stdout), 'refused'), { code: 'policy', message: 'it takes only messages' })
+  t.match(only(readEvents(t, stdout), 'refused'), { reason: 'policy', message: 'it takes only messages' })
   t.strictSame(filesIn(join(folder, 'out')), {})
 
   const output = await startReceiver(t, ['--json', '--out', '-', '--one-attempt'])
@@ -75,5 +75,5 @@ t.test('goes beside files no further than it is wanted', parallel, async (t) => 
   t.equal(unwanted.code, 5)
   const ended = await output.done
   t.match(ended, { code: 5, stdout: '' })
-  t.match(only(readEvents(t, ended.stderr), 'refused'), { code: 'policy', message: 'it takes no messages' })
+  t.match(only(readEvents(t, ended.stderr), 'refused'), { reason: 'policy', message: 'it takes no messages' })
 })

@@ -18,7 +18,15 @@ function progress(name: string, bytes: number, size: number | null = 1000): Prog
 }
 
 function done(name: string): TransferEvent {
-  return { event: 'refused', transfer: 1, peer: '127.0.0.1:1', name, code: 'type', message: 'not wanted' }
+  return {
+    event: 'refused',
+    transfer: 1,
+    peer: '127.0.0.1:1',
+    name,
+    code: 'refused',
+    reason: 'type',
+    message: 'not wanted',
+  }
 }
 
 /** The first screen that `isRight`; or what there is after so many writes that it should have come. */

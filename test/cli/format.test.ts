@@ -104,16 +104,39 @@ const table: [event: TransferEvent, line: string | null][] = [
     'failed: cannot read "": no such file',
   ],
   [
-    { event: 'refused', transfer: 1, peer: '127.0.0.1:5', name: '', code: 'name', message: 'the name "" is refused' },
+    {
+      event: 'refused',
+      transfer: 1,
+      peer: '127.0.0.1:5',
+      name: '',
+      code: 'refused',
+      reason: 'name',
+      message: 'the name "" is refused',
+    },
     'refused from 127.0.0.1:5: the name "" is refused',
   ],
   [{ event: 'warning', reason: 'no-permissions', message: 'mind\x07' }, 'warning: mind\\u{7}'],
   [
-    { event: 'refused', transfer: 1, peer: '127.0.0.1:5', name: 'a.txt', code: 'exists', message: 'it has it already' },
+    {
+      event: 'refused',
+      transfer: 1,
+      peer: '127.0.0.1:5',
+      name: 'a.txt',
+      code: 'refused',
+      reason: 'exists',
+      message: 'it has it already',
+    },
     'refused a.txt from 127.0.0.1:5: it has it already',
   ],
   [
-    { event: 'refused', transfer: 1, peer: '127.0.0.1:5', code: 'magic', message: 'expected another greeting' },
+    {
+      event: 'refused',
+      transfer: 1,
+      peer: '127.0.0.1:5',
+      code: 'refused',
+      reason: 'magic',
+      message: 'expected another greeting',
+    },
     'refused from 127.0.0.1:5: expected another greeting',
   ],
   [
@@ -232,7 +255,15 @@ t.test('shows no character that could lie, wherever in an event it stands', asyn
 
 t.test('shortens a name that would fill the screen', async (t) => {
   const name = 'n'.repeat(60_000)
-  const event = { event: 'refused', transfer: 1, peer: '127.0.0.1:5', name, code: 'name', message: name } as const
+  const event = {
+    event: 'refused',
+    transfer: 1,
+    peer: '127.0.0.1:5',
+    name,
+    code: 'refused',
+    reason: 'name',
+    message: name,
+  } as const
   const line = describeEvent(event, 'send')
   t.ok(line !== null && line.length < 600)
   t.match(line, '…')

@@ -15,7 +15,8 @@ const refused: TransferEvent = {
   transfer: 1,
   peer: '127.0.0.1:5',
   name: 'b',
-  code: 'type',
+  code: 'refused',
+  reason: 'type',
   message: 'no',
 }
 const failed: TransferEvent = {

@@ -22,7 +22,7 @@ function failed(transfer: number, name?: string, code: 'incomplete' | 'hook' = '
 }
 
 function refused(transfer: number): TransferEvent {
-  return { event: 'refused', transfer, peer: '127.0.0.1:5', name: 'b', code: 'type', message: 'no' }
+  return { event: 'refused', transfer, peer: '127.0.0.1:5', name: 'b', code: 'refused', reason: 'type', message: 'no' }
 }
 
 function ended(transfer: number): TransferEvent {

@@ -93,7 +93,7 @@ t.test('closes at the deadline for the first header, whatever came until then', 
     await peer.closed
   }
   await takesGoodOne(t, receiver, out)
-  t.match(receiver.events.of('refused'), Array(4).fill({ code: 'timeout' }))
+  t.match(receiver.events.of('refused'), Array(4).fill({ reason: 'timeout' }))
 })
 
 t.test('gives a sender that has sent its header all the time it needs', async (t) => {
@@ -149,7 +149,7 @@ t.test('closes whoever is over the limit at once, while a running transfer finis
   t.match((await good.next('S')).fields, { name: 'good.txt' })
   for (const peer of crowd) peer.socket.destroy()
   await receiver.stop()
-  t.equal(receiver.events.of('refused').filter(({ code }) => code === 'busy').length, 181)
+  t.equal(receiver.events.of('refused').filter(({ reason }) => reason === 'busy').length, 181)
   t.strictSame(filesIn(out), { 'good.txt': 'good' })
 })
 

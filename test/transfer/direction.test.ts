@@ -17,7 +17,7 @@ t.test('is not used up by a refusal, of which both ends are told', async (t) => 
   const sender = await startSender(t, [join(folder, 'a.txt')])
   const refusing = await tryReceive(t, sender.port, { out, ifExists: 'fail' })
   t.match(refusing.error, { code: 'refused', exitCode: 5, reason: 'exists' })
-  t.match(refusing.events.of('refused'), [{ name: 'a.txt', code: 'exists' }])
+  t.match(refusing.events.of('refused'), [{ name: 'a.txt', reason: 'exists' }])
   t.match(await sender.events.until('failed'), { transfer: 1, name: 'a.txt', code: 'refused', reason: 'exists' })
   const skipping = await tryReceive(t, sender.port, { out, ifExists: 'skip' })
   t.match(skipping.summary, { files: 0 }, 'for the receiver it is as it should be')

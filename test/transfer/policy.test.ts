@@ -32,7 +32,7 @@ async function refusesFirst(
   t.match(sent.error, { code: 'refused', exitCode: 5, reason, message })
   t.match(sent.events.of('failed'), [{ name: names[0], code: 'refused', reason }])
   t.match(sent.events.of('sent'), [{ name: names[1] }], 'the second file went through')
-  t.match(receiver.events.of('refused'), [{ name: names[0], code: reason, message }])
+  t.match(receiver.events.of('refused'), [{ name: names[0], reason, message }])
   t.match(receiver.events.of('stored'), [{ name: names[1] }])
   t.strictSame(filesIn(out), { ...there, [names[1]]: `I am ${names[1]}` })
 }
@@ -107,7 +107,7 @@ t.test('takes no more files in one transfer than the limit', async (t) => {
   await receiver.stop()
   t.match(sent.error, { code: 'refused', reason: 'files', message: /it takes at most 2 files in one transfer/ })
   t.match(sent.events.of('sent'), [{ name: 'a' }, { name: 'b' }], 'what was within the limit is confirmed')
-  t.match(receiver.events.of('refused'), [{ code: 'files' }], 'one refusal for all that is over it')
+  t.match(receiver.events.of('refused'), [{ reason: 'files' }], 'one refusal for all that is over it')
   t.strictSame(namesIn(join(folder, 'out')), ['a', 'b'])
 })
 

@@ -18,7 +18,7 @@ t.test('refuses at once what is larger than the free space, and names both figur
   await receiver.stop()
   t.match(sent.error, { code: 'refused', exitCode: 5, reason: 'no-space' })
   t.match(sent.error?.message, 'the file has 1025 bytes, and only 1024 are free there')
-  t.match(receiver.events.of('refused'), [{ name: 'big', code: 'no-space' }])
+  t.match(receiver.events.of('refused'), [{ name: 'big', reason: 'no-space' }])
   t.strictSame(namesIn(out), ['small'])
 })
 
