@@ -1,5 +1,7 @@
-/** What the README says can be counted is compared with the code, so that neither drifts from the other. */
-import { readdirSync, readFileSync } from 'node:fs'
+/** What README.md and ARCHITECTURE.md list is compared with the code, so that neither drifts from the other. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join, relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { receiveCommandLine } from '../dist/cli/receive-command.js'
 import { sendCommandLine } from '../dist/cli/send-command.js'
@@ -8,12 +10,14 @@ import { MAX_CONTROL } from '../dist/protocol/limits.js'
 import { eventFields } from './fixtures/json-events.ts'
 
 const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8')
+const architecture = readFileSync(new URL('../ARCHITECTURE.md', import.meta.url), 'utf8')
 const results = JSON.parse(readFileSync(new URL('../bench/results.json', import.meta.url), 'utf8'))
+const root = fileURLToPath(new URL('..', import.meta.url))
 const packageJson = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
 
 /** The text between a `<!-- NAME:start … -->` and its end. */
-function part(name: string): string {
-  return new RegExp(`<!-- ${name}:start[^>]*-->([^]*?)<!-- ${name}:end -->`).exec(readme)?.[1] ?? ''
+function part(name: string, text = readme): string {
+  return new RegExp(`<!-- ${name}:start[^>]*-->([^]*?)<!-- ${name}:end -->`).exec(text)?.[1] ?? ''
 }
 
 /** The cells of each row of the tables in `text`. */
@@ -75,7 +79,7 @@ t.test('lists every event with its fields', async (t) => {
 })
 
 t.test('names every source file once', async (t) => {
-  const listed = rows(part('files'))
+  const listed = rows(part('files', architecture))
     .slice(1)
     .flatMap(([first = '']) => {
       let folder = ''
@@ -84,18 +88,44 @@ t.test('names every source file once', async (t) => {
         return path.includes('/') ? path : folder + path
       })
     })
-  const files = ['bin', 'src', 'src/protocol', 'src/net', 'src/files', 'src/cli'].flatMap((folder) =>
-    readdirSync(new URL(`../${folder}`, import.meta.url), { withFileTypes: true })
+  const files = ['bin', 'src'].flatMap((folder) =>
+    readdirSync(new URL(`../${folder}`, import.meta.url), { withFileTypes: true, recursive: true })
       .filter((entry) => entry.isFile())
-      .map(({ name }) => `${folder}/${name}`),
+      .map(({ parentPath, name }) => relative(root, join(parentPath, name))),
   )
   t.strictSame(listed.sort(), files.sort())
 })
 
-t.test('names every dependency, and the Node that it needs', async (t) => {
-  for (const name of Object.keys(packageJson.dependencies)) t.ok(readme.includes(`\`${name}\``), name)
+t.test('names every dependency with its reason, and no other', async (t) => {
+  const listed = rows(part('dependencies', architecture))
+    .slice(1)
+    .flatMap(([first = '']) => [...first.matchAll(/`([^`]+)`/g)].map(([, name = '']) => name))
+  const { dependencies, devDependencies } = packageJson as Record<string, Record<string, string>>
+  const names = Object.keys({ ...dependencies, ...devDependencies }).map((name) =>
+    name.replace(/^@types\/.*/, '@types/'),
+  )
+  t.strictSame(listed.sort(), [...new Set(names)].sort())
+})
+
+t.test('names the Node that it needs, and the limit of a header', async (t) => {
   t.ok(readme.includes(packageJson.engines.node))
   t.ok(readme.includes(`${MAX_CONTROL / 1024} KiB`))
+})
+
+t.test('links to files and headings that exist', async (t) => {
+  const texts = { 'README.md': readme, 'ARCHITECTURE.md': architecture }
+  for (const [name, text] of Object.entries(texts)) {
+    const headings = [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) =>
+      heading
+        .toLowerCase()
+        .replace(/[^\w -]/g, '')
+        .replaceAll(' ', '-'),
+    )
+    for (const [, target = ''] of text.matchAll(/\]\(([^)]+)\)/g)) {
+      if (target.startsWith('#')) t.ok(headings.includes(target.slice(1)), `${name}: ${target}`)
+      else t.ok(existsSync(join(root, target)), `${name}: ${target}`)
+    }
+  }
 })
 
 /** What the benchmark's own file gives, which is not typed. */
