@@ -1,29 +1,36 @@
-/** The command line: yargs reads it, and what is wrong with it is said in one line of ours. */
+/** Parses a command line with yargs. Errors in it become usage errors of one line, in the words of this program. */
 import { shellWord } from '../text.js'
 import type { CommandLine, Option } from './command-line.js'
-import { checkOptionValue, checkPositional, misreadGroup, unknownOption } from './option-errors.js'
+import { checkOptionValue, checkPositional, shortGroupError, unknownOption } from './option-errors.js'
 import { createParser } from './parser.js'
 import { usage } from './values.js'
 
 export interface Arguments {
+  /** The words that are neither options nor values of options. */
   positionals: string[]
-  /** The value of a string option, if it was given. */
+  /** The value of an option, or its first value if it was repeated; undefined if the option was not given. */
   text(name: string): string | undefined
+  /** True if the option was given. */
   flag(name: string): boolean
+  /** All values of an option. */
   list(name: string): string[]
-  /** The options as words for a shell, less those of the given names: what a hint repeats before what it corrects. */
+  /** The given options as shell words, without those in `except`. Error messages repeat them in a corrected command. */
   typed(...except: string[]): string[]
 }
 
 type Values = Record<string, string | true | string[] | undefined> & { _: string[]; '--'?: string[] }
 
-/** The parsed arguments. `--help` and `--version` win over the rest of the line, whatever is wrong with it. */
+/**
+ * Parses `args`, the words after the command's name. Throws a usage error for an unknown option, a missing or unexpected
+ * value, and a repeated option that allows only one value. With `--help` or `--version` the other words are ignored,
+ * even if they are wrong.
+ */
 export function parseArguments(line: CommandLine, args: string[]): Arguments {
   const { options } = line
-  const values = read(line, args)
+  const values = parse(line, args)
   const given = new Map<string, string[]>()
-  const wish = Object.keys(values).find((name) => name === 'help' || name === 'version')
-  if (wish) given.set(wish, [])
+  const request = Object.keys(values).find((name) => name === 'help' || name === 'version')
+  if (request) given.set(request, [])
   else {
     for (const [name, value] of Object.entries(values)) {
       if (Object.hasOwn(options, name)) given.set(name, valuesOf(args, name, options[name] as Option, value))
@@ -32,7 +39,7 @@ export function parseArguments(line: CommandLine, args: string[]): Arguments {
     for (const word of values._) checkPositional(line, word)
   }
   return {
-    positionals: wish ? [] : [...values._, ...(values['--'] ?? [])],
+    positionals: request ? [] : [...values._, ...(values['--'] ?? [])],
     text: (name) => given.get(name)?.[0],
     flag: (name) => given.has(name),
     list: (name) => given.get(name) ?? [],
@@ -44,18 +51,21 @@ export function parseArguments(line: CommandLine, args: string[]): Arguments {
   }
 }
 
-/** What yargs makes of the words. Those that it would misread are kept from it, and are an error unless help is wanted. */
-function read(line: CommandLine, args: string[]): Values {
+/**
+ * Parses the words with yargs, except those that yargs would misread. Such a word is an error, unless `--help` or
+ * `--version` is given.
+ */
+function parse(line: CommandLine, args: string[]): Values {
   const end = args.includes('--') ? args.indexOf('--') : args.length
-  const faults = args.map((word, index) => (index < end ? misreadGroup(line, word) : null))
-  const sound = args.filter((_word, index) => faults[index] === null)
-  const values = createParser(line, sound).parseSync() as unknown as Values
-  const fault = faults.find((fault) => fault !== null)
-  if (fault && !values.help && !values.version) throw fault
+  const errors = args.map((word, index) => (index < end ? shortGroupError(line, word) : null))
+  const readable = args.filter((_word, index) => errors[index] === null)
+  const values = createParser(line, readable).parseSync() as unknown as Values
+  const error = errors.find((error) => error !== null)
+  if (error && !values.help && !values.version) throw error
   return values
 }
 
-/** The values of an option, none for a switch. */
+/** The checked values of an option; empty for a switch. */
 function valuesOf(args: string[], name: string, option: Option, value: Values[string]): string[] {
   if (option.value === undefined) return []
   const list = [value].flat() as string[]
@@ -64,7 +74,7 @@ function valuesOf(args: string[], name: string, option: Option, value: Values[st
   return list
 }
 
-/** Throws if there is a name that is no option: yargs takes `--no-quiet` or `--name.x` for one beside `--quiet`, `--name`. */
+/** Throws for a name that is not an option. yargs accepts `--no-quiet` and `--name.x` if `--quiet` and `--name` exist. */
 function checkNames(line: CommandLine, values: Values): void {
   const letters = Object.values(line.options).map(({ short }) => short)
   const known = [...Object.keys(line.options), ...letters, '_', '--', '$0']

@@ -1,29 +1,32 @@
-/** What a command can be told: the tables that the parser, the help, the completions and the manual page are made from. */
+/** The types of a command's definition. The parser, the help, the completions and the manual page are made from it. */
 
-/** One option: the help, the completions and the manual page are all made from this. */
 export interface Option {
-  /** The letter that stands for it behind a single dash. */
+  /** The letter of the short form: `p` for `-p`. */
   short?: string
-  /** What its value stands for, such as `SECONDS`; an option without one is a switch. */
+  /** The placeholder of the value, such as `SECONDS`. An option without one is a switch. */
   value?: string
-  /** True if it may be given more than once. */
+  /** True if the option may be repeated. */
   many?: boolean
-  /** The values it takes, where they are few. */
+  /** The allowed values, if there is a fixed set. */
   choices?: readonly string[]
-  /** What holds when it is not given. */
+  /** The default as the help shows it. It documents the default and does not set it. */
   fallback?: string
+  /** One sentence without a full stop, in ASCII. */
   describe: string
 }
 
+/** Options by long name, without the dashes. */
 export type OptionTable = Record<string, Option>
 
 export interface CommandLine {
+  /** The name of the command. */
   command: string
-  /** One line of what it is for. */
+  /** The purpose in a few words, for the manual page. */
   purpose: string
-  /** The ways to call it, without the command's name. */
+  /** The forms of the command line, without the command's name. */
   usage: string[]
   options: OptionTable
   examples: [line: string, meaning: string][]
+  /** The last paragraph of the help: the exit status. */
   epilogue: string
 }

@@ -1,4 +1,4 @@
-/** Completion scripts for shells, made from the option tables. */
+/** Generates the completion scripts for shells from the option tables. */
 import type { CommandLine, Option } from './command-line.js'
 import type { Shell } from './shells.js'
 
@@ -7,7 +7,7 @@ export function completion(line: CommandLine, shell: Shell): string {
   return { bash, zsh, fish }[shell](line.command, Object.entries(line.options))
 }
 
-/** True if the option's value is a path. */
+/** True if the option's value is completed as a path. */
 function takesPath({ value }: Option): boolean {
   return value === 'FILE' || value === 'DIR' || value === 'COMMAND'
 }
@@ -43,7 +43,7 @@ function zsh(command: string, options: [string, Option][]): string {
     const value = option.value ? `:${option.value}:${values}` : ''
     const rest = `[${about}]${value}' \\`
     if (option.short === undefined) return `  '${option.many ? '*' : ''}--${name}${rest}`
-    // Braces make two specifications of one; the first part says that either is enough.
+    // The shell expands the braces to two specifications. The list in parentheses says that the two exclude each other.
     return `  '(-${option.short} --${name})'{-${option.short},--${name}}'${rest}`
   })
   return `#compdef ${command}

@@ -1,30 +1,32 @@
 /**
- * The descriptors that a command is given: whether its standard streams carry anything, and whether it may open more.
+ * Checks the descriptors that the process starts with: whether a standard stream was closed, and whether the process may
+ * open enough files.
  *
- * Standard streams may be closed when the process begins (`>&-`). Before any code of ours runs, Node opens /dev/null in
- * their place, so what is written there vanishes without an error, and what is read is an empty file. On Linux it can be
- * seen: Node opens it for reading and writing, a shell's `>/dev/null` or `</dev/null` for one of them. Programs that start
- * others (Python's DEVNULL, Node's `ignore`) open it for both too, so a stream is looked at only where it is to carry the
- * file itself: paths and events may go nowhere. Where there is no /proc nothing is checked.
+ * A standard stream may be closed when the process starts (`>&-`). Node then opens /dev/null in its place before it runs
+ * any JavaScript. Writes to the stream vanish without an error, and reads return an empty file. On Linux such a stream can
+ * be recognised: Node opens /dev/null for reading and writing, while `>/dev/null` and `</dev/null` in a shell open it for
+ * one of them. Some programs also open it for both (Python's `DEVNULL`, Node's `ignore`). Therefore a stream is only
+ * checked if it carries the file itself; paths and events may be discarded. Without /proc nothing is checked.
  */
 import { closeSync, constants, openSync, readFileSync, readlinkSync } from 'node:fs'
 import { asTransferError, TransferError } from '../errors.js'
 
+/** The standard streams by descriptor: their names in messages, and what to type instead of closing them. */
 export const standardStreams = [
   { name: 'standard input', remedy: 'for an empty input, use </dev/null' },
   { name: 'standard output', remedy: 'to discard what goes there, use >/dev/null' },
   { name: 'standard error', remedy: 'to discard what goes there, use 2>/dev/null' },
 ] as const
 
-/** Throws if the standard stream `fd` was closed when the process began. `proc` is replaced in tests. */
+/** Throws a `local-file` error if the standard stream `fd` was closed when the process started. Tests replace `proc`. */
 export function assertOpen(fd: 0 | 1 | 2, proc = '/proc/self'): void {
-  if (!isLost(fd, proc)) return
+  if (!wasClosed(fd, proc)) return
   const { name, remedy } = standardStreams[fd]
   const text = `${name} is closed (or it is /dev/null opened for reading and writing, which looks the same); ${remedy}`
   throw new TransferError('local-file', text, { reason: fd === 0 ? 'disk' : 'output' })
 }
 
-function isLost(fd: number, proc: string): boolean {
+function wasClosed(fd: number, proc: string): boolean {
   try {
     if (readlinkSync(`${proc}/fd/${fd}`) !== '/dev/null') return false
     const flags = /^flags:\s*([0-7]+)$/m.exec(readFileSync(`${proc}/fdinfo/${fd}`, 'utf8'))?.[1]
@@ -34,14 +36,17 @@ function isLost(fd: number, proc: string): boolean {
   }
 }
 
-/** The descriptors that one transfer takes on either side, and those of modules that are loaded meanwhile. */
-const SPARE = 12
+/** The descriptors that one transfer needs on either side, including those for modules that are loaded meanwhile. */
+const SPARE_DESCRIPTORS = 12
 
-/** Throws if a transfer could not open the files that it takes. Later that would show in many ways, most of them odd. */
+/**
+ * Throws a `local-file` error if the process may not open the files that one transfer needs. Found later, the same
+ * problem would cause various misleading errors.
+ */
 export function assertSpareDescriptors(): void {
   const opened: number[] = []
   try {
-    while (opened.length < SPARE) opened.push(openSync(new URL(import.meta.url), 'r'))
+    while (opened.length < SPARE_DESCRIPTORS) opened.push(openSync(new URL(import.meta.url), 'r'))
   } catch (error) {
     throw asTransferError(error)
   } finally {

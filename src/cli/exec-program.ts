@@ -1,25 +1,27 @@
-/** What can be known of the program of `--exec` before anything has come: that it is there, and that no shell reads it. */
+/** Checks the command of `--exec` at the start, before the first file arrives. */
 import { accessSync, constants, existsSync, statSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { printable, shellWord } from '../text.js'
 import { usage } from './values.js'
 
-/** Where execvp(3) looks without a PATH. */
+/** The search path of execvp(3) if PATH is not set. */
 const DEFAULT_PATH = '/bin:/usr/bin'
 
-/** Throws unless `program` can be run: a path, or a name on the PATH. */
+/** Throws a usage error unless `program`, a path or a name on the PATH, can be run. */
 export function checkProgram(program: string): void {
   const { PATH = DEFAULT_PATH } = process.env
-  const places = program.includes('/') ? [program] : PATH.split(delimiter).map((folder) => join(folder || '.', program))
-  if (places.some((path) => fault(path) === null)) return
-  const there = places.find((path) => existsSync(path)) ?? places.find(() => program.includes('/'))
-  if (there !== undefined) throw usage(`--exec: ${printable(there)} ${fault(there)}`)
-  const hint = fault(`./${program}`) === null ? `; the one in this folder is ./${program}` : ''
+  const candidates = program.includes('/')
+    ? [program]
+    : PATH.split(delimiter).map((folder) => join(folder || '.', program))
+  if (candidates.some((path) => problem(path) === null)) return
+  const found = candidates.find((path) => existsSync(path)) ?? candidates.find(() => program.includes('/'))
+  if (found !== undefined) throw usage(`--exec: ${printable(found)} ${problem(found)}`)
+  const hint = problem(`./${program}`) === null ? `; the one in this folder is ./${program}` : ''
   throw usage(`--exec: there is no ${printable(program)} on the PATH${printable(hint)}`)
 }
 
-/** Why the file at `path` cannot be run, or null. */
-function fault(path: string): string | null {
+/** Why the file at `path` cannot be run; null if it can. */
+function problem(path: string): string | null {
   try {
     if (statSync(path).isDirectory()) return 'is a directory, and no program'
   } catch {
@@ -33,12 +35,12 @@ function fault(path: string): string | null {
   }
 }
 
-/** What a shell would act upon, outside of quotes. */
-const syntax = /&&|[|;<>`*]|\$[\w({]+/
+/** Shell syntax outside quotes. */
+const shellSyntax = /&&|[|;<>`*]|\$[\w({]+/
 
-/** What to know of a command that was written for a shell; null if it was not. */
+/** A warning if `command` contains shell syntax, which has no effect; null otherwise. */
 export function shellWarning(command: string): string | null {
-  const [found] = syntax.exec(command.replace(/'[^']*'|"[^"]*"/g, '')) ?? []
+  const [found] = shellSyntax.exec(command.replace(/'[^']*'|"[^"]*"/g, '')) ?? []
   if (found === undefined) return null
   return `no shell reads --exec, so ${found} is given to the program as it is; for a shell: --exec "sh -c '…'"`
 }

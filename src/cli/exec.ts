@@ -1,4 +1,4 @@
-/** `--exec`: a program that is run after each stored file. No shell sees anything that a peer said. */
+/** `--exec`: runs a program after each stored file. No shell is involved, so no shell sees text from a peer. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { interruption, TransferError } from '../errors.js'
 import type { StoredEvent } from '../events.js'
@@ -6,8 +6,8 @@ import { printableJson } from '../text.js'
 import { usage } from './values.js'
 
 /**
- * The words of a command line: separated by spaces, kept together by single or double quotes. Nothing is expanded, and
- * nothing that is known of a file is ever put into it.
+ * Splits a command at spaces; single or double quotes keep words together. Nothing is expanded, and no facts about a file
+ * are inserted. Throws a usage error for a quote without its counterpart.
  */
 export function splitCommand(text: string): string[] {
   if (/['"]/.test(text.replace(/'[^']*'|"[^"]*"/g, ''))) throw usage('--exec has a quote without its other half')
@@ -15,8 +15,8 @@ export function splitCommand(text: string): string[] {
   return words.map((word) => word.replace(/'([^']*)'|"([^"]*)"/g, (_, single, double) => single ?? double))
 }
 
-/** The facts of a stored file in the environment of the program; the whole event is on its standard input as JSON. */
-function facts({ path, name, size, blake3, type, peer, verified }: StoredEvent): Record<string, string> {
+/** The environment variables that describe the stored file to the program. */
+function environmentOf({ path, name, size, blake3, type, peer, verified }: StoredEvent): Record<string, string> {
   return {
     TCP_TRANSFER_PATH: path,
     TCP_TRANSFER_NAME: name,
@@ -29,9 +29,11 @@ function facts({ path, name, size, blake3, type, peer, verified }: StoredEvent):
 }
 
 /**
- * Runs `command` for a file; rejects if it cannot be started or does not end with 0. Its output goes to our stderr. When
- * `signal` is aborted the program is asked to end (SIGTERM) and waited for. The interruption is what is told then, however
- * the program ends: one that cleans up and exits with 0 has not done its work.
+ * Returns a function that runs `command` for a stored file. The program gets the event as JSON on standard input, and its
+ * output goes to stderr. The promise rejects with a `hook` error if the program cannot be started or does not exit with 0.
+ *
+ * When `signal` is aborted, the program is sent SIGTERM and waited for. The promise then rejects with the interruption,
+ * even if the program exits with 0: a program that only cleaned up has not done its work.
  */
 export function createExecHook(command: string, signal: AbortSignal): (event: StoredEvent) => Promise<void> {
   const [program = '', ...args] = splitCommand(command)
@@ -43,12 +45,12 @@ export function createExecHook(command: string, signal: AbortSignal): (event: St
         const error = interruption(signal)
         reject(error.withMessage(`${error.message}; ${text}`))
       }
-      // A program that is started to be stopped at once could do half of its work.
+      // A program that is started and stopped at once could do half of its work.
       if (signal.aborted) return failed('was not run')
-      // A program that could not be started may have no standard input, whatever the types say.
+      // `stdin` may be missing if the program could not be started, although its type says otherwise.
       const child: ChildProcess = spawn(program, args, {
         stdio: ['pipe', process.stderr, process.stderr],
-        env: { ...process.env, ...facts(event) },
+        env: { ...process.env, ...environmentOf(event) },
       })
       const stop = () => void child.kill('SIGTERM')
       signal.addEventListener('abort', stop)
@@ -58,7 +60,7 @@ export function createExecHook(command: string, signal: AbortSignal): (event: St
         if (code === 0 && !signal.aborted) resolve()
         else failed(code === null ? `was ended by ${killed}` : `ended with exit status ${code}`)
       })
-      // It need not read what it is given.
+      // The program need not read its input, so a broken pipe is no error.
       child.stdin?.on('error', () => {})
       child.stdin?.end(`${printableJson(event)}\n`)
     })

@@ -1,7 +1,10 @@
-/** Manual pages (man(7)), made from the option tables when the package is built. */
+/** Generates the manual pages (man(7)) from the option tables. It runs when the package is built. */
 import type { CommandLine } from './command-line.js'
 
-/** roff reads a backslash, a double quote and a leading dot or quote as its own; a hyphen that is typed is a minus sign. */
+/**
+ * Escapes text for roff: backslashes, double quotes, and a dot or quote at the start of a line are roff syntax. Hyphens
+ * become `\-`, so that a copied option has ASCII minus signs.
+ */
 function roff(text: string): string {
   return text
     .replace(/\\/g, '\\e')
@@ -10,7 +13,7 @@ function roff(text: string): string {
     .replace(/^([.'])/, '\\&$1')
 }
 
-/** The page of one command. */
+/** The manual page of one command. */
 export function manualPage(line: CommandLine, version: string): string {
   const { command, purpose, usage, options, examples, epilogue } = line
   const optionLines = Object.entries(options).flatMap(([name, { short, value, fallback, describe }]) => [

@@ -1,6 +1,6 @@
 /**
- * What is wrong with words that begin with a dash, in one line that says what to type. These checks only reject: what a
- * word is, and which value an option has, yargs decides.
+ * The usage errors for words that begin with a dash. Each message is one line and says what to type instead. This module
+ * only rejects words. yargs decides what an accepted word means and which value an option gets.
  */
 import { existsSync } from 'node:fs'
 import type { TransferError } from '../errors.js'
@@ -9,7 +9,7 @@ import type { CommandLine, Option, OptionTable } from './command-line.js'
 import { suggestion } from './suggestions.js'
 import { usage } from './values.js'
 
-/** An option that there is not: `word` is where it stands, which differs in a group such as `-avz`. */
+/** The error for an unknown option. `word` is the word that contains it, for example the group `-avz` for `-z`. */
 export function unknownOption(line: CommandLine, name: string, word = name): TransferError {
   const place = word.startsWith('--') || word === name ? '' : ` in "${printable(word, 40)}"`
   const file = existsSync(word) ? `; if the file is meant: ${shellWord(`./${word}`)}` : ''
@@ -18,27 +18,27 @@ export function unknownOption(line: CommandLine, name: string, word = name): Tra
   return usage(`unknown option ${printable(name, 40)}${place}${hint}`)
 }
 
-/** What yargs says of an option without its value, or of a switch with one, in our words. */
+/** The error for an option without its value, or for a switch with a value. `yargsText` is the message of yargs. */
 export function misusedOption(table: OptionTable, yargsText: string): TransferError {
   const key = yargsText.replace(/^.*: /, '')
   const typed = key.length > 1 ? `--${key}` : `-${key}`
-  const option = Object.hasOwn(table, key) ? table[key] : byLetter(table, key)
+  const option = Object.hasOwn(table, key) ? table[key] : findByLetter(table, key)
   if (option?.value === undefined) return usage(`${typed} takes no value; type ${typed} alone`)
   return usage(`${typed} needs a value: ${typed} ${option.value}`)
 }
 
 /**
- * What is wrong with a group of letters that yargs would misread, null for any other word. Of `-port` it makes -p, -o, -r
- * and -t, and `-q5` is a -q that is off to it.
+ * The error for a word with a single dash that yargs would misread; null for any other word. yargs reads `-port` as -p,
+ * -o, -r and -t, and `-q5` as -q switched off.
  */
-export function misreadGroup(line: CommandLine, word: string): TransferError | null {
+export function shortGroupError(line: CommandLine, word: string): TransferError | null {
   if (!/^-[^-]./su.test(word)) return null
   const name = word.slice(1).replace(/=.*$/s, '')
   if (Object.hasOwn(line.options, name)) return unknownOption(line, `-${name}`, word)
   const letters = [...word.slice(1)]
   for (const [index, letter] of letters.entries()) {
-    const option = byLetter(line.options, letter)
-    // What begins with a letter that there is not yargs leaves as it is.
+    const option = findByLetter(line.options, letter)
+    // yargs keeps a word with an unknown first letter as a positional argument, which `checkPositional` rejects.
     if (!option) return index === 0 ? null : unknownOption(line, /\w/.test(letter) ? `-${letter}` : word, word)
     const rest = letters.slice(index + 1).join('')
     if (/^=./s.test(rest)) return null
@@ -50,7 +50,7 @@ export function misreadGroup(line: CommandLine, word: string): TransferError | n
   return null
 }
 
-/** Throws if yargs took for the value of an option what looks like another option, or like the end of all options. */
+/** Throws if the value of an option looks like another option or like `--`, unless it was joined with `=`. */
 export function checkOptionValue(args: readonly string[], name: string, option: Option, value: string): void {
   const isJoined = [name, `${option.short}`].some((key) => args.some((word) => word.endsWith(`${key}=${value}`)))
   if (isJoined || !/^-./s.test(value)) return
@@ -58,16 +58,16 @@ export function checkOptionValue(args: readonly string[], name: string, option: 
   throw usage(`--${name} needs a value: --${name} ${option.value}${joined}`)
 }
 
-/** Throws if a word among the paths is an option that there is not, or begins with a dash that is none. */
+/** Throws if a positional argument is an unknown option, or an option typed with a typographic dash. */
 export function checkPositional(line: CommandLine, word: string): void {
   if (/^-./s.test(word)) throw unknownOption(line, word.replace(/^(--[^=]+)=.*$|^(-[^-]).*$/su, '$1$2'), word)
-  // Programs for writing and web pages turn the dashes of an option into others.
+  // Word processors and web pages replace the ASCII dashes of an option by typographic ones.
   const [, name = ''] = /^[-\u2010-\u2015\u2212]+([a-z-]+)/.exec(word) ?? []
   if (Object.hasOwn(line.options, name)) {
     throw usage(`"${printable(word, 40)}" begins with a dash that is none on a command line; type --${name}`)
   }
 }
 
-function byLetter(table: OptionTable, letter: string): Option | undefined {
+function findByLetter(table: OptionTable, letter: string): Option | undefined {
   return Object.values(table).find(({ short }) => short === letter)
 }

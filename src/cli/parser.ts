@@ -1,17 +1,17 @@
-/** yargs as both commands use it: it reads the command line and lays out the help, from one table of options. */
+/** Configures yargs, which parses the command line and lays out the help of both commands. */
 import './working-directory.js'
 import yargs, { type Argv, type Options } from 'yargs'
 import type { CommandLine, Option } from './command-line.js'
 import { misusedOption } from './option-errors.js'
 
-/** The parser of `line` for `args`. It neither prints nor exits; what is wrong with `args` it throws in our words. */
+/** Creates the parser of `line` for `args`. It neither prints nor exits, and throws usage errors of this program. */
 export function createParser(line: CommandLine, args: readonly string[]): Argv {
   const options = Object.entries(line.options).map(([name, option]) => [name, yargsOption(name, option)] as const)
   return (
     yargs(args)
       .scriptName(line.command)
       .usage(line.usage.map((way) => `${line.command} ${way}`).join('\n'))
-      // What yargs would do for these two by itself also takes a file called "help" for the option.
+      // The built-in versions of these two would also take a file called "help" for the option.
       .help(false)
       .version(false)
       .options(Object.fromEntries(options))
@@ -27,7 +27,7 @@ export function createParser(line: CommandLine, args: readonly string[]): Argv {
         'boolean-negation': false,
         'dot-notation': false,
         'camel-case-expansion': false,
-        // An unknown option is said in our words, with the dashes that were typed.
+        // Unknown options are kept as typed, for the error messages of option-errors.ts.
         'unknown-options-as-args': true,
         'populate--': true,
       })
@@ -37,9 +37,9 @@ export function createParser(line: CommandLine, args: readonly string[]): Argv {
 function yargsOption(name: string, { short, value, fallback, describe }: Option): Options {
   return {
     type: value ? 'string' : 'boolean',
-    // A switch takes nothing, not even a path that happens to be called "true".
+    // A switch takes no value, not even a path called "true".
     nargs: value ? 1 : 0,
-    // These two win over the rest of the line, whatever is wrong with it.
+    // These two take precedence over errors in the rest of the command line.
     skipValidation: name === 'help' || name === 'version',
     describe: fallback === undefined ? describe : `${describe} (default: ${fallback})`,
     ...(short && { alias: short }),

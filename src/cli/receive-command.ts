@@ -11,6 +11,7 @@ import { formatAddress } from '../net/address.js'
 import { type ReceiveOptions, receive } from '../receive.js'
 import { printable } from '../text.js'
 import type { Arguments } from './arguments.js'
+import { reporterFor, runCommand, runReported } from './command.js'
 import type { CommandLine, OptionTable } from './command-line.js'
 import {
   commonOptions,
@@ -19,15 +20,12 @@ import {
   readCount,
   readExpectation,
   readSeconds,
-  reporterFor,
-  reporting,
-  runCommand,
-} from './common.js'
+} from './common-options.js'
 import { assertOpen } from './descriptors.js'
 import { readEndpoint } from './endpoint.js'
 import { splitCommand } from './exec.js'
 import { checkProgram, shellWarning } from './exec-program.js'
-import { portFile } from './port-file.js'
+import { portFileWriter } from './port-file.js'
 import { unexpectedPositionals } from './receive-positionals.js'
 import type { Context } from './run.js'
 import { checkNameOption, parseChoice, parseSize, usage } from './values.js'
@@ -105,7 +103,7 @@ export async function receiveCommand(argv: string[]): Promise<number> {
 }
 
 async function receiveWith(args: Arguments, context: Context): Promise<void> {
-  const writePort = portFile(args.text('port-file'))
+  const writePort = portFileWriter(args.text('port-file'))
   const call = readCall(args)
   const output = call.out === '-' ? standardOutput() : null
   // Standard output carries the file, so what else would go there goes to stderr.
@@ -115,7 +113,7 @@ async function receiveWith(args: Arguments, context: Context): Promise<void> {
   const warning = exec === undefined ? null : shellWarning(exec)
   if (warning !== null) reporter.note(`warning: ${warning}`)
   const check = () => (output ? assertOpen(1) : assertReachable([call.out]))
-  await reporting(reporter, check, async () => {
+  await runReported(reporter, check, async () => {
     const hook = exec === undefined ? undefined : (await import('./exec.js')).createExecHook(exec, context.signal)
     await receive({
       ...call,

@@ -1,25 +1,30 @@
-/** What both commands do around their work: signals, errors to text, and the exit status. */
+/** Runs a command as a process: signals, the text of errors, and the exit status. */
 import { asTransferError, type ErrorCode, exitCodes, TransferError } from '../errors.js'
 import { wasReported } from '../events.js'
 
 export interface Context {
-  /** Aborted by SIGINT, SIGTERM, SIGHUP and `abort`, with the TransferError that says which. */
+  /** Aborted by SIGINT, SIGTERM, SIGHUP and `abort`. The reason is the TransferError to exit with. */
   signal: AbortSignal
+  /** Ends the transfer with this error. */
   abort(error: Error): void
 }
 
 const signals: Record<string, ErrorCode> = { SIGINT: 'interrupted', SIGTERM: 'terminated', SIGHUP: 'hung-up' }
 
-/** Nobody is left to be told when stderr is gone; the exit status tells all the same. */
+/** If stderr is gone, no one can be told. The exit status still says what happened. */
 const ignore = () => {}
 
-/** Runs a command to its exit status. `main` reports its failures as events and throws them; what had no event is printed here. */
+/**
+ * Runs `main` and returns the exit status of the command. `main` throws its failures. Those that it has not reported as
+ * events are printed here. The first signal aborts the context; a second SIGINT or SIGTERM exits at once.
+ */
 export async function run(command: string, main: (context: Context) => Promise<void>): Promise<number> {
   const controller = new AbortController()
   const abort = (error: Error) => controller.abort(error)
   const handlers = Object.entries(signals).map(([name, code]) => {
     const handler = () => {
-      // Who asks twice does not want to wait for a clean end. A closed terminal asks for itself, and its shell again.
+      // A second signal means not to wait for a clean end, except SIGHUP: when a terminal closes, both the terminal and
+      // its shell send it.
       if (controller.signal.aborted && name !== 'SIGHUP') process.exit(exitCodes[code])
       const what = code.replace('-', ' ')
       abort(
@@ -34,7 +39,7 @@ export async function run(command: string, main: (context: Context) => Promise<v
     () => 0,
     (thrown) => {
       const error = asTransferError(thrown)
-      process.stderr.write(lastWords(command, error))
+      process.stderr.write(finalMessage(command, error))
       return error.exitCode
     },
   )
@@ -42,8 +47,11 @@ export async function run(command: string, main: (context: Context) => Promise<v
   return status
 }
 
-/** What an error still needs to be told: what is wrong with the command line, how to report a bug, or itself if it had no event. */
-function lastWords(command: string, error: TransferError): string {
+/**
+ * The text that remains to be printed for an error: the message of a usage error, the message of an error without an
+ * event, and for a bug the request to report it.
+ */
+function finalMessage(command: string, error: TransferError): string {
   if (error.code === 'usage') return `${command}: ${error.message}\n`
   const itself = wasReported(error) ? '' : `${command}: failed: ${error.message}\n`
   if (error.code !== 'internal') return itself

@@ -5,6 +5,7 @@ import type { OnEvent } from '../events.js'
 import { type SendOptions, send } from '../send.js'
 import { printable } from '../text.js'
 import type { Arguments } from './arguments.js'
+import { reporterFor, runCommand, runReported } from './command.js'
 import type { CommandLine, OptionTable } from './command-line.js'
 import {
   commonOptions,
@@ -13,13 +14,10 @@ import {
   readCount,
   readExpectation,
   readSeconds,
-  reporterFor,
-  reporting,
-  runCommand,
-} from './common.js'
+} from './common-options.js'
 import { assertOpen } from './descriptors.js'
 import { readEndpoint } from './endpoint.js'
-import { portFile } from './port-file.js'
+import { portFileWriter } from './port-file.js'
 import type { Context } from './run.js'
 import { assertNoneEmpty, listenCorrection, readSendPositionals } from './send-positionals.js'
 import { checkNameOption, usage } from './values.js'
@@ -88,7 +86,7 @@ export async function sendCommand(argv: string[]): Promise<number> {
 }
 
 async function sendWith(args: Arguments, context: Context): Promise<void> {
-  const writePort = portFile(args.text('port-file'))
+  const writePort = portFileWriter(args.text('port-file'))
   const { usesInput, paths, ...call } = readCall(args)
   const reporter = await reporterFor('tcp-send', args, context, process.stdout, () => null)
   if (usesInput && isatty(0)) reporter.note('reading standard input from the terminal; Ctrl-D ends it')
@@ -96,7 +94,7 @@ async function sendWith(args: Arguments, context: Context): Promise<void> {
     if (usesInput) assertOpen(0)
     assertReachable(paths.filter((path) => path !== '-'))
   }
-  await reporting(reporter, check, async () => {
+  await runReported(reporter, check, async () => {
     const onEvent: OnEvent = (event) => {
       writePort(event)
       reporter.onEvent(event)

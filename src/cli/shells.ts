@@ -1,3 +1,3 @@
-/** The shells that completions are written for. */
+/** The shells that have completion scripts. */
 export const shells = ['bash', 'zsh', 'fish'] as const
 export type Shell = (typeof shells)[number]

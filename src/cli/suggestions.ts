@@ -1,6 +1,7 @@
-/** What was meant by an option that there is not: a slip, a part of a name, or how another program calls it. */
-/** What curl, nc, scp, rsync, croc and others call it. Where the command has no such option, the words mean nothing. */
-const elsewhere: Record<string, string> = {
+/** Suggests the option that an unknown option stands for: a typo, a part of a name, or the name in another program. */
+
+/** The names of the options in curl, nc, scp, rsync, croc and others. A command ignores rows of options it lacks. */
+const foreignNames: Record<string, string> = {
   '--quiet': 's silent',
   '--out': 'O d output dir directory folder destination',
   '--port': 'P',
@@ -19,8 +20,8 @@ const elsewhere: Record<string, string> = {
 const archive = 'a directory is sent as an archive: tar -C dir -c . | tcp-send --name dir.tar - host 9000'
 const open = 'nothing is encrypted; use a network that you trust, or a tunnel'
 
-/** Other words, and what is to be known instead of an option. */
-const answers: Record<'both' | 'tcp-send' | 'tcp-recv', Record<string, string>> = {
+/** Foreign options without a counterpart here, and what to do instead. */
+const explanations: Record<'both' | 'tcp-send' | 'tcp-recv', Record<string, string>> = {
   both: {
     'i key key-file identity code pass password secret tls ssl encrypt': open,
     'u udp': 'files go over TCP only',
@@ -39,46 +40,46 @@ const answers: Record<'both' | 'tcp-send' | 'tcp-recv', Record<string, string>> 
 }
 
 /**
- * `; did you mean --name?`, or what there is instead; empty if nothing comes near. `names` are the options of `command`,
- * `typed` is what was taken for one, with its dashes.
+ * The end of the message about an unknown option: `; did you mean --name?` or what to do instead. Empty if nothing
+ * matches. `names` are the options of `command`; `typed` is the unknown option with its dashes.
  */
 export function suggestion(command: string, names: readonly string[], typed: string): string {
   const word = typed.replace(/^-+|=.*$/gs, '')
   const dashed = (test: (name: string) => boolean) => names.filter(test).map((name) => `--${name}`)
-  const exact = dashed((name) => bare(name) === bare(word))
-  const foreign = Object.entries(elsewhere).flatMap(([option, words]) =>
-    isOneOf(words, word) && has(names, option) ? [option] : [],
+  const exact = dashed((name) => normalize(name) === normalize(word))
+  const foreign = Object.entries(foreignNames).flatMap(([option, words]) =>
+    isOneOf(words, word) && hasOption(names, option) ? [option] : [],
   )
-  const slips = dashed((name) => word.length > 2 && isSlip(bare(word), bare(name)))
-  const found = [exact, foreign, slips].find((options) => options.length > 0)
-  if (found) return meant(found)
-  const table = { ...answers.both, ...answers[command as 'tcp-send' | 'tcp-recv'] }
-  const answer = Object.entries(table).find(([words]) => isOneOf(words, word))
+  const typos = dashed((name) => word.length > 2 && isTypo(normalize(word), normalize(name)))
+  const found = [exact, foreign, typos].find((options) => options.length > 0)
+  if (found) return didYouMean(found)
+  const rows = { ...explanations.both, ...explanations[command as 'tcp-send' | 'tcp-recv'] }
+  const answer = Object.entries(rows).find(([words]) => isOneOf(words, word))
   if (answer) return `; ${answer[1]}`
-  return meant(dashed((name) => word.length > 1 && (name.startsWith(word) || name.split('-').includes(word))))
+  return didYouMean(dashed((name) => word.length > 1 && (name.startsWith(word) || name.split('-').includes(word))))
 }
 
 function isOneOf(words: string, word: string): boolean {
   return words.split(' ').includes(word)
 }
 
-/** True if the option of a line such as `--if-exists skip` is among `names`. */
-function has(names: readonly string[], line: string): boolean {
-  return names.some((name) => `${line} `.startsWith(`--${name} `))
+/** True if the option in `example`, such as `--if-exists skip`, is one of `names`. */
+function hasOption(names: readonly string[], example: string): boolean {
+  return names.some((name) => `${example} `.startsWith(`--${name} `))
 }
 
-function meant(options: readonly string[]): string {
+function didYouMean(options: readonly string[]): string {
   if (options.length === 0) return ''
   return `; did you mean ${options.join(', ').replace(/, ([^,]*)$/, ' or $1')}?`
 }
 
-/** A name as it is recognised: `maxSize`, `max_size` and `max-size` are one. */
-function bare(name: string): string {
+/** Makes `maxSize`, `max_size` and `max-size` equal. */
+function normalize(name: string): string {
   return name.replace(/[-_.]/g, '').toLowerCase()
 }
 
-/** True if one letter is wrong, missing or too many, or two have changed places. */
-function isSlip(typed: string, name: string): boolean {
+/** True if one letter is wrong, missing or extra, or two adjacent letters are swapped. */
+function isTypo(typed: string, name: string): boolean {
   let start = 0
   while (start < typed.length && typed[start] === name[start]) start++
   let end = 0

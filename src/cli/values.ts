@@ -1,30 +1,31 @@
-/** What people type, as values: numbers, sizes, seconds. Each throws a usage error that quotes the option and the value. */
+/** Parses option values: numbers, sizes, times. Each function throws a usage error that quotes the option and the value. */
 import { TransferError } from '../errors.js'
 import { nameProblem } from '../files/names.js'
 import { printable } from '../text.js'
 
+/** An error in the command line (exit 2). */
 export function usage(message: string): TransferError {
   return new TransferError('usage', message)
 }
 
-/** A whole number from `minimum` to `maximum`. */
+/** Parses a whole number from `minimum` to `maximum`. */
 export function parseInteger(option: string, text: string, minimum: number, maximum: number): number {
   const value = /^\d+$/.test(text) ? Number(text) : Number.NaN
   if (value >= minimum && value <= maximum) return value
   throw usage(`${option} must be a whole number from ${minimum} to ${maximum}, not "${printable(text, 40)}"`)
 }
 
-/** The longest time that a timer can run: Node clamps longer ones to 1 ms (lib/internal/timers.js, TIMEOUT_MAX). */
-const LONGEST = (2 ** 31 - 1) / 1000
+/** The longest timer in seconds. Node sets longer ones to 1 ms (lib/internal/timers.js, TIMEOUT_MAX). */
+const MAX_SECONDS = (2 ** 31 - 1) / 1000
 
-/** Seconds above 0, with decimals, as milliseconds. */
+/** Parses seconds above 0, with or without decimals. Returns milliseconds, rounded up. */
 export function parseSeconds(option: string, text: string): number {
   const seconds = /^(\d+\.?\d*|\.\d+)$/.test(text) ? Number(text) : Number.NaN
-  if (seconds > 0 && seconds <= LONGEST) return Math.ceil(seconds * 1000)
+  if (seconds > 0 && seconds <= MAX_SECONDS) return Math.ceil(seconds * 1000)
   throw usage(`${option} must be a number of seconds above 0, not "${printable(text, 40)}"`)
 }
 
-/** As GNU dd and truncate have it: K, M, G, T and KiB, MiB, … are powers of 1024; kB, MB, … are powers of 1000. */
+/** Units as in GNU dd and truncate: K, M, G, T and KiB, MiB, … are powers of 1024; kB, MB, … are powers of 1000. */
 const units = new Map<string, number>([
   ['', 1],
   ['b', 1],
@@ -35,31 +36,31 @@ for (const [index, letter] of ['k', 'm', 'g', 't'].entries()) {
   units.set(`${letter}b`, 1000 ** (index + 1))
 }
 
-/** A size in bytes: `1500`, `10M`, `1.5GiB`, `2GB`. */
+/** Parses a size such as `1500`, `10M`, `1.5GiB` or `2GB`. Returns bytes, rounded down. */
 export function parseSize(option: string, text: string): number {
   const [, number, unit = ''] = /^(\d+(?:\.\d+)?)\s*([a-z]*)$/i.exec(text) ?? []
   const factor = units.get(unit.toLowerCase())
-  // Fifteen digits are what a double holds: 1.005 kB are 1005 bytes, and not the 1004.9999999999999 of the product.
+  // A double holds 15 decimal digits. Without the rounding, 1.005 kB would be 1004.9999999999999 bytes, not 1005.
   const product = Number(number) * (factor ?? Number.NaN)
   const bytes = number?.includes('.') ? Math.floor(Number(product.toPrecision(15))) : product
   if (Number.isSafeInteger(bytes)) return bytes
   throw usage(`${option} must be a size such as 1500, 10M (MiB) or 2GB, not "${printable(text, 40)}"`)
 }
 
-/** One of `choices`. */
+/** Returns `text` if it is one of `choices`. */
 export function parseChoice<T extends string>(option: string, text: string, choices: readonly T[]): T {
   const choice = choices.find((candidate) => candidate === text)
   if (choice !== undefined) return choice
   throw usage(`${option} must be one of ${choices.join(', ')}, not "${printable(text, 40)}"`)
 }
 
-/** 64 hexadecimal digits, in lower case. */
+/** Parses a digest of 64 hexadecimal digits. Returns it in lower case. */
 export function parseDigest(option: string, text: string): string {
   if (/^[0-9a-f]{64}$/i.test(text)) return text.toLowerCase()
   throw usage(`${option} must be 64 hexadecimal digits, as b3sum prints them, not "${printable(text, 80)}"`)
 }
 
-/** Throws for a `--name` that no receiver on `platform` stores. */
+/** Throws a usage error for a `--name` that no receiver on `platform` would store. */
 export function checkNameOption(name: string, platform: NodeJS.Platform): void {
   const problem = nameProblem(name, { allowHidden: true, platform })
   if (problem !== null) throw usage(`--name cannot be the name of a file: ${problem}`)

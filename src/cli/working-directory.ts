@@ -1,6 +1,6 @@
 /**
- * A working directory that was removed while a shell stood in it. `process.cwd()` throws there, and yargs calls it while it
- * is loaded, so this module is imported before it. What needs no working directory goes on as ever.
+ * Handles a working directory that has been removed. `process.cwd()` throws there, and yargs calls it while it loads, so
+ * this module must be imported before yargs. Commands that use only absolute paths still work.
  */
 import { isAbsolute } from 'node:path'
 import { TransferError } from '../errors.js'
@@ -8,8 +8,8 @@ import { shown } from '../files/trouble.js'
 
 let isGone = false
 
-/** Looks whether the working directory is still there. Where it is not, `process.cwd()` says `/` from now on. */
-export function findWorkingDirectory(): void {
+/** Checks whether the working directory exists. If not, `process.cwd()` returns `/` from now on. */
+export function checkWorkingDirectory(): void {
   try {
     process.cwd()
   } catch {
@@ -18,9 +18,9 @@ export function findWorkingDirectory(): void {
   }
 }
 
-findWorkingDirectory()
+checkWorkingDirectory()
 
-/** Throws if one of the paths that a command is to use depends on a working directory that is gone. */
+/** Throws a `local-file` error if one of `paths` is relative to a working directory that has been removed. */
 export function assertReachable(paths: readonly string[]): void {
   const path = isGone ? paths.find((path) => !isAbsolute(path)) : undefined
   if (path === undefined) return

@@ -2,7 +2,7 @@
 import { existsSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { portFile } from '../../dist/cli/port-file.js'
+import { portFileWriter } from '../../dist/cli/port-file.js'
 import { TransferError } from '../../dist/errors.js'
 import type { TransferEvent } from '../../dist/events.js'
 import { namesIn } from '../fixtures/folder.js'
@@ -19,13 +19,13 @@ function thrownBy(work: () => void): unknown {
 }
 
 t.test('does nothing without a path', async (t) => {
-  t.doesNotThrow(() => portFile(undefined)(listening))
+  t.doesNotThrow(() => portFileWriter(undefined)(listening))
 })
 
 t.test('removes the file of an earlier run at once, and writes a new one when it listens', async (t) => {
   const folder = t.testdir({ port: '1\n' })
   const path = join(folder, 'port')
-  const onEvent = portFile(path)
+  const onEvent = portFileWriter(path)
   t.notOk(existsSync(path))
   onEvent({ event: 'connected', transfer: 1, peer: '127.0.0.1:5' })
   t.notOk(existsSync(path), 'only the event that tells the port is of interest')
@@ -42,7 +42,7 @@ t.test('touches nothing but what can be a port file', async (t) => {
   const before = namesIn(folder)
   for (const name of ['folder', 'link', 'dangling', 'archive', 'number']) {
     const path = join(folder, name)
-    const error = thrownBy(() => portFile(path)(listening))
+    const error = thrownBy(() => portFileWriter(path)(listening))
     t.ok(error instanceof TransferError)
     const message = `cannot write the port to ${path}: it is there already, and is no port file`
     t.match(error, { code: 'local-file', exitCode: 8, message })
@@ -58,7 +58,7 @@ t.test('says why it cannot be written, and leaves nothing behind', async (t) => 
     [join(folder, 'missing', 'port'), 'no such file or directory (ENOENT)'],
     [join(folder, 'p'.repeat(250)), 'name too long (ENAMETOOLONG)'],
   ] as const) {
-    const error = thrownBy(() => portFile(path)(listening))
+    const error = thrownBy(() => portFileWriter(path)(listening))
     t.match(error, { code: 'local-file', exitCode: 8 })
     t.ok((error as Error).message.endsWith(`: ${why}`), why)
   }

@@ -1,10 +1,10 @@
 /** A working directory that was removed, as a command sees it that was started there. */
 import t from 'tap'
-import { assertReachable, findWorkingDirectory } from '../../dist/cli/working-directory.js'
+import { assertReachable, checkWorkingDirectory } from '../../dist/cli/working-directory.js'
 import { systemError } from '../fixtures/disk.js'
 
 t.test('every path can be used while the working directory is there', async (t) => {
-  findWorkingDirectory()
+  checkWorkingDirectory()
   t.doesNotThrow(() => assertReachable(['.', 'a', '/a']))
 })
 
@@ -12,7 +12,7 @@ t.test('only absolute paths can be used once it is gone, and everything else wor
   const cwd = t.capture(process, 'cwd', () => {
     throw systemError('ENOENT', 'uv_cwd')
   })
-  findWorkingDirectory()
+  checkWorkingDirectory()
   t.equal(process.cwd(), '/')
   t.doesNotThrow(() => assertReachable([]))
   t.doesNotThrow(() => assertReachable(['/a', '/b']))

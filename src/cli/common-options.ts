@@ -1,0 +1,61 @@
+/** The options that both commands share, and how option values become options of the library. */
+import type { Expectation } from '../expect.js'
+import type { Arguments } from './arguments.js'
+import type { OptionTable } from './command-line.js'
+import { progressChoices } from './reporter.js'
+import { shells } from './shells.js'
+import { parseDigest, parseInteger, parseSeconds, parseSize, usage } from './values.js'
+
+export const commonOptions: OptionTable = {
+  timeout: { value: 'SECONDS', fallback: '30', describe: 'Give up after this many seconds without progress' },
+  progress: {
+    value: 'HOW',
+    choices: progressChoices,
+    fallback: 'auto',
+    describe: 'Progress display on stderr: auto, bar, lines or none',
+  },
+  quiet: { short: 'q', describe: 'On stderr, print only failures and refusals' },
+  verbose: { short: 'v', describe: 'Print a line with all details for every file, however many there are' },
+  json: { describe: 'Print one JSON object per line instead of text' },
+  'port-file': { value: 'FILE', describe: 'When listening: write the port to this file, and remove the file at exit' },
+  'allow-unverified': {
+    describe: 'Accept a file even if the peer sends no digest; the file counts as not verified',
+  },
+  receipt: { value: 'FILE', describe: 'Write the digest of each finished file to this file, for "b3sum --check"' },
+  completion: { value: 'SHELL', choices: shells, describe: 'Print a completion script for bash, zsh or fish' },
+  help: { short: 'h', describe: 'Show this help' },
+  version: { short: 'V', describe: 'Show the version' },
+}
+
+/** Reads `--expect-size` and `--expect-blake3`. */
+export function readExpectation(args: Arguments): Expectation {
+  const size = args.text('expect-size')
+  const blake3 = args.text('expect-blake3')
+  return {
+    size: size === undefined ? undefined : parseSize('--expect-size', size),
+    blake3: blake3 === undefined ? undefined : parseDigest('--expect-blake3', blake3),
+  }
+}
+
+/** Reads `--allow-unverified`. Throws a usage error if `--plain` was given, too. */
+export function readAllowUnverified(args: Arguments): boolean {
+  const isAllowed = args.flag('allow-unverified')
+  if (isAllowed && args.flag('plain'))
+    throw usage('--plain verifies nothing, so --allow-unverified does not go with it')
+  return isAllowed
+}
+
+/** Reads an option in seconds as milliseconds. */
+export function readSeconds(args: Arguments, name: string): number | undefined {
+  const text = args.text(name)
+  return text === undefined ? undefined : parseSeconds(`--${name}`, text)
+}
+
+/** Reads an option that is a whole number of at least `minimum`. */
+export function readCount(args: Arguments, name: string, minimum = 1): number | undefined {
+  const text = args.text(name)
+  return text === undefined ? undefined : parseInteger(`--${name}`, text, minimum, 1_000_000_000)
+}
+
+/** The last paragraph of the help. */
+export const exitCodesHelp = `Exit status: 0 stored, verified and durable; 1 internal error; 2 wrong usage or unsupported Node.js version; 3 cannot connect, listen or resolve; 5 refused by the receiver; 6 broken or incomplete transfer; 7 digest mismatch or missing digest; 8 cannot read or write a local file; 9 timeout; 10 the --exec command failed; 129 hung up; 130 interrupted; 143 terminated.`
