@@ -2,8 +2,6 @@
 export { type ErrorCode, exitCodes, TransferError } from './errors.js'
 export type * from './events.js'
 export { EVENTS_VERSION } from './events.js'
-export type { Expectation } from './expect.js'
-export type { IfExists } from './files/final-name.js'
 export { type ReceiveOptions, receive } from './receive.js'
 export {
   type DescriptorToSend,
@@ -13,4 +11,6 @@ export {
   type StreamToSend,
   send,
 } from './send.js'
+export type { IfExists } from './stores/final-name.js'
 export type { Summary } from './summary.js'
+export type { Expectation } from './transfer/expectation.js'

@@ -1,5 +1,5 @@
 /** The options that both commands share, and how option values become options of the library. */
-import type { Expectation } from '../expect.js'
+import type { Expectation } from '../transfer/expectation.js'
 import type { Arguments } from './arguments.js'
 import type { OptionTable } from './command-line.js'
 import { progressChoices } from './reporter.js'

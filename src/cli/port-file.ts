@@ -3,9 +3,9 @@
  * A reader finds either the complete port or no file, and never the port of an earlier run.
  */
 import { lstatSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { localTrouble } from '../disk/local-error.js'
 import { TransferError } from '../errors.js'
 import type { OnEvent } from '../events.js'
-import { localTrouble } from '../files/trouble.js'
 import { printable } from '../text.js'
 import { usage } from './values.js'
 

@@ -1,8 +1,8 @@
 /** A receipt: lines of `<digest>  <path>` for `b3sum --check`, written as each file is finished, so that an interruption loses none. */
 import { closeSync, openSync, writeSync } from 'node:fs'
+import { shown } from '../disk/local-error.js'
 import type { TransferError } from '../errors.js'
 import type { SentEvent, StoredEvent } from '../events.js'
-import { shown } from '../files/trouble.js'
 import { outputError } from './output.js'
 import { assertReachable } from './working-directory.js'
 

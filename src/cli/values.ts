@@ -1,7 +1,7 @@
 /** Parses option values: numbers, sizes, times. Each function throws a usage error that quotes the option and the value. */
 import { TransferError } from '../errors.js'
-import { nameProblem } from '../files/names.js'
 import { printable } from '../text.js'
+import { nameProblem } from '../transfer/names.js'
 
 /** An error in the command line (exit 2). */
 export function usage(message: string): TransferError {

@@ -3,8 +3,8 @@
  * this module must be imported before yargs. Commands that use only absolute paths still work.
  */
 import { isAbsolute } from 'node:path'
+import { shown } from '../disk/local-error.js'
 import { TransferError } from '../errors.js'
-import { shown } from '../files/trouble.js'
 
 let isGone = false
 

@@ -7,7 +7,7 @@
  */
 import { type OnReadOpts, Socket, type SocketConstructorOpts } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { giveBack, isShared, readable, takeMemory } from '../memory.js'
+import { giveBack, isShared, readable, takeMemory } from './memory.js'
 
 /** Takes bytes; what it needs after it has returned it must `keep`. */
 type Sink = (bytes: Buffer) => void | Promise<void>

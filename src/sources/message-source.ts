@@ -1,0 +1,91 @@
+/** Messages (`--text`): entries that are shown and not stored. Small by rule, so both ends hold them in memory. */
+import { isUtf8 } from 'node:buffer'
+import type { Readable } from 'node:stream'
+import { localTrouble } from '../disk/local-error.js'
+import { type Reason, refusal, TransferError } from '../errors.js'
+import { MAX_MESSAGE } from '../protocol/limits.js'
+import type { Header } from '../protocol/messages.js'
+import type { Incoming } from '../stores/store.js'
+import type { OpenSource, Source } from './source.js'
+
+const NEWLINE = 10
+
+/** A message to send: a text, or a stream that gives one. */
+export class MessageSource implements Source {
+  readonly label = 'the message'
+  readonly path = '-'
+  readonly name = 'message'
+  /** A stream is read by `inspect`, and kept. */
+  readonly isOnce = false
+  readonly #text: string | Readable
+  #bytes: Buffer = Buffer.alloc(0)
+
+  constructor(text: string | Readable) {
+    this.#text = text
+  }
+
+  /** Reads all of it: a message that is too long, or no text, is known before the connection is made. */
+  async inspect(): Promise<number> {
+    this.#bytes = typeof this.#text === 'string' ? Buffer.from(this.#text) : await this.#collect(this.#text)
+    if (this.#bytes.length > MAX_MESSAGE) throw this.#unfit('too-large', `is longer than ${MAX_MESSAGE} bytes`)
+    if (!isUtf8(this.#bytes)) throw this.#unfit('policy', 'is not UTF-8')
+    return this.#bytes.length
+  }
+
+  /** All of it but a final newline, which a program adds to end its line. */
+  async #collect(stream: Readable): Promise<Buffer> {
+    const pieces: Buffer[] = []
+    let length = 0
+    try {
+      for await (const piece of stream) {
+        const bytes = Buffer.from(piece)
+        pieces.push(bytes)
+        length += bytes.length
+        if (length > MAX_MESSAGE + 1) break
+      }
+    } catch (error) {
+      throw localTrouble('cannot read', this.label, error)
+    }
+    const bytes = Buffer.concat(pieces)
+    return bytes.at(-1) === NEWLINE ? bytes.subarray(0, -1) : bytes
+  }
+
+  /** `reason` is the receiver's, if it came to that. */
+  #unfit(reason: Reason, why: string): TransferError {
+    return new TransferError('local-file', `${this.label} ${why}; send it as a file`, { reason })
+  }
+
+  release(): void {}
+
+  async open(): Promise<OpenSource> {
+    const bytes = this.#bytes
+    let position = 0
+    return {
+      header: { name: this.name, size: bytes.length, type: 'text/plain', mtime: null, mode: null, message: true },
+      read: async (buffer, offset, length) => {
+        const count = bytes.copy(buffer, offset, position, position + length)
+        position += count
+        return count
+      },
+      check: async () => {},
+      close: async () => {},
+    }
+  }
+}
+
+/** A message on its way in. Its text is the `text` of what `commit` returns. */
+export function receiveMessage(header: Header): Incoming {
+  if (header.size === null || header.size > MAX_MESSAGE) {
+    throw refusal('too-large', `a message has at most ${MAX_MESSAGE} bytes`)
+  }
+  const pieces: Buffer[] = []
+  return {
+    write: (bytes) => void pieces.push(Buffer.from(bytes)),
+    commit: async () => {
+      const bytes = Buffer.concat(pieces)
+      if (!isUtf8(bytes)) throw refusal('policy', 'the message is not UTF-8')
+      return { name: '', path: '', text: bytes.toString() }
+    },
+    discard: async () => {},
+  }
+}

@@ -1,0 +1,115 @@
+/** A stream as something to send, such as a terminal's input, or one that a program gives. */
+import type { Readable } from 'node:stream'
+import { localTrouble } from '../disk/local-error.js'
+import { TransferError } from '../errors.js'
+import { CHUNK } from '../protocol/limits.js'
+import type { Header } from '../protocol/messages.js'
+import { printable } from '../text.js'
+import { mediaType } from './media-type.js'
+import type { OpenSource, Source } from './source.js'
+
+/** A stream of unknown length, read once, such as standard input. */
+export class StreamSource implements Source {
+  readonly label: string
+  readonly path = '-'
+  readonly isOnce = true
+  readonly name: string
+  readonly #stream: Readable
+
+  constructor(stream: Readable, name: string, label: string) {
+    this.#stream = stream
+    this.name = name
+    this.label = printable(label)
+    // The read that fails tells it; without a listener an error before the first read would end the process.
+    stream.on('error', () => {})
+  }
+
+  async inspect(): Promise<null> {
+    return null
+  }
+
+  release(): void {
+    this.#stream.destroy()
+  }
+
+  async open(signal: AbortSignal): Promise<OpenSource> {
+    return new OpenStream(this.#stream, this.name, this.label, signal)
+  }
+}
+
+class OpenStream implements OpenSource {
+  readonly header: Header
+  readonly #stream: Readable
+  readonly #label: string
+  readonly #signal: AbortSignal
+  /** What the stream gave and no read has taken yet. */
+  #rest: Buffer = Buffer.alloc(0)
+
+  constructor(stream: Readable, name: string, label: string, signal: AbortSignal) {
+    this.#stream = stream
+    this.#label = label
+    this.#signal = signal
+    this.header = { name, size: null, type: mediaType(name), mtime: null, mode: null }
+  }
+
+  /** Returns as soon as at least one whole chunk is there, so that a slow producer's bytes are not held back. */
+  async read(buffer: Buffer, offset: number, length: number): Promise<number> {
+    let filled = 0
+    while (filled < length) {
+      if (this.#rest.length === 0) {
+        const next = this.#stream.read() as Buffer | string | null
+        if (next !== null) this.#rest = typeof next === 'string' ? Buffer.from(next) : next
+      }
+      if (this.#rest.length > 0) {
+        const count = this.#rest.copy(buffer, offset + filled, 0, length - filled)
+        this.#rest = this.#rest.subarray(count)
+        filled += count
+      } else if (filled >= CHUNK || !(await this.#wait())) {
+        break
+      }
+    }
+    return this.#keepWholeChunks(buffer, offset, filled)
+  }
+
+  /** Puts an incomplete chunk back unless the stream has ended, in which case it is the last one. */
+  #keepWholeChunks(buffer: Buffer, offset: number, filled: number): number {
+    const odd = filled % CHUNK
+    if (odd === 0 || this.#stream.readableEnded) return filled
+    this.#rest = Buffer.concat([buffer.subarray(offset + filled - odd, offset + filled), this.#rest])
+    return filled - odd
+  }
+
+  /** Waits for the stream to have more; false when it has ended. */
+  #wait(): Promise<boolean> {
+    const stream = this.#stream
+    return new Promise((resolve, reject) => {
+      const settle = () => {
+        for (const event of ['readable', 'end', 'error', 'close']) stream.removeListener(event, settle)
+        this.#signal.removeEventListener('abort', settle)
+        if (this.#signal.aborted) reject(this.#signal.reason)
+        else if (stream.errored) reject(localTrouble('cannot read', this.#label, stream.errored))
+        else if (stream.readableEnded) resolve(false)
+        else if (stream.destroyed) reject(this.#cut())
+        else resolve(true)
+      }
+      if (this.#signal.aborted || stream.readableEnded || stream.destroyed) {
+        settle()
+        return
+      }
+      for (const event of ['readable', 'end', 'error', 'close']) stream.on(event, settle)
+      this.#signal.addEventListener('abort', settle)
+    })
+  }
+
+  #cut(): TransferError {
+    const text = `${this.#label} was closed before its end`
+    return new TransferError('local-file', text, { reason: 'disk', peerMessage: 'its input was closed before the end' })
+  }
+
+  async check(): Promise<void> {}
+
+  /** The stream is destroyed, so that a producer that still writes learns of it instead of waiting. */
+  async close(): Promise<void> {
+    this.#stream.destroy()
+  }
+}

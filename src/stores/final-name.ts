@@ -1,0 +1,141 @@
+/** How a staged file gets its final name: atomically, and by what `--if-exists` says where the name is taken. */
+import { constants, type Stats } from 'node:fs'
+import type { Directory } from '../disk/directory.js'
+import { disk, errno, isUnsupported } from '../disk/disk.js'
+import { refusal, type TransferError } from '../errors.js'
+import { printable } from '../text.js'
+import { backupName } from '../transfer/names.js'
+import type { StagedFile } from './staged-file.js'
+
+/** What to do when the final name is taken. */
+export const ifExistsChoices = ['backup', 'overwrite', 'skip', 'fail'] as const
+export type IfExists = (typeof ifExistsChoices)[number]
+
+/** Says early what `FinalName.give` would say too late: here it costs a look, there the whole transfer. */
+export async function checkExisting(folder: Directory, name: string, ifExists: IfExists): Promise<void> {
+  const there = ifExists === 'backup' ? null : await look(folder, name)
+  if (there === null) return
+  if (ifExists !== 'overwrite') throw taken(name, ifExists)
+  if (there.isDirectory()) throw folderInTheWay(name)
+}
+
+/** What has this name, itself and not what a link leads to; or null. */
+async function look(folder: Directory, name: string): Promise<Stats | null> {
+  try {
+    return await disk.lstat(folder.path(name))
+  } catch (error) {
+    if (errno(error) === 'ENOENT') return null
+    throw error
+  }
+}
+
+function folderInTheWay(name: string): TransferError {
+  return refusal('exists', `it has a folder named "${printable(name, 80)}"`)
+}
+
+function taken(name: string, ifExists: IfExists): TransferError {
+  const text = `it has "${printable(name, 80)}" already`
+  return ifExists === 'skip' ? refusal('skipped', `${text} and skips it`) : refusal('exists', text)
+}
+
+/** The name of one staged file in a folder, from when it is given. */
+export class FinalName {
+  readonly #folder: Directory
+  readonly #staged: StagedFile
+  readonly #ifExists: IfExists
+  /** The end of the name in the staging folder. */
+  unlinked: Promise<void> = Promise.resolve()
+
+  constructor(folder: Directory, staged: StagedFile, ifExists: IfExists) {
+    this.#folder = folder
+    this.#staged = staged
+    this.#ifExists = ifExists
+  }
+
+  /** Gives the file this name or a backup name, which it returns. */
+  async give(name: string): Promise<string> {
+    if (this.#ifExists === 'overwrite') {
+      await this.#replace(name)
+      return name
+    }
+    if (await this.#linkAs(name)) return name
+    if (this.#ifExists !== 'backup') throw taken(name, this.#ifExists)
+    return await this.#linkAsBackup(name)
+  }
+
+  async #replace(name: string): Promise<void> {
+    try {
+      await disk.rename(this.#staged.path, this.#folder.path(name))
+    } catch (error) {
+      const isFolder = ['EISDIR', 'ENOTEMPTY', 'EEXIST'].includes(String(errno(error)))
+      throw isFolder ? folderInTheWay(name) : error
+    }
+  }
+
+  /** Gives the staged file the name unless it is taken, atomically; false if it is taken. */
+  async #linkAs(name: string): Promise<boolean> {
+    const from = this.#staged.path
+    const to = this.#folder.path(name)
+    try {
+      await disk.link(from, to)
+    } catch (error) {
+      if (errno(error) === 'EEXIST') return false
+      if (!isUnsupported(error)) throw error
+      return await renameUnlessTaken(from, to)
+    }
+    // What stays there is cleaned up later; the file has its name.
+    this.unlinked = disk.unlink(from).catch(() => {})
+    return true
+  }
+
+  /** The first free backup name. Galloping finds it in a logarithmic number of looks, however many copies there are. */
+  async #linkAsBackup(name: string): Promise<string> {
+    let taken = 0
+    let free = 1
+    while (await look(this.#folder, backupName(name, free))) {
+      taken = free
+      free *= 2
+    }
+    while (taken + 1 < free) {
+      const middle = Math.floor((taken + free) / 2)
+      if (await look(this.#folder, backupName(name, middle))) taken = middle
+      else free = middle
+    }
+    let number = free
+    while (!(await this.#linkAs(backupName(name, number)))) number++
+    return backupName(name, number)
+  }
+
+  /**
+   * Takes the name back, unless something was replaced by it: that is gone, and a whole file is better than none.
+   * Returns false if the file keeps the name.
+   */
+  async takeBack(name: string): Promise<boolean> {
+    if (this.#ifExists === 'overwrite') return false
+    try {
+      const [ours, there] = await Promise.all([disk.fstat(this.#staged.fd), disk.lstat(this.#folder.path(name))])
+      if (ours.ino === there.ino && ours.dev === there.dev) await disk.unlink(this.#folder.path(name))
+      return true
+    } catch {
+      return false
+    }
+  }
+}
+
+/** Without hard links: reserves the name with an empty file, exclusively, and renames over that. */
+async function renameUnlessTaken(from: string, to: string): Promise<boolean> {
+  try {
+    const fd = await disk.open(to, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY, 0o600)
+    await disk.close(fd).catch(() => {})
+  } catch (error) {
+    if (errno(error) === 'EEXIST') return false
+    throw error
+  }
+  try {
+    await disk.rename(from, to)
+  } catch (error) {
+    await disk.unlink(to).catch(() => {})
+    throw error
+  }
+  return true
+}

@@ -1,0 +1,37 @@
+/** Dialling instead of listening: one connection, one transfer. */
+import { interruption, type TransferError } from '../errors.js'
+import { endedEvent, type OnEvent } from '../events.js'
+import { peerAddress } from '../net/address.js'
+import { type DialOptions, dial } from '../net/dial.js'
+import type { Connection, Transfer, TransferResult } from './transfer.js'
+
+/** Connects, and runs the transfer to its end. Throws where it cannot connect; how the transfer went is its result. */
+export async function dialled(
+  options: DialOptions & { onEvent: OnEvent },
+  start: (connection: Pick<Connection, 'socket' | 'transfer' | 'peer'>) => Transfer,
+): Promise<TransferResult> {
+  const { signal, onEvent, partner } = options
+  const seconds = options.wait / 1000
+  const onWaiting = ({ message }: TransferError) => {
+    const text = `${message}; trying again for up to ${seconds} seconds`
+    onEvent({ event: 'waiting', for: partner, seconds, message: text })
+  }
+  const socket = await dial({ ...options, onWaiting })
+  const peer = peerAddress(socket)
+  try {
+    onEvent({ event: 'connected', transfer: 1, peer })
+  } catch (error) {
+    socket.destroy()
+    throw error
+  }
+  const begin = performance.now()
+  const transfer = start({ socket, transfer: 1, peer })
+  const interrupt = () => transfer.fail(interruption(signal))
+  signal.addEventListener('abort', interrupt)
+  if (signal.aborted) interrupt()
+  const result = await transfer.run()
+  await transfer.closed
+  signal.removeEventListener('abort', interrupt)
+  onEvent(endedEvent(1, begin, result))
+  return result
+}

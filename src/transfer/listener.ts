@@ -1,0 +1,183 @@
+/**
+ * Listening, for either command: connections come and go, some of them are transfers, and some condition ends it all.
+ * What a connection does is the caller's; here they are counted, limited, waited for and, at the end, stopped.
+ */
+import type { AddressInfo, Server, Socket } from 'node:net'
+import { asTransferError, interruption, refusal, TransferError } from '../errors.js'
+import { endedEvent, type OnEvent } from '../events.js'
+import { peerAddress } from '../net/address.js'
+import { listen } from '../net/listen.js'
+import type { Connection, Transfer } from './transfer.js'
+
+export interface ServeOptions {
+  port: number
+  host?: string | undefined
+  /** How many successful transfers end it. Default: no end. */
+  count?: number | undefined
+  /** Give up when no partner has come for so many milliseconds. Default: never. */
+  wait?: number | undefined
+  /** With `count`: how long to wait for another try after a transfer that failed, in milliseconds. */
+  timeout: number
+  maxConnections?: number | undefined
+  signal?: AbortSignal | undefined
+  onEvent: OnEvent
+}
+
+/** What differs between a listening sender and a listening receiver. */
+export interface Role {
+  /** Whom it waits for, in messages. */
+  partner: 'sender' | 'receiver'
+  /** True if a transfer that failed is not to be made good by another, or cannot be: a stream has been read, or written to. */
+  isSpoiled(): boolean
+  start(connection: Connection): Transfer
+}
+
+export class Service {
+  readonly #options: ServeOptions
+  readonly #role: Role
+  /** Successful transfers still wanted. */
+  #wanted: number
+  /** Transfers under way: connections that were admitted. */
+  #admitted = 0
+  #connections = 0
+  readonly #active = new Set<Transfer>()
+  readonly #running = new Set<Promise<void>>()
+  /** How the last transfer failed, broken or refused, while its partner may still try again. */
+  #failure: TransferError | null = null
+  #idle: NodeJS.Timeout | undefined
+  #hadPartner = false
+  #isOver = false
+  readonly #ended: Promise<TransferError | null>
+  #settle!: (failure: TransferError | null) => void
+  files = 0
+  bytes = 0
+
+  constructor(options: ServeOptions, role: Role) {
+    this.#options = options
+    this.#role = role
+    this.#wanted = options.count ?? Number.POSITIVE_INFINITY
+    this.#ended = new Promise((resolve) => {
+      this.#settle = resolve
+    })
+  }
+
+  /** Listens until enough transfers have succeeded; throws what ended it otherwise. */
+  async run(): Promise<void> {
+    const { signal, host, port, onEvent } = this.#options
+    const server = await listen({ host, port, onConnection: (socket) => this.#onConnection(socket) })
+    const interrupt = () => this.#settle(interruption(signal as AbortSignal))
+    signal?.addEventListener('abort', interrupt)
+    // It may have been aborted before, or while the server was starting.
+    if (signal?.aborted) interrupt()
+    let failure: TransferError | null = null
+    try {
+      const address = server.address() as AddressInfo
+      onEvent({ event: 'listening', address: address.address, port: address.port })
+      this.#watchIdle()
+      failure = await this.#ended
+    } catch (error) {
+      failure = asTransferError(error)
+    }
+    signal?.removeEventListener('abort', interrupt)
+    await this.#stop(server, failure)
+    if (failure) throw failure
+  }
+
+  /** Ends what is still under way, and waits until it has let go of its files. */
+  async #stop(server: Server, failure: TransferError | null): Promise<void> {
+    this.#isOver = true
+    clearTimeout(this.#idle)
+    server.close()
+    const farewell = failure ?? refusal('busy', 'it has done what it waited for')
+    for (const transfer of this.#active) transfer.fail(farewell)
+    await Promise.allSettled(this.#running)
+  }
+
+  #onConnection(socket: Socket): void {
+    const running = this.#serve(socket)
+    this.#running.add(running)
+    running.catch((error) => this.#settle(asTransferError(error))).finally(() => this.#running.delete(running))
+  }
+
+  async #serve(socket: Socket): Promise<void> {
+    const { maxConnections = 256 } = this.#options
+    const number = ++this.#connections
+    const peer = peerAddress(socket)
+    let isReturn = false
+    let start = 0
+    const admit = () => {
+      this.#admit()
+      // After a failure, the next partner is taken for the one that failed; one that was there before is not.
+      isReturn = this.#failure !== null
+      start = performance.now()
+      this.#options.onEvent({ event: 'connected', transfer: number, peer })
+    }
+    const transfer = this.#role.start({ socket, transfer: number, peer, admit })
+    if (this.#active.size >= maxConnections) {
+      transfer.fail(refusal('busy', `it has ${maxConnections} connections already (--max-connections)`))
+    } else {
+      this.#active.add(transfer)
+    }
+    try {
+      const result = await transfer.run()
+      this.files += result.files
+      this.bytes += result.bytes
+      if (result.admitted) {
+        this.#options.onEvent(endedEvent(number, start, result))
+        // Its place is free at once: who was refused may come again before the old connection is closed.
+        this.#onTransferEnd(result.failure, isReturn)
+      }
+    } finally {
+      this.#active.delete(transfer)
+      await transfer.closed
+    }
+  }
+
+  #admit(): void {
+    if (this.#admitted >= this.#wanted) throw refusal('busy', 'it has all the transfers that it waited for')
+    this.#admitted++
+    this.#hadPartner = true
+    clearTimeout(this.#idle)
+  }
+
+  #onTransferEnd(failure: TransferError | null, isReturn: boolean): void {
+    this.#admitted--
+    if (failure === null) {
+      this.#wanted--
+      if (isReturn) this.#failure = null
+      if (this.#wanted === 0) this.#settle(null)
+    } else if (this.#role.isSpoiled()) {
+      this.#settle(failure)
+    } else {
+      this.#failure = failure
+    }
+    this.#watchIdle()
+  }
+
+  /**
+   * Nothing is under way: how long may that last? Another try for a transfer that failed, and is still wanted, must come
+   * within `timeout`; a partner that never came, or the next one that is wanted, must come within `wait`.
+   */
+  #watchIdle(): void {
+    if (this.#admitted > 0 || this.#isOver) return
+    clearTimeout(this.#idle)
+    const { wait, timeout, onEvent } = this.#options
+    const { partner } = this.#role
+    const isCounting = this.#wanted !== Number.POSITIVE_INFINITY
+    if (this.#failure && isCounting) {
+      const seconds = timeout / 1000
+      const { code, message, reason } = this.#failure
+      // The words of a refusal are for the sender, to whom they say what "it" does.
+      const what = code === 'refused' && partner === 'sender' ? `the sender was refused: ${message}` : message
+      const text = `${what}; no ${partner} came back within ${seconds} seconds`
+      const failure = new TransferError(code, text, { reason, cause: this.#failure })
+      this.#idle = setTimeout(() => this.#settle(failure), timeout)
+      const waiting = `waiting up to ${seconds} seconds for a ${partner} to try again`
+      onEvent({ event: 'waiting', for: partner, seconds, message: waiting })
+    } else if (wait !== undefined && (isCounting || !this.#hadPartner)) {
+      const text = `no ${this.#hadPartner ? 'other ' : ''}${partner} came within ${wait / 1000} seconds`
+      const failure = new TransferError('timeout', text, { peerMessage: 'it has stopped waiting' })
+      this.#idle = setTimeout(() => this.#settle(failure), wait)
+    }
+  }
+}

@@ -1,0 +1,141 @@
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { Directory } from '../../dist/disk/directory.js'
+import { cleanStaging, newOwner } from '../../dist/stores/staging.js'
+import { STAGING } from '../../dist/transfer/names.js'
+import { watchDescriptors } from '../fixtures/descriptors.ts'
+import { replaceDuring, systemError } from '../fixtures/disk.ts'
+import { stagedNames } from '../fixtures/folder-store.ts'
+
+/** An owner with some of its four parts replaced: this machine, this process, its start, its instance. */
+async function ownerWith(parts: { machine?: string; pid?: number | string; start?: string }): Promise<string> {
+  const [machine, pid, start, instance] = (await newOwner()).split('-')
+  return [parts.machine ?? machine, parts.pid ?? pid, parts.start ?? start, instance].join('-')
+}
+
+/** Makes an owner's folder with a file in it; `age` makes both old, in hours. */
+function leave(path: string, owner: string, age?: { folder: number; file: number }): void {
+  const folder = join(path, STAGING, owner)
+  mkdirSync(folder, { recursive: true })
+  writeFileSync(join(folder, '0'), 'half a file')
+  if (!age) return
+  const hoursAgo = (hours: number) => new Date(Date.now() - hours * 3_600_000)
+  utimesSync(join(folder, '0'), hoursAgo(age.file), hoursAgo(age.file))
+  utimesSync(folder, hoursAgo(age.folder), hoursAgo(age.folder))
+}
+
+async function clean(path: string): Promise<void> {
+  const root = await Directory.open(path)
+  try {
+    await cleanStaging(root)
+  } finally {
+    await root.close()
+  }
+}
+
+/** Asserts that an owner's folder is kept, or that all of the staging folder is gone. */
+async function judge(t: Test, owner: string, expected: 'kept' | 'removed', age?: { folder: number; file: number }) {
+  const path = t.testdir()
+  leave(path, owner, age)
+  const watch = watchDescriptors()
+  t.teardown(watch.restore)
+  await clean(path)
+  t.strictSame(stagedNames(path), expected === 'kept' ? [owner, `${owner}/0`] : [])
+  if (expected === 'removed') t.strictSame(readdirSync(path), [])
+  t.strictSame(watch.problems(), [])
+}
+
+t.test('removes what a process left that has exited', async (t) => {
+  const { pid } = spawnSync(process.execPath, ['-e', '0'])
+  await judge(t, await ownerWith({ pid }), 'removed')
+})
+
+t.test('removes what a process left whose number another one has now', async (t) => {
+  await judge(t, await ownerWith({ start: '1' }), 'removed')
+})
+
+t.test('keeps what a running process works on: this one', async (t) => {
+  await judge(t, await newOwner(), 'kept')
+})
+
+t.test('keeps what a running process works on: another one', async (t) => {
+  const stat = readFileSync(`/proc/${process.ppid}/stat`, 'utf8')
+  const start = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? ''
+  await judge(t, await ownerWith({ pid: process.ppid, start }), 'kept')
+})
+
+t.test('keeps what a running process of another user works on', async (t) => {
+  t.intercept(process, 'kill', {
+    value: () => {
+      throw systemError('EPERM', 'kill')
+    },
+  })
+  await judge(t, await newOwner(), 'kept')
+})
+
+t.test('keeps what a running process works on when its start time cannot be read', async (t) => {
+  const owner = await newOwner()
+  replaceDuring(t, 'readFile', (current) => async (path, encoding) => {
+    if (path.endsWith('/stat')) throw systemError('EMFILE', 'open')
+    return await current(path, encoding)
+  })
+  await judge(t, owner, 'kept')
+})
+
+t.test('keeps what a running process works on that could not read its own start time', async (t) => {
+  await judge(t, await ownerWith({ start: '0' }), 'kept')
+})
+
+t.test('keeps what another machine has touched within a day', async (t) => {
+  const foreign = '0f0f0f0f-1-1-0'
+  await t.test('the folder and the file', async (t) => await judge(t, foreign, 'kept'))
+  await t.test('the file alone', async (t) => await judge(t, foreign, 'kept', { folder: 48, file: 23 }))
+  await t.test('the folder alone', async (t) => await judge(t, foreign, 'kept', { folder: 23, file: 48 }))
+})
+
+t.test('removes what another machine has not touched for a day', async (t) => {
+  await judge(t, '0f0f0f0f-1-1-0', 'removed', { folder: 25, file: 25 })
+})
+
+t.test('judges by age what does not say whose it is', async (t) => {
+  for (const owner of ['stray', await ownerWith({ pid: 'abc' })]) {
+    await t.test('young', async (t) => await judge(t, owner, 'kept'))
+    await t.test('old', async (t) => await judge(t, owner, 'removed', { folder: 25, file: 25 }))
+  }
+})
+
+t.test('removes the dead beside the living', async (t) => {
+  const path = t.testdir()
+  const live = await newOwner()
+  leave(path, live)
+  leave(path, await ownerWith({ start: '1' }))
+  leave(path, 'foreign-old', { folder: 30, file: 30 })
+  await clean(path)
+  t.strictSame(stagedNames(path), [live, `${live}/0`])
+})
+
+t.test('is not kept from its work by something that does not belong there', async (t) => {
+  const path = t.testdir({ [STAGING]: { '0-stray-file': '' }, outside: { 0: 'keep' } })
+  leave(path, await ownerWith({ start: '1' }))
+  await clean(path)
+  t.strictSame(stagedNames(path), ['0-stray-file'])
+})
+
+t.test('does nothing where there is no staging folder, or a symlink in its place', async (t) => {
+  const path = t.testdir({
+    empty: {},
+    linked: { [STAGING]: t.fixture('symlink', '../outside') },
+    outside: { 'dead-owner': { 0: 'keep' } },
+  })
+  await t.resolves(clean(join(path, 'empty')))
+  await t.resolves(clean(join(path, 'linked')))
+  t.strictSame(
+    readdirSync(path, { recursive: true })
+      .map(String)
+      .filter((name) => name.startsWith('outside/'))
+      .sort(),
+    ['outside/dead-owner', 'outside/dead-owner/0'],
+  )
+})

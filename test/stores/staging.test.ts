@@ -1,0 +1,168 @@
+import { readdirSync, rmdirSync, statSync, symlinkSync, unlinkSync } from 'node:fs'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { Directory } from '../../dist/disk/directory.js'
+import { disk } from '../../dist/disk/disk.js'
+import { createStaged, newOwner, openStaging, removeOwner } from '../../dist/stores/staging.js'
+import { STAGING } from '../../dist/transfer/names.js'
+import { watchDescriptors } from '../fixtures/descriptors.ts'
+import { failDuring, replaceDuring } from '../fixtures/disk.ts'
+import { stagedNames } from '../fixtures/folder-store.ts'
+
+async function openRoot(t: Test, path: string): Promise<Directory> {
+  const root = await Directory.open(path)
+  t.teardown(() => root.close())
+  return root
+}
+
+t.test('names an owner by machine, process, start time and instance', async (t) => {
+  const first = await newOwner()
+  const second = await newOwner()
+  t.match(first, new RegExp(`^[0-9a-f]{8}-${process.pid}-[1-9]\\d*-\\d+$`))
+  t.not(first, second)
+  t.equal(first.replace(/\d+$/, ''), second.replace(/\d+$/, ''), 'which differ in the instance alone')
+})
+
+t.test('finds the start time behind a program name that holds parentheses and spaces', async (t) => {
+  const before = await newOwner()
+  const { title } = process
+  process.title = 'a) 1 (b c) 2'
+  t.teardown(() => {
+    process.title = title
+  })
+  t.equal((await newOwner()).split('-')[2], before.split('-')[2])
+})
+
+t.test('names an owner where the system tells nothing of itself', async (t) => {
+  failDuring(t, { call: 'readFile', code: 'ENOENT', occurrence: 0 })
+  failDuring(t, { call: 'readlink', code: 'ENOENT', occurrence: 0 })
+  t.match(await newOwner(), new RegExp(`^[0-9a-f]{8}-${process.pid}-0-\\d+$`))
+})
+
+t.test('makes the folders private, and private files in them', async (t) => {
+  const path = t.testdir()
+  const staging = await openStaging(await openRoot(t, path), 'owner', path)
+  t.teardown(() => staging.close())
+  const staged = await createStaged(staging)
+  await disk.close(staged.fd)
+  const modeOf = (...names: string[]) => statSync(join(path, STAGING, ...names)).mode & 0o777
+  t.equal(modeOf(), 0o700)
+  t.equal(modeOf('owner'), 0o700)
+  t.equal(modeOf('owner', staged.name), 0o600)
+})
+
+t.test('creates another file each time, and never opens one that is there', async (t) => {
+  const path = t.testdir({ outside: 'untouched' })
+  const staging = await openStaging(await openRoot(t, path), 'owner', path)
+  t.teardown(() => staging.close())
+  const one = await createStaged(staging)
+  const two = await createStaged(staging)
+  t.not(one.name, two.name)
+  await disk.close(one.fd)
+  await disk.close(two.fd)
+  symlinkSync('../../outside', join(path, STAGING, 'owner', String(Number(two.name) + 1)))
+  await t.rejects(createStaged(staging), { code: 'EEXIST' })
+  t.equal(statSync(join(path, 'outside')).size, 'untouched'.length)
+})
+
+t.test('uses folders that are there already', async (t) => {
+  const path = t.testdir({ [STAGING]: { owner: { 7: 'left' } } })
+  const staging = await openStaging(await openRoot(t, path), 'owner', path)
+  t.teardown(() => staging.close())
+  t.strictSame(readdirSync(staging.path()), ['7'])
+})
+
+t.test('refuses a staging folder that is a symlink, or no folder', async (t) => {
+  const path = t.testdir({
+    linked: { [STAGING]: t.fixture('symlink', '../outside') },
+    below: { [STAGING]: { owner: t.fixture('symlink', '../../outside') } },
+    file: { [STAGING]: 'a file' },
+    outside: {},
+  })
+  const watch = watchDescriptors()
+  t.teardown(watch.restore)
+  for (const name of ['linked', 'below', 'file']) {
+    const root = await Directory.open(join(path, name))
+    const message = /^cannot use the staging folder .*\.tcp-recv: .*\((ENOTDIR|ELOOP)\)$/
+    await t.rejects(openStaging(root, 'owner', join(path, name)), { code: 'local-file', reason: 'disk', message }, name)
+    await root.close()
+  }
+  t.strictSame(readdirSync(join(path, 'outside')), [])
+  t.strictSame(watch.problems(), [])
+})
+
+t.test('makes the folder again when another receiver removes it between making and opening', async (t) => {
+  const path = t.testdir()
+  let removals = 4
+  replaceDuring(t, 'mkdir', (current) => async (made, options) => {
+    await current(made, options)
+    if (made.endsWith(STAGING) && removals-- > 0) rmdirSync(join(path, STAGING))
+  })
+  const staging = await openStaging(await openRoot(t, path), 'owner', path)
+  await staging.close()
+  t.strictSame(stagedNames(path), ['owner'])
+})
+
+t.test('gives up when the folder vanishes again and again', async (t) => {
+  const path = t.testdir()
+  let removals = 0
+  replaceDuring(t, 'mkdir', (current) => async (made, options) => {
+    await current(made, options)
+    removals++
+    rmdirSync(join(path, STAGING))
+  })
+  await t.rejects(openStaging(await openRoot(t, path), 'owner', path), { code: 'local-file', message: /ENOENT/ })
+  t.equal(removals, 5)
+})
+
+t.test('lets several receivers come and go in one folder at once', async (t) => {
+  const path = t.testdir()
+  const root = await openRoot(t, path)
+  const receiver = async (owner: string) => {
+    for (let round = 0; round < 20; round++) {
+      const staging = await openStaging(root, owner, path)
+      const staged = await createStaged(staging)
+      await disk.close(staged.fd)
+      await staging.close()
+      await removeOwner(root, owner)
+    }
+  }
+  await t.resolves(Promise.all([receiver('a-1'), receiver('b-2'), receiver('c-3')]))
+  t.strictSame(readdirSync(path), [])
+})
+
+t.test('removes what an owner left, and the folder itself after the last one', async (t) => {
+  const path = t.testdir({ [STAGING]: { one: { 1: 'x', 2: 'y' }, two: { 3: 'z' } } })
+  const root = await openRoot(t, path)
+  await removeOwner(root, 'one')
+  t.strictSame(stagedNames(path), ['two', 'two/3'])
+  await removeOwner(root, 'two')
+  t.strictSame(readdirSync(path), [])
+  await t.resolves(removeOwner(root, 'two'), 'and there is nothing wrong with nothing to remove')
+})
+
+t.test('leaves what it cannot remove', async (t) => {
+  const path = t.testdir({ [STAGING]: { one: { folder: { file: '' } }, file: '' } })
+  const root = await openRoot(t, path)
+  await removeOwner(root, 'one')
+  await removeOwner(root, 'file')
+  t.strictSame(stagedNames(path), ['file', 'one', 'one/folder', 'one/folder/file'])
+})
+
+t.test('does not follow an owner that is a symlink, nor one that becomes one', async (t) => {
+  const path = t.testdir({
+    [STAGING]: { linked: t.fixture('symlink', '../outside'), swapped: { 1: '' } },
+    outside: { 1: 'keep' },
+  })
+  const root = await openRoot(t, path)
+  await removeOwner(root, 'linked')
+  replaceDuring(t, 'readdir', (current) => async (read) => {
+    const names = await current(read)
+    unlinkSync(join(path, STAGING, 'swapped', '1'))
+    rmdirSync(join(path, STAGING, 'swapped'))
+    symlinkSync('../outside', join(path, STAGING, 'swapped'))
+    return names
+  })
+  await removeOwner(root, 'swapped')
+  t.strictSame(readdirSync(join(path, 'outside')), ['1'])
+})
