@@ -1,6 +1,6 @@
 /** What README.md and ARCHITECTURE.md list is compared with the code, so that neither drifts from the other. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { join, relative } from 'node:path'
+import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { receiveCommandLine } from '../dist/cli/receive-command.js'
@@ -112,18 +112,25 @@ t.test('names the Node that it needs, and the limit of a header', async (t) => {
   t.ok(readme.includes(`${MAX_CONTROL / 1024} KiB`))
 })
 
-t.test('links to files and headings that exist', async (t) => {
-  const texts = { 'README.md': readme, 'ARCHITECTURE.md': architecture }
-  for (const [name, text] of Object.entries(texts)) {
-    const headings = [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) =>
-      heading
-        .toLowerCase()
-        .replace(/[^\w -]/g, '')
-        .replaceAll(' ', '-'),
-    )
-    for (const [, target = ''] of text.matchAll(/\]\(([^)]+)\)/g)) {
-      if (target.startsWith('#')) t.ok(headings.includes(target.slice(1)), `${name}: ${target}`)
-      else t.ok(existsSync(join(root, target)), `${name}: ${target}`)
+/** The anchors of a document's headings, as GitHub makes them. */
+function anchors(path: string): string[] {
+  const headings = readFileSync(join(root, path), 'utf8').matchAll(/^#+ (.*)$/gm)
+  return [...headings].map(([, text = '']) =>
+    text
+      .toLowerCase()
+      .replace(/[^\w -]/g, '')
+      .replaceAll(' ', '-'),
+  )
+}
+
+t.test('links to files and headings that exist, as the other documents do', async (t) => {
+  for (const path of ['README.md', 'ARCHITECTURE.md', 'CHANGELOG.md', 'bench/README.md', 'src/protocol/README.md']) {
+    const text = readFileSync(join(root, path), 'utf8')
+    for (const [, link = ''] of text.matchAll(/\]\(((?!https:)[^)]+)\)/g)) {
+      const [file = '', anchor] = link.split('#')
+      const target = file === '' ? path : join(dirname(path), file)
+      t.ok(existsSync(join(root, target)), `${path}: ${link}`)
+      if (anchor !== undefined) t.ok(anchors(target).includes(anchor), `${path}: ${link}`)
     }
   }
 })
