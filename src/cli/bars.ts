@@ -1,46 +1,55 @@
-/** Progress on a terminal. Loaded only where there is one: what draws the bars takes a while to start. */
+/**
+ * Displays progress as bars on a terminal. This module is only loaded for a terminal, because cli-progress loads slowly.
+ *
+ * Three parts share the work. cli-progress keeps the list of bars and the redraw timer. `bar-rows.ts` lays out the rows.
+ * `screen.ts` puts the rows on the terminal, below the lines.
+ */
 import { Writable } from 'node:stream'
 import cliProgress, { type SingleBar } from 'cli-progress'
 import type { TransferEvent } from '../events.js'
 import { barRows, fitText } from './bar-rows.js'
-import { type Pace, Paces, type Progress } from './progress.js'
+import { type FileProgress, type ProgressDisplay, ProgressTracker } from './progress.js'
 import { Screen } from './screen.js'
 
 const { MultiBar } = cliProgress
 
-/** Bars that are shown at once; with more files than that under way, a row says how many more. */
-const MOST_BARS = 8
+/** The largest number of bars. A row below them counts the other files under way. */
+const MAX_BARS = 8
 
 /** The time between two drawings, in milliseconds. */
-const INTERVAL = 100
+const REDRAW_INTERVAL = 100
 
-interface File {
-  pace: Pace
+/** A file under way, with its latest progress. */
+interface TrackedFile {
+  progress: FileProgress
 }
 
-/** For terminals: a bar for each file under way, and below them what there is to know of the rest. */
-export class BarProgress implements Progress {
+/** A bar for each file under way, and a row below them for the other files and the status. */
+export class BarProgress implements ProgressDisplay {
   readonly #screen: Screen
   readonly #bars: InstanceType<typeof MultiBar>
-  readonly #frame = new Frame()
-  readonly #paces = new Paces()
-  /** The files that have a pace, in the order in which they had one first. */
-  readonly #files = new Map<string, File>()
-  readonly #shown = new Map<File, SingleBar>()
-  #rows = new Map<File, string>()
+  readonly #frame = new FrameBuffer()
+  readonly #tracker = new ProgressTracker()
+  /** The files with known progress by key, the oldest first. */
+  readonly #files = new Map<string, TrackedFile>()
+  /** The files that have a bar. */
+  readonly #shown = new Map<TrackedFile, SingleBar>()
+  /** The row of each bar in the current drawing. */
+  #rows = new Map<TrackedFile, string>()
   #status: string | null = null
+  /** When a status without bars may be drawn again. */
   #nextStatus = 0
 
   constructor(stream: NodeJS.WriteStream) {
     this.#screen = new Screen(stream)
     this.#bars = new MultiBar({
-      // The library keeps the bars and the time; its frames are texts that the screen puts on the terminal.
+      // The library draws into a buffer. The screen puts the result on the terminal.
       stream: this.#frame,
       noTTYOutput: true,
-      notTTYSchedule: INTERVAL,
-      format: (_options, _params, { file }: { file: File }) => `${this.#rows.get(file)}`,
+      notTTYSchedule: REDRAW_INTERVAL,
+      format: (_options, _params, { file }: { file: TrackedFile }) => `${this.#rows.get(file)}`,
       clearOnComplete: true,
-      // The commands end on their own signals; the library's handlers would exit first.
+      // The signal handlers of the library would exit before the command has ended cleanly.
       gracefulExit: false,
     })
     this.#bars.on('redraw-pre', () => this.#layOut())
@@ -50,54 +59,57 @@ export class BarProgress implements Progress {
 
   update(event: TransferEvent): void {
     if (event.event === 'progress') {
-      const pace = this.#paces.follow(event)
-      if (pace) this.#follow(Paces.key(event), pace)
+      const progress = this.#tracker.track(event)
+      if (progress) this.#track(ProgressTracker.key(event), progress)
     } else {
-      for (const key of this.#paces.forget(event)) this.#forget(key)
+      for (const key of this.#tracker.forget(event)) this.#remove(key)
     }
   }
 
-  #follow(key: string, pace: Pace): void {
+  #track(key: string, progress: FileProgress): void {
     const file = this.#files.get(key)
     if (file) {
-      file.pace = pace
-      this.#shown.get(file)?.update(pace.bytes)
+      file.progress = progress
+      this.#shown.get(file)?.update(progress.bytes)
     } else {
-      this.#files.set(key, { pace })
-      this.#fill()
+      this.#files.set(key, { progress })
+      this.#addBars()
     }
   }
 
-  #forget(key: string): void {
+  #remove(key: string): void {
     const file = this.#files.get(key)
     if (!file) return
     this.#files.delete(key)
     const bar = this.#shown.get(file)
     this.#shown.delete(file)
-    this.#fill()
+    this.#addBars()
     if (bar) this.#bars.remove(bar)
     if (this.#shown.size === 0) this.#bars.stop()
   }
 
-  /** Gives free places to the files that have waited longest. */
-  #fill(): void {
+  /** Creates bars while fewer than `MAX_BARS` are shown, for the oldest files first. */
+  #addBars(): void {
     for (const file of this.#files.values()) {
-      if (this.#shown.size === MOST_BARS) return
-      const { size, bytes } = file.pace
+      if (this.#shown.size === MAX_BARS) return
+      const { size, bytes } = file.progress
       if (!this.#shown.has(file)) this.#shown.set(file, this.#bars.create(size ?? 0, bytes, { file }))
     }
   }
 
-  /** Only all bars together tell how wide their columns are. */
+  /** Lays out all rows before the library asks for each, because the widths of the columns depend on all files. */
   #layOut(): void {
     this.#frame.text = ''
     const files = [...this.#shown.keys()]
-    const paces = files.map(({ pace }) => pace)
-    this.#rows = new Map(barRows(paces, this.#screen.columns).map((row, place) => [files[place] as File, row]))
+    const progress = files.map((file) => file.progress)
+    this.#rows = new Map(
+      barRows(progress, this.#screen.columns).map((row, index) => [files[index] as TrackedFile, row]),
+    )
   }
 
+  /** Shows the rows that the library has drawn, and one row with the number of other files and the status. */
   #draw(drawn: string[]): void {
-    const bars = drawn.slice(0, this.#shown.size).slice(0, Math.max(1, this.#screen.mostRows - 1))
+    const bars = drawn.slice(0, this.#shown.size).slice(0, Math.max(1, this.#screen.maxRows - 1))
     const more = this.#files.size - bars.length
     const rest = [...(more > 0 ? [`${more} more under way`] : []), ...(this.#status === null ? [] : [this.#status])]
     this.#screen.show([...bars, ...(rest.length > 0 ? [fitText(rest.join('; '), this.#screen.columns - 1)] : [])])
@@ -107,7 +119,7 @@ export class BarProgress implements Progress {
     this.#status = text
     const now = performance.now()
     if (this.#bars.isActive || (text !== null && now < this.#nextStatus)) return
-    this.#nextStatus = now + INTERVAL
+    this.#nextStatus = now + REDRAW_INTERVAL
     this.#draw([])
   }
 
@@ -115,8 +127,8 @@ export class BarProgress implements Progress {
     this.#screen.line(text)
   }
 
-  around(write: () => void): void {
-    this.#screen.around(write)
+  writeAbove(write: () => void): void {
+    this.#screen.writeAbove(write)
   }
 
   pause(): void {
@@ -133,8 +145,8 @@ export class BarProgress implements Progress {
   }
 }
 
-/** Where the library draws: a stream that is no terminal, of any width. */
-class Frame extends Writable {
+/** Keeps what the library draws: a stream of unlimited width that is not a terminal. */
+class FrameBuffer extends Writable {
   readonly columns = Number.POSITIVE_INFINITY
   text = ''
 

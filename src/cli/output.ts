@@ -1,10 +1,13 @@
-/** What a command prints for programs, on a standard stream. What cannot be written ends the transfer. */
+/** The output of a command for programs, on stdout or stderr. If it cannot be written, the transfer ends. */
 import type { Writable } from 'node:stream'
 import { TransferError } from '../errors.js'
 import { describe } from '../system-errors.js'
 import { standardStreams } from './descriptors.js'
 
-/** This side cannot tell its user any more; that is no matter of the file that is sent, or of the disk that it is stored on. */
+/**
+ * The error for output that cannot be written. Its reason is `output`: neither the file that is sent nor the disk that it
+ * is stored on is at fault.
+ */
 export function outputError(doing: string, error: unknown): TransferError {
   return new TransferError('local-file', `${doing}: ${describe(error)}`, {
     reason: 'output',
@@ -13,11 +16,12 @@ export function outputError(doing: string, error: unknown): TransferError {
   })
 }
 
+/** Text on a standard stream. A failed write is never lost: it is passed on at once, and `finish` throws it. */
 export class Output {
   readonly #stream: Writable
   readonly #fd: 1 | 2
   readonly #onFailure: (error: TransferError) => void
-  /** Why no more can be written. */
+  /** The first failure. After it nothing more is written. */
   failure: TransferError | null = null
 
   /** @param onFailure called once, with the first failure */
@@ -28,7 +32,7 @@ export class Output {
     stream.on('error', (error) => this.#failed(error))
   }
 
-  /** @param onLost called if it cannot be written */
+  /** @param onLost called if this text cannot be written */
   write(text: string, onLost: () => void = () => {}): void {
     if (this.failure) {
       onLost()
@@ -41,7 +45,7 @@ export class Output {
     })
   }
 
-  /** Waits until all is written; throws if anything was not. */
+  /** Waits until everything is written. Throws the first failure. */
   async finish(): Promise<void> {
     await new Promise<void>((resolve) => this.#stream.write('', () => resolve()))
     if (this.failure) throw this.failure

@@ -1,141 +1,88 @@
-/** Progress for people who read a log: how each file comes along, now and then as a line. `bars.ts` is for terminals. */
+/**
+ * The progress of each file, computed from the `progress` events, and the interface of what displays it.
+ *
+ * `bars.ts` displays progress as bars on a terminal, `progress-lines.ts` as lines in a log.
+ */
 import type { ProgressEvent, TransferEvent } from '../events.js'
 import { printable } from '../text.js'
-import { formatBytes, formatDuration } from './format.js'
 
-/** Shows events as they come, and prints lines without tearing what is shown. */
-export interface Progress {
+/** Displays progress on stderr, and prints all other lines there, so that the two do not garble each other. */
+export interface ProgressDisplay {
+  /** Follows the event: a `progress` event updates a file, the end of a file or transfer removes it. */
   update(event: TransferEvent): void
-  /** What is to be known of many files together; null when there is nothing. */
+  /** Displays a text about many files together; null removes it. */
   status(text: string | null): void
+  /** Prints a line. */
   line(text: string): void
-  /** Calls `write`, which writes lines to the same terminal by itself. */
-  around(write: () => void): void
-  /** Shows nothing but lines until `resume`: another program writes to the same terminal. */
+  /** Calls `write`, which prints complete lines to the same terminal through another stream. */
+  writeAbove(write: () => void): void
+  /** Hides the progress until `resume`, while another program writes to the same terminal. Lines are still printed. */
   pause(): void
   resume(): void
+  /** Removes the progress for good. */
   stop(): void
 }
 
-/** How one file comes along. For a sender this is what the receiver has, where the receiver says so. */
-export interface Pace {
+/** How far one file is. On a sender, it counts the bytes that the receiver has acknowledged, if the receiver does so. */
+export interface FileProgress {
+  /** The name of the file, safe to print. */
   name: string
   bytes: number
+  /** Bytes in all; null if unknown. */
   size: number | null
-  /** Bytes a second since the start. */
+  /** Average bytes per second since the start. */
   rate: number
-  /** Seconds left; null if unknown. */
-  left: number | null
+  /** Null if unknown. */
+  secondsLeft: number | null
 }
 
-/** When a file began, how much of it there is, and since when: a receiver tells only now and then what it has. */
+/** The start of a file, and the latest change of its byte count: a receiver acknowledges bytes only at intervals. */
 interface Course {
-  start: number
+  startedAt: number
   bytes: number
-  at: number
+  changedAt: number
 }
 
-/** Follows the pace of each file by its events. */
-export class Paces {
+/** Computes the progress of each file from its events. */
+export class ProgressTracker {
   readonly #courses = new Map<string, Course>()
 
+  /** Identifies the file of an event within this process. */
   static key(event: { transfer: number; name?: string }): string {
     return `${event.transfer} ${event.name}`
   }
 
-  /** The pace at this event; null for a file's first event, which can tell none. */
-  follow(event: ProgressEvent): Pace | null {
-    const key = Paces.key(event)
+  /** The progress of a file at this event; null for the first event of a file, which has no rate yet. */
+  track(event: ProgressEvent): FileProgress | null {
+    const key = ProgressTracker.key(event)
     const now = performance.now()
     const course = this.#courses.get(key)
     if (course === undefined || event.bytes === 0) {
-      this.#courses.set(key, { start: now, bytes: 0, at: now })
+      this.#courses.set(key, { startedAt: now, bytes: 0, changedAt: now })
       return null
     }
     const { name, size } = event
     const bytes = event.received ?? event.bytes
-    if (bytes !== course.bytes) Object.assign(course, { bytes, at: now })
-    const rate = bytes === 0 ? 0 : bytes / ((course.at - course.start) / 1000)
-    const left = size === null || rate === 0 ? null : Math.max(0, (size - bytes) / rate - (now - course.at) / 1000)
-    return { name: printable(name), bytes, size, rate, left }
+    if (bytes !== course.bytes) Object.assign(course, { bytes, changedAt: now })
+    const rate = bytes === 0 ? 0 : bytes / ((course.changedAt - course.startedAt) / 1000)
+    const unknown = size === null || rate === 0
+    const secondsLeft = unknown ? null : Math.max(0, (size - bytes) / rate - (now - course.changedAt) / 1000)
+    return { name: printable(name), bytes, size, rate, secondsLeft }
   }
 
-  /** Ends what this event ends, a file or all files of a transfer, and returns the keys. */
+  /** Forgets the files that this event ends: one file, or all files of a transfer. Returns their keys. */
   forget(event: TransferEvent): string[] {
     if (!('transfer' in event) || event.event === 'connected' || event.event === 'message') return []
     const ended =
       'name' in event && event.name !== undefined
-        ? [Paces.key({ transfer: event.transfer, name: event.name })]
+        ? [ProgressTracker.key({ transfer: event.transfer, name: event.name })]
         : [...this.#courses.keys()].filter((key) => key.startsWith(`${event.transfer} `))
     for (const key of ended) this.#courses.delete(key)
     return ended
   }
 }
 
-/** The time between two lines about one file, in milliseconds. */
-const LINE_INTERVAL = 10_000
-
-/** For logs: a line every ten seconds about each file that takes so long. */
-export class LineProgress implements Progress {
-  readonly #print: (text: string) => void
-  readonly #interval: number
-  readonly #paces = new Paces()
-  readonly #next = new Map<string, number>()
-  #nextStatus: number | null = null
-
-  constructor(print: (text: string) => void, interval = LINE_INTERVAL) {
-    this.#print = print
-    this.#interval = interval
-  }
-
-  update(event: TransferEvent): void {
-    if (event.event === 'progress') {
-      const pace = this.#paces.follow(event)
-      const key = Paces.key(event)
-      const now = performance.now()
-      if (pace === null) this.#next.set(key, now + this.#interval)
-      else if (now >= Number(this.#next.get(key))) {
-        this.#next.set(key, now + this.#interval)
-        this.#print(paceLine(pace))
-      }
-    } else {
-      for (const key of this.#paces.forget(event)) this.#next.delete(key)
-    }
-  }
-
-  status(text: string | null): void {
-    const now = performance.now()
-    if (text === null) this.#nextStatus = null
-    else if (this.#nextStatus === null) this.#nextStatus = now + this.#interval
-    else if (now >= this.#nextStatus) {
-      this.#nextStatus = now + this.#interval
-      this.#print(text)
-    }
-  }
-
-  line(text: string): void {
-    this.#print(text)
-  }
-
-  around(write: () => void): void {
-    write()
-  }
-
-  pause(): void {}
-
-  resume(): void {}
-
-  stop(): void {}
-}
-
-/** `file.iso: 45 %, 1.20 GB of 2.66 GB, 98.3 MB/s, 0:14 left`; for an unknown size just what is known. */
-function paceLine({ name, bytes, size, rate, left }: Pace): string {
-  const speed = `${formatBytes(rate)}/s`
-  if (size === null) return `${name}: ${formatBytes(bytes)} of unknown size, ${speed}`
-  const ahead = left === null ? '' : `, ${formatDuration(left)} left`
-  return `${name}: ${percent(bytes, size)}, ${formatBytes(bytes)} of ${formatBytes(size)}, ${speed}${ahead}`
-}
-
+/** The share of `size` as a whole percentage, rounded down: `45 %`. */
 export function percent(bytes: number, size: number): string {
   return `${Math.floor((100 * bytes) / size)} %`
 }

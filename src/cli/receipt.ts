@@ -1,4 +1,7 @@
-/** A receipt: lines of `<digest>  <path>` for `b3sum --check`, written as each file is finished, so that an interruption loses none. */
+/**
+ * `--receipt`: writes a line `<digest>  <path>` for `b3sum --check` when each file is finished. The line is written at
+ * once, so an interruption loses no line of a finished file.
+ */
 import { closeSync, openSync, writeSync } from 'node:fs'
 import { shown } from '../disk/local-error.js'
 import type { TransferError } from '../errors.js'
@@ -10,16 +13,16 @@ export class Receipt {
   readonly #path: string
   readonly #onFailure: (error: Error) => void
   #fd: number | null = null
-  /** Why a line is missing. */
+  /** The first error that kept a line from being written. */
   failure: TransferError | null = null
 
-  /** @param onFailure called when a line cannot be written */
+  /** @param onFailure called each time a line cannot be written, with the first error */
   constructor(path: string, onFailure: (error: Error) => void) {
     this.#path = path
     this.#onFailure = onFailure
   }
 
-  /** Begins the file anew. */
+  /** Creates the file, or empties an existing one. Throws a `local-file` error on failure. */
   open(): void {
     assertReachable([this.#path])
     this.#try(() => {
@@ -27,6 +30,7 @@ export class Receipt {
     })
   }
 
+  /** Writes the line of a finished file. A failure is passed to `onFailure`. */
   add({ blake3, path }: StoredEvent | SentEvent): void {
     try {
       this.#try(() => writeSync(this.#fd as number, receiptLine(blake3, path)))
@@ -36,7 +40,7 @@ export class Receipt {
     }
   }
 
-  /** A file on a network may tell only now that its lines were not written. */
+  /** Closes the file. Throws a `local-file` error: a network file system may report failed writes only here. */
   close(): void {
     const fd = this.#fd
     this.#fd = null
@@ -52,7 +56,7 @@ export class Receipt {
   }
 }
 
-/** As b3sum and GNU coreutils escape a name: with a backslash before the line, `\\` and `\n` in the name. */
+/** Escapes the path like b3sum and GNU coreutils: `\\` and `\n` in the name, and a backslash at the start of the line. */
 function receiptLine(digest: string, path: string): string {
   const escaped = path.replace(/[\\\n]/g, (character) => (character === '\n' ? '\\n' : '\\\\'))
   return `${escaped === path ? '' : '\\'}${digest}  ${escaped}\n`

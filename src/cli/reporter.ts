@@ -1,10 +1,23 @@
-/** From events to what each reader wants: paths or JSON on stdout, lines and bars on stderr, a receipt in a file. */
+/**
+ * The reporter: turns the events of a command into its output.
+ *
+ * Each event goes through the same steps, in this order:
+ *
+ * 1. The progress display follows the event: bars on a terminal (`bars.ts`) or lines in a log (`progress-lines.ts`).
+ * 2. People get a line on stderr. `describeEvent` (`format.ts`) makes its text. `TransferTotals` (`transfer-totals.ts`)
+ *    decides whether a finished file is listed or only counted, and adds the totals. The display prints the line, because
+ *    on a terminal it must appear above the bars (`screen.ts`).
+ * 3. Programs get a line on stdout (`output.ts`): the event as JSON with `--json`, otherwise the path of a stored file or
+ *    a message.
+ * 4. A finished file gets a line in the receipt (`receipt.ts`).
+ */
 import type { Writable } from 'node:stream'
 import { EVENTS_VERSION, report, type TransferEvent } from '../events.js'
 import { printableJson } from '../text.js'
 import { describeEvent } from './format.js'
 import { Output } from './output.js'
-import { LineProgress, type Progress } from './progress.js'
+import type { ProgressDisplay } from './progress.js'
+import { LineProgress, NoProgress } from './progress-lines.js'
 import { Receipt } from './receipt.js'
 import type { Stdio } from './stdio.js'
 import { TransferTotals } from './transfer-totals.js'
@@ -12,7 +25,7 @@ import { TransferTotals } from './transfer-totals.js'
 export const progressChoices = ['auto', 'bar', 'lines', 'none'] as const
 
 export interface ReporterOptions {
-  /** The command's name, which begins each of its lines on stderr. */
+  /** The name of the command, the prefix of its lines on stderr. */
   command: string
   /** Where paths or JSON go. */
   stdout: Writable
@@ -20,77 +33,42 @@ export interface ReporterOptions {
   stdio: Stdio
   json: boolean
   quiet: boolean
-  /** All that is known of each file, however many there are. */
+  /** List every file with all details, however many there are. */
   verbose: boolean
   progress: (typeof progressChoices)[number]
-  /** A file for lines that `b3sum --check` reads. */
+  /** The path of the receipt. */
   receipt?: string | undefined
-  /** What is printed on stdout for a finished file when it is not JSON; null for nothing. */
+  /** The text for an event on stdout without `json`; null for none. */
   print: (event: TransferEvent) => string | null
-  /** Called when something cannot be written any more: the transfer is to end with this error. */
+  /** Called if output can no longer be written. It must end the transfer with this error. */
   abort: (error: Error) => void
 }
 
 export interface Reporter {
-  /** Throws if what the user asked for cannot be written at all. Called first; what it throws is an event like any failure. */
+  /** Creates the receipt. Throws if it cannot. Called first, so that the failure can be reported as an event. */
   open(): void
+  /** Reports an event. */
   onEvent(event: TransferEvent): void
-  /** A line for people that belongs to no event. */
+  /** Prints a line for people that belongs to no event. */
   note(text: string): void
-  /** Calls `work`, which may write to stderr as it likes. */
+  /** Hides the progress while `work` runs, which may write to stderr at any time. */
   aside(work: () => Promise<void>): Promise<void>
-  /** Throws if something that the user asked for was not written after all. */
+  /** Ends the output. Throws if any output or a line of the receipt could not be written. */
   close(): Promise<void>
 }
 
-/** Nobody is left to be told when stderr is gone; the work goes on. */
+/** If stderr is gone, no one can be told. The transfer goes on. */
 const ignore = () => {}
 
 export async function createReporter(options: ReporterOptions): Promise<Reporter> {
-  const { command, stdout, stderr, stdio, json, quiet, verbose, abort } = options
-  const progress = await createProgress(options)
+  const { stdout, stderr, abort } = options
+  const display = await createDisplay(options)
   const receipt = options.receipt === undefined ? null : new Receipt(options.receipt, abort)
   const output = new Output(stdout, stdout === stderr ? 2 : 1, abort)
+  const printer = new EventPrinter(options, display, output)
   stderr.off('error', ignore).on('error', ignore)
-  // What goes to the same terminal must not tear the bars, or be torn by them.
-  const print = (text: string, onLost?: () => void) => {
-    if (stdio.isSameTerminal) progress.around(() => output.write(text, onLost))
-    else output.write(text, onLost)
-  }
-  const isForPeople = !json && !quiet
-  const isWrong = (event: TransferEvent) => event.event === 'failed' || event.event === 'refused'
-  const totals = new TransferTotals(command === 'tcp-recv' ? 'stored' : 'sent', verbose)
-  const say = (text: string | null) => {
-    if (text !== null) progress.line(`${command}: ${text}`)
-  }
-  const show = (event: TransferEvent) => say(describeEvent(event, command === 'tcp-recv' ? 'send' : 'receive', verbose))
-  /** What people are told of an event: itself, and what it makes of many files. */
-  const tellPeople = (event: TransferEvent) => {
-    const isListed = totals.count(event)
-    if (isListed) show(event)
-    if (totals.isFirstUnlisted(event)) say('further files are only counted; --verbose lists them all')
-    const total = totals.total(event)
-    progress.status(totals.status())
-    say(total)
-  }
-  const tellJson = (event: TransferEvent) => {
-    if (event.event === 'progress' && options.progress === 'none') return
-    // A failure whose JSON cannot be written is told to people: nobody else is left.
-    const onLost = () => event.event === 'failed' && show(event)
-    print(`${printableJson({ v: EVENTS_VERSION, ...event })}\n`, onLost)
-  }
-  const tellText = (event: TransferEvent) => {
-    // Who sees both streams has read the path in the line about the file.
-    if (event.event === 'stored' && isForPeople && stdio.isSameTerminal) return
-    const text = options.print(event)
-    if (text !== null) print(`${text}\n`)
-  }
-  const tell = (event: TransferEvent) => {
-    progress.update(event)
-    if (isForPeople) tellPeople(event)
-    else if (!json && isWrong(event)) show(event)
-    if (json) tellJson(event)
-    else tellText(event)
+  const onEvent = (event: TransferEvent) => {
+    printer.print(event)
     if (event.event === 'stored' || event.event === 'sent') receipt?.add(event)
   }
   return {
@@ -99,20 +77,20 @@ export async function createReporter(options: ReporterOptions): Promise<Reporter
     },
     onEvent(event) {
       const failure = receipt?.failure
-      if (event.event !== 'done' || event.exitCode !== 0 || !failure) return tell(event)
-      // All was confirmed before the receipt could end the transfer, so the transfer has not failed. The command has.
-      report(tell, { transfer: 0 }, failure)
-      tell({ ...event, exitCode: failure.exitCode })
+      if (event.event !== 'done' || event.exitCode !== 0 || !failure) return onEvent(event)
+      // Everything was confirmed before the missing line could end the transfer. So the command fails, not the transfer.
+      report(onEvent, { transfer: 0 }, failure)
+      onEvent({ ...event, exitCode: failure.exitCode })
     },
     note(text) {
-      if (isForPeople) say(text)
+      printer.note(text)
     },
     async aside(work) {
-      progress.pause()
+      display.pause()
       try {
         await work()
       } finally {
-        progress.resume()
+        display.resume()
       }
     },
     async close() {
@@ -121,20 +99,87 @@ export async function createReporter(options: ReporterOptions): Promise<Reporter
         await output.finish()
         if (receipt?.failure) throw receipt.failure
       } finally {
-        progress.stop()
+        display.stop()
       }
     },
   }
 }
 
-async function createProgress({ stderr, stdio, json, quiet, progress }: ReporterOptions): Promise<Progress> {
+async function createDisplay(options: ReporterOptions): Promise<ProgressDisplay> {
+  const { stderr, stdio, json, quiet, progress } = options
+  const canDrawBars = stderr.isTTY && !stdio.isDumbTerminal
+  const kind = progress === 'auto' ? (json || quiet ? 'none' : canDrawBars ? 'bar' : 'lines') : progress
+  if (kind === 'bar' && canDrawBars) return new (await import('./bars.js')).BarProgress(stderr)
   const print = (text: string) => void stderr.write(`${stdio.linePrefix()}${text}\n`)
-  // Bars are drawn over and over, which only a terminal can show, and not every one.
-  const canDraw = stderr.isTTY && !stdio.isDumbTerminal
-  const kind = progress === 'auto' ? (json || quiet ? 'none' : canDraw ? 'bar' : 'lines') : progress
-  if (kind === 'bar' && canDraw) return new (await import('./bars.js')).BarProgress(stderr)
-  if (kind !== 'none') return new LineProgress(print)
-  const nothing = () => {}
-  const shown = { update: nothing, status: nothing, pause: nothing, resume: nothing, stop: nothing }
-  return { ...shown, line: print, around: (write) => write() }
+  return kind === 'none' ? new NoProgress(print) : new LineProgress(print)
+}
+
+/** Prints events as lines for people and as output for programs. */
+class EventPrinter {
+  readonly #options: ReporterOptions
+  readonly #display: ProgressDisplay
+  readonly #output: Output
+  readonly #totals: TransferTotals
+  /** True if people are told of every event, and not of failures and refusals alone. */
+  readonly #isForPeople: boolean
+
+  constructor(options: ReporterOptions, display: ProgressDisplay, output: Output) {
+    this.#options = options
+    this.#display = display
+    this.#output = output
+    this.#totals = new TransferTotals(options.command === 'tcp-recv' ? 'stored' : 'sent', options.verbose)
+    this.#isForPeople = !options.json && !options.quiet
+  }
+
+  print(event: TransferEvent): void {
+    const { json } = this.#options
+    this.#display.update(event)
+    if (this.#isForPeople) this.#printForPeople(event)
+    else if (!json && (event.event === 'failed' || event.event === 'refused')) this.#printLine(event)
+    if (json) this.#printJson(event)
+    else this.#printText(event)
+  }
+
+  note(text: string): void {
+    if (this.#isForPeople) this.#line(text)
+  }
+
+  #printForPeople(event: TransferEvent): void {
+    const isListed = this.#totals.count(event)
+    if (isListed) this.#printLine(event)
+    if (this.#totals.isFirstUnlisted(event)) this.#line('further files are only counted; --verbose lists them all')
+    const total = this.#totals.total(event)
+    this.#display.status(this.#totals.status())
+    this.#line(total)
+  }
+
+  /** Prints the event's own line. */
+  #printLine(event: TransferEvent): void {
+    const { command, verbose } = this.#options
+    this.#line(describeEvent(event, command === 'tcp-recv' ? 'send' : 'receive', verbose))
+  }
+
+  #line(text: string | null): void {
+    if (text !== null) this.#display.line(`${this.#options.command}: ${text}`)
+  }
+
+  #printJson(event: TransferEvent): void {
+    if (event.event === 'progress' && this.#options.progress === 'none') return
+    // If the JSON of a failure cannot be written, a line on stderr reports the failure.
+    const onLost = () => event.event === 'failed' && this.#printLine(event)
+    this.#write(`${printableJson({ v: EVENTS_VERSION, ...event })}\n`, onLost)
+  }
+
+  #printText(event: TransferEvent): void {
+    // On a terminal that shows both streams, the line about the file already contains its path.
+    if (event.event === 'stored' && this.#isForPeople && this.#options.stdio.isSameTerminal) return
+    const text = this.#options.print(event)
+    if (text !== null) this.#write(`${text}\n`)
+  }
+
+  /** Writes to the output for programs. If that is the terminal of the display, the text must appear above the bars. */
+  #write(text: string, onLost?: () => void): void {
+    if (this.#options.stdio.isSameTerminal) this.#display.writeAbove(() => this.#output.write(text, onLost))
+    else this.#output.write(text, onLost)
+  }
 }

@@ -1,40 +1,44 @@
 /**
- * The one writer of a terminal that shows lines and, below them, a block of rows that is drawn again and again.
+ * Draws on a terminal: permanent lines and, below them, a block of rows that is redrawn in place.
  *
- * Between two drawings the cursor waits at the beginning of the block. A resize may wrap the rows anew or not, as the
- * terminal likes; what is to be cleared is always all that follows the cursor.
+ * Only this module writes to the terminal while a block is shown. After each drawing the cursor stands at the start of
+ * the block. Some terminals wrap the rows anew after a resize and some do not. Either way, clearing everything from the
+ * cursor on removes the block.
  */
+
+/** Moves the cursor to the first column and clears everything from there on. */
 const CLEAR = '\u001b[G\u001b[J'
 const HIDE_CURSOR = '\u001b[?25l'
 const SHOW_CURSOR = '\u001b[?25h'
-/** A row that is too wide, because the terminal has just become narrower, must not become two. */
+/** Without wrapping, a row that is too wide stays one row. This happens if the terminal has just become narrower. */
 const WRAP_OFF = '\u001b[?7l'
 const WRAP_ON = '\u001b[?7h'
 
 export class Screen {
   readonly #stream: NodeJS.WriteStream
   #block: readonly string[] = []
-  /** What is shown once `resume` is called; null while nothing keeps the block away. */
-  #kept: readonly string[] | null = null
-  /** How wide the terminal was when the block was drawn. */
+  /** The block to show after `resume`; null if not paused. */
+  #pausedBlock: readonly string[] | null = null
+  /** The width of the terminal at the latest drawing of the block. */
   #width = 0
-  /** For a process that does not wait for its end (a second Ctrl-C): the terminal must get its cursor back. */
+  /** Shows the cursor again if the process exits early, as after a second Ctrl-C. */
   readonly #onExit = () => this.show([])
 
   constructor(stream: NodeJS.WriteStream) {
     this.#stream = stream
   }
 
+  /** The width of the terminal; 80 if unknown. */
   get columns(): number {
     return this.#stream.columns || 80
   }
 
-  /** The most rows of a block: it must leave room for a line above it. */
-  get mostRows(): number {
+  /** The largest number of rows of a block, which leaves room for one line above it. */
+  get maxRows(): number {
     return Math.max(1, (this.#stream.rows || 24) - 1)
   }
 
-  /** Calls `listener` when the terminal has another size. */
+  /** Calls `listener` when the size of the terminal changes. */
   onResize(listener: () => void): void {
     this.#stream.on('resize', listener)
   }
@@ -44,8 +48,8 @@ export class Screen {
     this.#stream.write(`${this.#cleared}${text}\n${this.#draw()}`)
   }
 
-  /** Lets something else write to the same terminal, above the block: `write` must end each of its lines. */
-  around(write: () => void): void {
+  /** Calls `write`, which writes complete lines to the same terminal through another stream. They appear above the block. */
+  writeAbove(write: () => void): void {
     if (this.#block.length === 0) {
       write()
       return
@@ -55,24 +59,25 @@ export class Screen {
     this.#stream.write(this.#draw())
   }
 
-  /** Takes the block away, while something else writes to the terminal whenever it likes. */
+  /** Hides the block until `resume`, so that another program can write to the terminal at any time. */
   pause(): void {
     const block = this.#block
     this.show([])
-    this.#kept = block
+    this.#pausedBlock = block
   }
 
+  /** Shows the block again, as `show` has changed it since `pause`. */
   resume(): void {
-    const block = this.#kept
+    const block = this.#pausedBlock
     if (!block) return
-    this.#kept = null
+    this.#pausedBlock = null
     this.show(block)
   }
 
-  /** Shows this block instead of the one before; an empty one gives the terminal back. */
+  /** Replaces the block. An empty block removes it and shows the cursor again. */
   show(block: readonly string[]): void {
-    if (this.#kept) {
-      this.#kept = block
+    if (this.#pausedBlock) {
+      this.#pausedBlock = block
       return
     }
     const before = this.#block
@@ -90,7 +95,7 @@ export class Screen {
     return this.#block.length === 0 ? '' : CLEAR
   }
 
-  /** What draws the block, and leaves the cursor at its beginning. */
+  /** The text that draws the block and moves the cursor back to its start. */
   #draw(): string {
     if (this.#block.length === 0) return ''
     this.#width = this.columns

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import stringWidth from 'string-width'
 import t from 'tap'
 import { barRows, fitText } from '../../dist/cli/bar-rows.js'
-import type { Pace } from '../../dist/cli/progress.js'
+import type { FileProgress } from '../../dist/cli/progress.js'
 
 t.test('cuts text to a width in columns', async (t) => {
   const table: [text: string, width: number, result: string][] = [
@@ -30,10 +30,16 @@ t.test('never exceeds the width, and keeps what fits', async () => {
   )
 })
 
-const iso: Pace = { name: 'debian.iso', bytes: 450_000_000, size: 1e9, rate: 98_300_000, left: 5.6 }
-const build: Pace = { name: 'release-build-x86_64-linux-gnu.tar.gz', bytes: 3000, size: 4000, rate: 999, left: 3725 }
-const dump: Pace = { name: 'db.sql', bytes: 1_200_000, size: null, rate: 300_000, left: null }
-const stuck: Pace = { name: 'stuck', bytes: 0, size: 1000, rate: 0, left: null }
+const iso: FileProgress = { name: 'debian.iso', bytes: 450_000_000, size: 1e9, rate: 98_300_000, secondsLeft: 5.6 }
+const build: FileProgress = {
+  name: 'release-build-x86_64-linux-gnu.tar.gz',
+  bytes: 3000,
+  size: 4000,
+  rate: 999,
+  secondsLeft: 3725,
+}
+const dump: FileProgress = { name: 'db.sql', bytes: 1_200_000, size: null, rate: 300_000, secondsLeft: null }
+const stuck: FileProgress = { name: 'stuck', bytes: 0, size: 1000, rate: 0, secondsLeft: null }
 
 t.test('aligns what is known of all files, and leaves out what does not fit', async (t) => {
   const table: [columns: number, rows: string[]][] = [
@@ -80,7 +86,7 @@ t.test('aligns what is known of all files, and leaves out what does not fit', as
 })
 
 t.test('gives a single file the room of the others', async (t) => {
-  const rows = (pace: Pace) => barRows([pace], 80)
+  const rows = (pace: FileProgress) => barRows([pace], 80)
   t.same(rows(iso), ['debian.iso  [==========              ]   45 %   450 MB/1.00 GB  98.3 MB/s  0:06'])
   t.same(rows(dump), ['db.sql            1.20 MB of ?   300 kB/s'], 'and no track where none can be drawn')
   t.same(rows({ ...build, name: '文件'.repeat(20) }), [
@@ -96,11 +102,11 @@ t.test('is never wider than the terminal', async () => {
   })
   const pace = fc
     .record({ name, bytes: fc.maxSafeNat(), more: fc.maxSafeNat(), rate: fc.double({ min: 0, noNaN: true }) })
-    .map(({ name, bytes, more, rate }): Pace => {
+    .map(({ name, bytes, more, rate }): FileProgress => {
       const size = Math.max(1, Math.min(bytes + more, Number.MAX_SAFE_INTEGER))
-      return { name, bytes, size, rate, left: (size - bytes) / rate }
+      return { name, bytes, size, rate, secondsLeft: (size - bytes) / rate }
     })
-  const unknown = pace.map((known): Pace => ({ ...known, size: null, left: null }))
+  const unknown = pace.map((known): FileProgress => ({ ...known, size: null, secondsLeft: null }))
   const paces = fc.array(fc.oneof(pace, unknown), { maxLength: 8 })
   fc.assert(
     fc.property(paces, fc.constantFrom(1, 2, 8, 20, 21, 30, 40, 60, 80, 200), (drawn, columns) => {

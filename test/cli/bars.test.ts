@@ -203,7 +203,7 @@ t.test('lets paths be printed by another stream', async (t) => {
   const { terminal, shown } = bars(t)
   follow(shown, ['a', 'b'])
   await frame(terminal, (screen) => screen.length === 2)
-  shown.around(() => void terminal.write('dir/file\n'))
+  shown.writeAbove(() => void terminal.write('dir/file\n'))
   t.match(terminal.screen, ['dir/file', /^a /, /^b /])
 })
 

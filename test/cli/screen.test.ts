@@ -44,7 +44,7 @@ t.test('replaces a block by a shorter one, and leaves nothing of it', async (t) 
 
 t.test('lets another stream of the same terminal write above the block', async (t) => {
   const { terminal, screen } = screenOn(t)
-  const write = (text: string) => screen.around(() => void terminal.write(text))
+  const write = (text: string) => screen.writeAbove(() => void terminal.write(text))
   write('first\n')
   screen.show(['one', 'two'])
   write('second\n')
@@ -144,11 +144,11 @@ t.test('gives the cursor back where the process ends without another word', asyn
 t.test('knows the size of the terminal, and what to take where it has none', async (t) => {
   const { terminal, screen } = screenOn(t, 0)
   t.equal(screen.columns, 80)
-  t.equal(screen.mostRows, 23)
+  t.equal(screen.maxRows, 23)
   terminal.rows = 0
-  t.equal(screen.mostRows, 23)
+  t.equal(screen.maxRows, 23)
   terminal.rows = 1
-  t.equal(screen.mostRows, 1)
+  t.equal(screen.maxRows, 1)
   let times = 0
   screen.onResize(() => times++)
   terminal.resize(50)

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { LineProgress } from '../../dist/cli/progress.js'
+import { LineProgress } from '../../dist/cli/progress-lines.js'
 import type { TransferEvent } from '../../dist/events.js'
 import { isUnsafe } from '../../dist/text.js'
 import { fakePerformanceNow } from '../fixtures/performance-clock.js'
