@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { receiveCommandLine } from '../dist/cli/receive-command.js'
 import { sendCommandLine } from '../dist/cli/send-command.js'
-import { exitCodes } from '../dist/errors.js'
+import { exitCodes, reasons } from '../dist/errors.js'
 import { MAX_CONTROL } from '../dist/protocol/limits.js'
 import { eventFields } from './fixtures/json-events.ts'
 
@@ -58,12 +58,20 @@ t.test('gives the letters, defaults and choices that the commands have', async (
   }
 })
 
-t.test('lists every exit status', async (t) => {
-  const listed = rows(readme.split('## Exit status')[1]?.split('## Events')[0] ?? '').flatMap(([first = '']) =>
-    first.split(', '),
-  )
-  const inCode = [0, ...Object.values(exitCodes)].map(String)
-  t.strictSame(listed.filter((text) => /^\d/.test(text)).sort(), inCode.sort())
+t.test('lists every exit status with its code', async (t) => {
+  const table = rows(readme.split('## Exit status')[1]?.split('## Events')[0] ?? '').slice(1)
+  const listed = table.flatMap(([statuses = '', words = '']) => {
+    const codes = words.replaceAll('`', '').split(', ')
+    return statuses.split(', ').map((status, index) => [codes[index], Number(status)])
+  })
+  t.strictSame(Object.fromEntries(listed), { '': 0, ...exitCodes })
+})
+
+t.test('lists every reason', async (t) => {
+  const listed = rows(part('reasons'))
+    .slice(1)
+    .flatMap(([first = '']) => first.replaceAll('`', '').split(', '))
+  t.strictSame(listed.sort(), Object.keys(reasons).sort())
 })
 
 t.test('lists every event with its fields', async (t) => {
