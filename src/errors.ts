@@ -25,7 +25,7 @@ export type ErrorCode = keyof typeof exitCodes
 
 /** What is known of one reason. */
 interface ReasonFacts {
-  /** The class of the failure at a sender whose receiver says it. A reason that is never said belongs to this class. */
+  /** The class of the failure at a sender whose receiver says it. A reason that no receiver says belongs to this class. */
   code: ErrorCode
   /** Which sides say it to the other: a receiver in a refusal, a sender in an abort. */
   saidBy: 'receiver' | 'sender' | 'both' | 'nobody'
@@ -35,31 +35,36 @@ interface ReasonFacts {
 
 /** Every reason. The protocol document and the README show this table, and tests compare them. */
 export const reasons = {
-  name: { code: 'refused', saidBy: 'receiver', meaning: 'the receiver cannot store a file of that name' },
+  name: { code: 'refused', saidBy: 'receiver', meaning: 'the receiver cannot store a file under that name' },
   exists: { code: 'refused', saidBy: 'receiver', meaning: 'the name is taken, and the receiver keeps the file it has' },
-  skipped: { code: 'refused', saidBy: 'receiver', meaning: 'the name is taken, and the receiver is told to skip it' },
+  skipped: {
+    code: 'refused',
+    saidBy: 'receiver',
+    meaning: 'the name is taken, and the receiver is told to skip such files: for the receiver this is no failure',
+  },
   type: { code: 'refused', saidBy: 'receiver', meaning: 'the receiver does not accept the media type' },
-  'too-large': { code: 'refused', saidBy: 'receiver', meaning: 'the file is over the receiver’s size limit' },
-  files: { code: 'refused', saidBy: 'receiver', meaning: 'the transfer is over the receiver’s limit of files' },
+  'too-large': { code: 'refused', saidBy: 'receiver', meaning: 'the entry is larger than the receiver allows' },
+  files: { code: 'refused', saidBy: 'receiver', meaning: 'the transfer has more entries than the receiver allows' },
   'no-space': { code: 'refused', saidBy: 'receiver', meaning: 'the disk or the quota is full, or would be' },
-  disk: { code: 'refused', saidBy: 'both', meaning: 'a file or folder could not be read or written' },
+  disk: { code: 'refused', saidBy: 'both', meaning: 'a file or folder cannot be read or written' },
   output: {
     code: 'refused',
     saidBy: 'both',
     meaning: 'an output cannot be written, for instance because its reader has gone',
   },
-  policy: { code: 'refused', saidBy: 'receiver', meaning: 'the receiver does not take such an entry' },
-  busy: { code: 'refused', saidBy: 'receiver', meaning: 'the receiver takes no more transfers now' },
-  digest: { code: 'digest-mismatch', saidBy: 'both', meaning: 'a digest is not the expected one' },
+  policy: { code: 'refused', saidBy: 'receiver', meaning: 'the receiver does not take such an entry or transfer' },
+  busy: { code: 'refused', saidBy: 'both', meaning: 'the side that listens takes no more transfers now' },
+  digest: { code: 'digest-mismatch', saidBy: 'both', meaning: 'a digest is not the announced or expected one' },
   unverifiable: {
     code: 'digest-mismatch',
     saidBy: 'both',
-    meaning: 'the entry has no digest that its receiver computes; the sender sends it again with another',
+    meaning: 'the entry has no digest that the receiver computes; the sender sends it again with another if it can',
   },
   size: { code: 'incomplete', saidBy: 'both', meaning: 'the number of bytes is not the announced or expected one' },
   broken: { code: 'incomplete', saidBy: 'both', meaning: 'the stream or the connection ended too early' },
+  aborted: { code: 'incomplete', saidBy: 'receiver', meaning: 'the sender gave up the entry or the transfer' },
   interrupted: { code: 'incomplete', saidBy: 'both', meaning: 'a person or the system stopped the command' },
-  timeout: { code: 'timeout', saidBy: 'both', meaning: 'nothing moved for as long as the timeout allows' },
+  timeout: { code: 'timeout', saidBy: 'both', meaning: 'nothing moved for the longest time that is allowed' },
   protocol: { code: 'refused', saidBy: 'both', meaning: 'the other side broke a rule of the protocol' },
   version: {
     code: 'refused',
@@ -69,12 +74,11 @@ export const reasons = {
   field: {
     code: 'refused',
     saidBy: 'both',
-    meaning: 'a mandatory field or a kind of entry is unknown; the message names it',
+    meaning: 'a mandatory field or the kind of an entry is unknown; the message names it',
   },
   magic: { code: 'refused', saidBy: 'sender', meaning: 'the other side does not speak the protocol' },
-  internal: { code: 'refused', saidBy: 'both', meaning: 'a bug: please report it' },
+  internal: { code: 'refused', saidBy: 'both', meaning: 'a bug in the program: please report it' },
   changed: { code: 'local-file', saidBy: 'sender', meaning: 'the file changed while it was sent' },
-  aborted: { code: 'incomplete', saidBy: 'nobody', meaning: 'the sender gave the entry or the transfer up' },
   usage: { code: 'usage', saidBy: 'nobody', meaning: 'the command or the call makes no sense as given' },
   connect: { code: 'connect', saidBy: 'nobody', meaning: 'listening or connecting failed' },
   hook: { code: 'hook', saidBy: 'nobody', meaning: 'the program of --exec failed' },

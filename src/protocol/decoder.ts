@@ -11,7 +11,9 @@
  */
 import { FrameDecoder } from './frames.js'
 import { CHUNK, RECEIVER_MAGIC, SENDER_MAGIC, VERSION } from './limits.js'
-import { type FrameName, ProtocolError, parsers, type ReceiverMessage, type SenderMessage } from './messages.js'
+import type { FrameName, ReceiverMessage, SenderMessage } from './messages.js'
+import { parsers } from './parsers.js'
+import { ProtocolError } from './protocol-error.js'
 
 type SenderState = 'greeting' | 'idle' | 'entry' | 'over'
 
@@ -62,13 +64,13 @@ export class SenderDecoder {
       switch (frame.name) {
         case 'data':
           if (frame.first) this.#countData(frame.length)
-          yield { kind: 'data', bytes: frame.payload }
+          yield { frame: 'data', bytes: frame.payload }
           break
         case 'greeting': {
           const greeting = parsers.greeting(frame.payload)
           checkVersion(greeting.version, 'sender')
           this.#state = 'idle'
-          yield { kind: 'greeting', ...greeting }
+          yield { frame: 'greeting', ...greeting }
           break
         }
         case 'header': {
@@ -79,12 +81,12 @@ export class SenderDecoder {
           this.#bytes = 0
           this.#lastChunkWasShort = false
           this.#headerPayload = Buffer.from(frame.payload)
-          yield { kind: 'header', ...header }
+          yield { frame: 'header', ...header }
           break
         }
         case 'end':
           this.#state = 'idle'
-          yield { kind: 'end', ...parsers.end(frame.payload) }
+          yield { frame: 'end', ...parsers.end(frame.payload) }
           break
         case 'abort': {
           const abort = parsers.abort(frame.payload)
@@ -92,7 +94,7 @@ export class SenderDecoder {
             throw new ProtocolError(`an abort of entry ${abort.entry} may not come here`)
           }
           this.#state = abort.entry === null ? 'over' : 'idle'
-          yield { kind: 'abort', ...abort }
+          yield { frame: 'abort', ...abort }
           break
         }
         case 'finished': {
@@ -101,12 +103,12 @@ export class SenderDecoder {
             throw new ProtocolError(`the sender says it sent ${finished.entries} entries, and sent ${this.#entries}`)
           }
           this.#state = 'over'
-          yield { kind: 'finished', ...finished }
+          yield { frame: 'finished', ...finished }
           break
         }
         default:
           parsers.heartbeat(frame.payload)
-          yield { kind: 'heartbeat' }
+          yield { frame: 'heartbeat' }
       }
     }
   }
@@ -142,17 +144,17 @@ export class ReceiverDecoder {
           const greeting = parsers.greeting(frame.payload)
           checkVersion(greeting.version, 'receiver')
           this.#greeted = true
-          yield { kind: 'greeting', ...greeting }
+          yield { frame: 'greeting', ...greeting }
           break
         }
         case 'stored':
-          yield { kind: 'stored', ...parsers.stored(frame.payload) }
+          yield { frame: 'stored', ...parsers.stored(frame.payload) }
           break
         case 'refused':
-          yield { kind: 'refused', ...parsers.refused(frame.payload) }
+          yield { frame: 'refused', ...parsers.refused(frame.payload) }
           break
         case 'heartbeat':
-          yield { kind: 'heartbeat', ...parsers.heartbeat(frame.payload) }
+          yield { frame: 'heartbeat', ...parsers.heartbeat(frame.payload) }
           break
         default:
           throw new ProtocolError(`${aFrame(frame.name)} may not come from a receiver`)

@@ -32,8 +32,8 @@ export const encode = {
   senderOpening: () => opening(SENDER_MAGIC),
   /** The receiver's first bytes, once it has read the sender's. */
   receiverOpening: () => opening(RECEIVER_MAGIC),
-  header: ({ message, ...header }: Header) =>
-    controlFrame('header', message ? { ...header, '!message': true } : header),
+  header: ({ kind, ...fields }: Header) =>
+    controlFrame('header', kind === 'file' ? fields : { ...fields, '!kind': kind }),
   end: (end: End) => controlFrame('end', end),
   abort: (abort: Abort) => controlFrame('abort', abort),
   finished: (finished: Finished) => controlFrame('finished', finished),

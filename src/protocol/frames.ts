@@ -3,7 +3,8 @@
  * payload (64 KiB); data passes through as slices of what was fed in.
  */
 import { FRAME_HEADER, MAX_CONTROL, MAX_DATA } from './limits.js'
-import { type FrameName, frameTypes, ProtocolError } from './messages.js'
+import { type FrameName, frameTypes } from './messages.js'
+import { ProtocolError } from './protocol-error.js'
 import { describeStranger } from './strangers.js'
 
 const EMPTY = Buffer.alloc(0)

@@ -11,8 +11,7 @@ import { localTrouble } from '../disk/local-error.js'
 import { TransferError } from '../errors.js'
 import { CHUNK } from '../protocol/limits.js'
 import type { Header } from '../protocol/messages.js'
-import { mediaType } from './media-type.js'
-import type { OpenSource, Source } from './source.js'
+import { type OpenSource, type Source, streamHeader } from './source.js'
 import { StreamSource } from './stream-source.js'
 
 export class DescriptorSource implements Source {
@@ -44,7 +43,7 @@ export class DescriptorSource implements Source {
   async open(signal: AbortSignal): Promise<OpenSource> {
     const fd = this.#fd
     if (isatty(fd)) return await new StreamSource(new ReadStream(fd), this.name, this.label).open(signal)
-    const header = { name: this.name, size: null, type: mediaType(this.name), mtime: null, mode: null }
+    const header = streamHeader(this.name)
     const stats = fstatSync(fd)
     return stats.isFIFO() || stats.isSocket()
       ? new OpenPipe(header, this.label, fd, stats.isSocket(), signal)

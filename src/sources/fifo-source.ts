@@ -8,8 +8,7 @@ import { disk } from '../disk/disk.js'
 import { localTrouble, shown } from '../disk/local-error.js'
 import { TransferError } from '../errors.js'
 import { OpenPipe } from './descriptor-source.js'
-import { mediaType } from './media-type.js'
-import type { OpenSource, Source } from './source.js'
+import { type OpenSource, type Source, streamHeader } from './source.js'
 
 const { O_RDONLY, O_NONBLOCK = 0, R_OK } = constants
 
@@ -51,7 +50,7 @@ export class FifoSource implements Source {
       if (!(await disk.fstat(fd)).isFIFO()) {
         throw new TransferError('local-file', `${this.label} is no pipe any more`, { reason: 'changed' })
       }
-      const header = { name: this.name, size: null, type: mediaType(this.name), mtime: null, mode: null }
+      const header = streamHeader(this.name)
       return new OpenPipe(header, this.label, fd, false, signal)
     } catch (error) {
       if (fd !== undefined) await disk.close(fd).catch(() => {})

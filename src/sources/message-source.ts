@@ -61,7 +61,7 @@ export class MessageSource implements Source {
     const bytes = this.#bytes
     let position = 0
     return {
-      header: { name: this.name, size: bytes.length, type: 'text/plain', mtime: null, mode: null, message: true },
+      header: { kind: 'message', name: this.name, size: bytes.length, type: 'text/plain', mtime: null, mode: null },
       read: async (buffer, offset, length) => {
         const count = bytes.copy(buffer, offset, position, position + length)
         position += count

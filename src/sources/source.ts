@@ -43,6 +43,11 @@ export interface OpenSource {
   close(): Promise<void>
 }
 
+/** The header of what has no more than a name: a pipe or another stream. */
+export function streamHeader(name: string): Header {
+  return { kind: 'file', name, size: null, type: mediaType(name), mtime: null, mode: null }
+}
+
 /** The command that sends its standard input under this name to the same receiver, for hints. */
 export type AsStream = (name: string) => string
 
@@ -138,6 +143,7 @@ class OpenFile implements OpenSource {
     this.#stats = stats
     this.#reader = new FullReader(fd, label)
     this.header = {
+      kind: 'file',
       name,
       size: stats.size,
       type: mediaType(name),

@@ -5,8 +5,7 @@ import { TransferError } from '../errors.js'
 import { CHUNK } from '../protocol/limits.js'
 import type { Header } from '../protocol/messages.js'
 import { printable } from '../text.js'
-import { mediaType } from './media-type.js'
-import type { OpenSource, Source } from './source.js'
+import { type OpenSource, type Source, streamHeader } from './source.js'
 
 /** A stream of unknown length, read once, such as standard input. */
 export class StreamSource implements Source {
@@ -49,7 +48,7 @@ class OpenStream implements OpenSource {
     this.#stream = stream
     this.#label = label
     this.#signal = signal
-    this.header = { name, size: null, type: mediaType(name), mtime: null, mode: null }
+    this.header = streamHeader(name)
   }
 
   /** Returns as soon as at least one whole chunk is there, so that a slow producer's bytes are not held back. */

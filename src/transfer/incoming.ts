@@ -10,7 +10,7 @@ import { keep } from '../net/memory.js'
 import { SenderDecoder } from '../protocol/decoder.js'
 import { encode } from '../protocol/encode.js'
 import { HEADER_DEADLINE } from '../protocol/limits.js'
-import type { End, Header, SenderMessage } from '../protocol/messages.js'
+import type { End, Header, ReceivedHeader, SenderMessage } from '../protocol/messages.js'
 import { STRANGER_LINE } from '../protocol/strangers.js'
 import { typeMatches } from '../sources/media-type.js'
 import { receiveMessage } from '../sources/message-source.js'
@@ -126,7 +126,7 @@ export class Incoming implements Transfer {
   /** The last words to a peer: a frame for a sender, a line of text for whatever else it is. */
   #farewell(error: TransferError): Buffer {
     if (error.reason === 'magic') return Buffer.from(STRANGER_LINE)
-    const refused = encode.refused({ entry: null, code: error.reason, reason: error.peerMessage })
+    const refused = encode.refused({ entry: null, reason: error.reason, message: error.peerMessage })
     return this.#greeted ? refused : Buffer.concat([encode.receiverOpening(), refused])
   }
 
@@ -151,7 +151,7 @@ export class Incoming implements Transfer {
    */
   #consume(messages: Iterator<SenderMessage>, deadline: NodeJS.Timeout): void | Promise<void> {
     for (let next = messages.next(); !next.done; next = messages.next()) {
-      if (next.value.kind === 'header') clearTimeout(deadline)
+      if (next.value.frame === 'header') clearTimeout(deadline)
       const working = this.#onMessage(next.value)
       if (working) {
         this.#decoder.detach(keep)
@@ -164,7 +164,7 @@ export class Incoming implements Transfer {
   }
 
   #onMessage(message: SenderMessage): void | Promise<void> {
-    switch (message.kind) {
+    switch (message.frame) {
       case 'data':
         return this.#onData(message.bytes)
       case 'greeting':
@@ -181,13 +181,13 @@ export class Incoming implements Transfer {
     }
   }
 
-  async #onGreeting({ digest }: SenderMessage & { kind: 'greeting' }): Promise<void> {
+  async #onGreeting({ digest }: SenderMessage & { frame: 'greeting' }): Promise<void> {
     this.#greeted = true
     if (digest === 'sha256') this.#algorithm = digest
     await this.#channel.write(encode.receiverOpening())
   }
 
-  async #onHeader({ kind: _, ...header }: SenderMessage & { kind: 'header' }): Promise<void> {
+  async #onHeader({ frame: _, ...header }: SenderMessage & { frame: 'header' }): Promise<void> {
     const index = this.#entries++
     const { headerPayload } = this.#decoder
     const { transfer, onEvent, policy } = this.#options
@@ -198,7 +198,7 @@ export class Incoming implements Transfer {
       if (!this.#result.admitted) this.#options.admit?.()
       this.#result.admitted = true
       this.#checkPolicy(header)
-      const entry = header.message ? receiveMessage(header) : await this.#beginFile(header)
+      const entry = header.kind === 'message' ? receiveMessage(header) : await this.#beginFile(header)
       const digest = await EntryDigest.create(this.#algorithm)
       const start = performance.now()
       const current: Current = { index, header, headerPayload, entry, digest, progress: null, start, bytes: 0 }
@@ -214,8 +214,10 @@ export class Incoming implements Transfer {
     return await this.#store.begin(header)
   }
 
-  #checkPolicy({ size, type, message = false }: Header): void {
+  #checkPolicy({ size, type, kind, unsupported }: ReceivedHeader): void {
     const { accept, take } = this.#options.policy
+    if (unsupported !== undefined) throw refusal('field', unsupported)
+    const message = kind === 'message'
     if (message && take === 'files') throw refusal('policy', 'it takes no messages')
     if (!message && take === 'messages') throw refusal('policy', 'it takes only messages')
     if (message) return
@@ -236,7 +238,7 @@ export class Incoming implements Transfer {
     try {
       current.bytes += bytes.length
       // A message has a limit of its own, which its header was held against.
-      if (!current.header.message) this.#checkSize(current.bytes)
+      if (current.header.kind !== 'message') this.#checkSize(current.bytes)
       current.digest.update(bytes)
       const writing = current.entry.write(bytes)
       if (writing)
@@ -275,9 +277,9 @@ export class Incoming implements Transfer {
     }
   }
 
-  async #onAbort({ entry, code, reason }: SenderMessage & { kind: 'abort' }): Promise<void> {
-    // The sender's own code is part of the text only: as a reason it could pass for one of ours.
-    const text = `the sender gave up: ${printable(reason)} (${printable(code, 40)})`
+  async #onAbort({ entry, reason, message }: SenderMessage & { frame: 'abort' }): Promise<void> {
+    // The sender's own reason is part of the text only: as the error's it could pass for one of ours.
+    const text = `the sender gave up: ${printable(message)} (${printable(reason, 40)})`
     const error = new TransferError('incomplete', text, { reason: 'aborted', peerMessage: 'given up' })
     if (entry === null) throw error
     const current = this.#current
@@ -298,7 +300,7 @@ export class Incoming implements Transfer {
   async #refuse(index: number, name: string, error: TransferError): Promise<void> {
     this.#channel.signal.throwIfAborted()
     this.#failed(name, error)
-    await this.#channel.write(encode.refused({ entry: index, code: error.reason, reason: error.peerMessage }))
+    await this.#channel.write(encode.refused({ entry: index, reason: error.reason, message: error.peerMessage }))
   }
 
   async #drop(): Promise<void> {

@@ -84,7 +84,7 @@ export class Outgoing implements Transfer {
   }
 
   #farewell(error: TransferError): Buffer {
-    const abort = encode.abort({ entry: null, code: error.reason, reason: error.peerMessage })
+    const abort = encode.abort({ entry: null, reason: error.reason, message: error.peerMessage })
     return this.#isOpened ? abort : Buffer.concat([encode.senderOpening(), abort])
   }
 
@@ -197,7 +197,7 @@ export class Outgoing implements Transfer {
     } catch (error) {
       this.#channel.signal.throwIfAborted()
       const { reason, peerMessage } = asTransferError(error)
-      await this.#channel.write(encode.abort({ entry, code: reason, reason: peerMessage }))
+      await this.#channel.write(encode.abort({ entry, reason, message: peerMessage }))
       this.#pending.fail(pending, asTransferError(error))
     } finally {
       await opened.close()
@@ -241,7 +241,7 @@ export class Outgoing implements Transfer {
   }
 
   #onAnswer(message: ReceiverMessage): void {
-    switch (message.kind) {
+    switch (message.frame) {
       case 'greeting':
         this.#onGreeting(message)
         break
@@ -257,7 +257,7 @@ export class Outgoing implements Transfer {
     this.#onAnswered()
   }
 
-  #onGreeting({ digest }: ReceiverMessage & { kind: 'greeting' }): void {
+  #onGreeting({ digest }: ReceiverMessage & { frame: 'greeting' }): void {
     const { result } = this.#pending
     if (!result.admitted) this.#options.admit?.()
     result.admitted = true

@@ -4,7 +4,8 @@
  */
 import { asTransferError, type TransferError } from '../errors.js'
 import { type OnEvent, type ProgressReport, report, secondsSince } from '../events.js'
-import { type Header, ProtocolError, type Refused, type Stored } from '../protocol/messages.js'
+import type { Header, Refused, Stored } from '../protocol/messages.js'
+import { ProtocolError } from '../protocol/protocol-error.js'
 import type { Source } from '../sources/source.js'
 import { printable } from '../text.js'
 import type { Algorithm } from './digest.js'
@@ -115,15 +116,15 @@ export class PendingEntries {
     onEvent({ event: 'sent', transfer, ...facts, seconds: secondsSince(start) })
   }
 
-  onRefused({ entry, code, reason }: Refused): void {
-    const said = printable(reason)
-    if (entry === null) throw remoteError(code, `the receiver refused the transfer: ${said}`)
+  onRefused({ entry, reason, message }: Refused): void {
+    const said = printable(message)
+    if (entry === null) throw remoteError(reason, `the receiver refused the transfer: ${said}`)
     const pending = this.#entries.get(entry)
     // An entry that this side has given up may have been refused at the same moment.
     if (!pending) return
-    if (code === 'unverifiable' && this.#options.onUnverifiable(pending)) return
+    if (reason === 'unverifiable' && this.#options.onUnverifiable(pending)) return
     this.#settle(entry)
-    const error = remoteError(code, `${pending.source.label}: the receiver refused it: ${said}`)
+    const error = remoteError(reason, `${pending.source.label}: the receiver refused it: ${said}`)
     this.failed(pending.header.name, error)
     pending.stop.abort(error)
   }

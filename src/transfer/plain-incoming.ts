@@ -95,7 +95,7 @@ export class PlainIncoming implements Transfer {
   /** A peer that speaks the protocol is answered in it. To any other a reset says that its bytes were not taken. */
   #farewell({ reason, peerMessage }: TransferError): Buffer | null {
     if (this.#peer === null) return null
-    return Buffer.concat([encode.receiverOpening(), encode.refused({ entry: null, code: reason, reason: peerMessage })])
+    return Buffer.concat([encode.receiverOpening(), encode.refused({ entry: null, reason, message: peerMessage })])
   }
 
   #onBytes(bytes: Buffer): void | Promise<void> {
@@ -142,7 +142,7 @@ export class PlainIncoming implements Transfer {
     this.#name = name
     this.#store = await this.#options.openStore(this.#channel.signal)
     const digest = await EntryDigest.create()
-    const entry = await this.#store.begin({ name, size, type: mediaType(name), mtime: null, mode: null })
+    const entry = await this.#store.begin({ kind: 'file', name, size, type: mediaType(name), mtime: null, mode: null })
     this.#entry = entry
     this.#open = { entry, digest, progress: new ProgressReport(onEvent, { transfer, name, size }) }
     return this.#open

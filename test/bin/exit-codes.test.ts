@@ -197,7 +197,7 @@ t.test('9: a sender falls silent inside a file', parallel, async (t) => {
   const peer = await Peer.dial(t, Number(receiver.port))
   await peer.write(senderOpening, frame('H', { name: 'x', size: 2000 }), frame('D', bytesOf(1024)))
   const refused = await peer.next('R')
-  t.match(refused.fields, { entry: null, code: 'timeout', reason: 'no progress for 0.5 seconds' })
+  t.match(refused.fields, { entry: null, reason: 'timeout', message: 'no progress for 0.5 seconds' })
   const { code, stderr } = await receiver.done
   t.equal(code, 9)
   t.match(stderr, 'no sender came back within 0.5 seconds')

@@ -156,7 +156,7 @@ t.test('ends both real ends with an incomplete transfer when the network between
 
 t.test('ends a sender with an incomplete transfer when its receiver ends at any byte of its answer', async (t) => {
   const path = join(t.testdir({ 'file.txt': 'text' }), 'file.txt')
-  const answer = Buffer.concat([receiverOpening, frame('R', { entry: 0, code: 'policy', reason: 'no' })])
+  const answer = Buffer.concat([receiverOpening, frame('R', { entry: 0, reason: 'policy', message: 'no' })])
   for (const how of ['end', 'reset'] as const) {
     for (let cut = 0; cut < answer.length; cut++) {
       const listener = await listenAsPeer(t, async (peer) => {

@@ -19,7 +19,7 @@ const finished = frame('F', { entries: 1 })
 /** JSON that `JSON.stringify` would not write. */
 const rawHeader = (json: string | Buffer) => frame('H', Buffer.from(json))
 
-/** What breaks the protocol, and the code of the refusal; null where the peer is not told. */
+/** What breaks the protocol, and the reason of the refusal. */
 const breaches: Record<string, [Buffer[], string]> = {
   'data before a header': [[data], 'protocol'],
   'an end before a header': [[end], 'protocol'],
@@ -27,8 +27,8 @@ const breaches: Record<string, [Buffer[], string]> = {
   'a header after half of the data': [[header(), frame('D', Buffer.from('123')), header()], 'protocol'],
   'a second greeting': [[frame('G', { version: 1 })], 'protocol'],
   'a frame of the receiver': [[frame('S', { entry: 0, name: 'x', bytes: 5, blake3: digest('12345') })], 'protocol'],
-  'an abort of no entry': [[frame('A', { entry: 0, code: 'x', reason: 'x' })], 'protocol'],
-  'an abort of another entry': [[header(), frame('A', { entry: 7, code: 'x', reason: 'x' })], 'protocol'],
+  'an abort of no entry': [[frame('A', { entry: 0, reason: 'x', message: 'x' })], 'protocol'],
+  'an abort of another entry': [[header(), frame('A', { entry: 7, reason: 'x', message: 'x' })], 'protocol'],
   'an unknown frame': [[frame('X', { a: 1 })], 'protocol'],
   'an unknown frame inside an entry': [[header(), frame('\0', { a: 1 })], 'protocol'],
   'an empty data frame': [[header(), frameHeader('D', 0)], 'protocol'],
@@ -50,7 +50,10 @@ const breaches: Record<string, [Buffer[], string]> = {
   'a header without a name': [[frame('H', { size: 5 })], 'protocol'],
   'a name that is a number': [[header({ name: 5 })], 'protocol'],
   'a name with half a character': [[rawHeader('{"name":"\\ud800.txt"}')], 'protocol'],
-  'a mandatory field of the future': [[header({ '!sparse': true })], 'field'],
+  'a mandatory field of the future': [
+    [header(), frame('A', { entry: 0, reason: 'x', message: 'x', '!a': 1 })],
+    'field',
+  ],
   'a mode below zero': [[header({ mode: -1 })], 'protocol'],
   'a mode of a billion': [[header({ mode: 1e9 })], 'protocol'],
   'a time before all time': [[header({ mtime: -1e20 })], 'protocol'],
@@ -67,14 +70,14 @@ t.test('refuses a breach by name, closes that connection, and takes the next', a
   const out = t.testdir()
   const leftOpen = watchOpenFiles(out)
   const receiver = await startReceiver(t, { out })
-  for (const [what, [frames, code]] of Object.entries(breaches)) {
+  for (const [what, [frames, reason]] of Object.entries(breaches)) {
     await t.test(what, async (t) => {
       const before = receiver.events.all.length
       const peer = await Peer.dial(t, receiver.port)
       await peer.write(senderOpening, ...frames)
       const refused = await peer.next('R')
-      t.match(refused.fields, { entry: null, code })
-      t.notMatch(refused.fields.reason, /[\p{Cc}\u202a-\u202e]/u)
+      t.match(refused.fields, { entry: null, reason })
+      t.notMatch(refused.fields.message, /[\p{Cc}\u202a-\u202e]/u)
       t.equal(await peer.ended, 'end')
       peer.finish()
       await peer.closed
@@ -99,10 +102,10 @@ t.test('refuses another version, and names both', async (t) => {
   await peer.write('tcp-send', frame('G', { version: 2, '!unknown': 1 }))
   t.match((await peer.next('G')).fields, { version: 1 })
   const { fields } = await peer.next('R')
-  t.match(fields, { entry: null, code: 'version' })
-  t.match(fields.reason, /version 2.*version 1/)
+  t.match(fields, { entry: null, reason: 'version' })
+  t.match(fields.message, /version 2.*version 1/)
   peer.finish()
-  t.match(await receiver.events.until('refused'), { code: 'version' })
+  t.match(await receiver.events.until('refused'), { reason: 'version' })
 })
 
 /** Sends one entry as it is given and then a good one; how both were answered. */
@@ -130,22 +133,40 @@ t.test('does not store an entry whose bytes are not what the end says, and takes
     ['another digest', 'digest', [header(), data, frame('E', { bytes: 5, blake3: digest('12346') })]],
     ['other bytes', 'digest', [header(), frame('D', Buffer.from('12346')), end]],
   ]
-  for (const [what, code, frames] of cases) {
+  for (const [what, reason, frames] of cases) {
     const out = t.testdir()
     const { answers, receiver } = await answersTo(t, out, frames)
     t.match(answers, [
-      { entry: 0, code },
+      { entry: 0, reason },
       { entry: 1, name: 'good.txt' },
     ])
-    const ours = code === 'size' ? 'incomplete' : 'digest-mismatch'
-    t.match(receiver.events.of('failed')[0], { name: 'bad.txt', code: ours, reason: code }, what)
+    const code = reason === 'size' ? 'incomplete' : 'digest-mismatch'
+    t.match(receiver.events.of('failed')[0], { name: 'bad.txt', code, reason }, what)
+    t.strictSame(filesIn(out), { 'good.txt': 'good' })
+  }
+})
+
+t.test('refuses an entry that it does not understand, drops its data, and takes the next', async (t) => {
+  const cases: [string, object, string][] = [
+    ['an unknown kind', { '!kind': 'directory' }, 'the kind "directory"'],
+    ['an unknown mandatory field', { '!sparse': [1] }, '"!sparse"'],
+    ['a message with one', { '!kind': 'message', '!until': 1 }, '"!until"'],
+  ]
+  for (const [what, fields, missing] of cases) {
+    const out = t.testdir()
+    const { answers, receiver } = await answersTo(t, out, [header(fields), data, frame('B', {}), end])
+    const message = `the header frame needs ${missing}, which this side (version 1) does not know`
+    t.strictSame(answers[0], { entry: 0, reason: 'field', message }, what)
+    t.match(answers[1], { entry: 1, name: 'good.txt' })
+    t.match(receiver.events.of('refused'), [{ name: 'bad.txt', code: 'refused', reason: 'field', message }])
+    t.strictSame(receiver.events.of('message'), [])
     t.strictSame(filesIn(out), { 'good.txt': 'good' })
   }
 })
 
 t.test('drops an entry that the sender gives up', async (t) => {
   const out = t.testdir()
-  const abort = frame('A', { entry: 0, code: 'changed\n', reason: '\u001b[31mred\u202e' })
+  const abort = frame('A', { entry: 0, reason: 'changed\n', message: '\u001b[31mred\u202e' })
   const { answers, receiver } = await answersTo(t, out, [header(), data, abort])
   t.match(answers, [{ entry: 1, name: 'good.txt' }])
   t.match(receiver.events.of('failed')[0], {
@@ -171,9 +192,9 @@ t.test('refuses a size that no disk has', async (t) => {
   const out = t.testdir()
   const { answers } = await answersTo(t, out, [
     header({ size: Number.MAX_SAFE_INTEGER }),
-    frame('A', { entry: 0, code: 'no-space', reason: 'refused' }),
+    frame('A', { entry: 0, reason: 'no-space', message: 'refused' }),
   ])
-  t.match(answers, [{ entry: 0, code: 'no-space', reason: `the file has ${Number.MAX_SAFE_INTEGER} bytes` }, {}])
+  t.match(answers, [{ entry: 0, reason: 'no-space', message: `the file has ${Number.MAX_SAFE_INTEGER} bytes` }, {}])
 })
 
 t.test('ends a transfer of too many files with one refusal, and keeps no memory of them', async (t) => {
@@ -183,7 +204,7 @@ t.test('ends a transfer of too many files with one refusal, and keeps no memory 
   await peer.write(senderOpening)
   const many = Array.from({ length: 2_000 }, (_, index) => entryFrames(`${index}`, '')).flat()
   await peer.write(...many)
-  t.match((await peer.next('R')).fields, { entry: null, code: 'files' })
+  t.match((await peer.next('R')).fields, { entry: null, reason: 'files' })
   peer.finish()
   await peer.closed
   await receiver.stop()
@@ -212,11 +233,11 @@ t.test('needs no memory for what it refuses', async (t) => {
   await peer.write(senderOpening, header({ name: 'flood', size: null }))
   const piece = frame('D', bytesOf(1_048_576))
   await peer.write(piece)
-  t.match((await peer.next('R')).fields, { entry: 0, code: 'too-large' })
+  t.match((await peer.next('R')).fields, { entry: 0, reason: 'too-large' })
   const before = await memoryInUse()
   for (let megabytes = 0; megabytes < 64; megabytes++) await peer.write(piece)
   t.ok((await memoryInUse()) - before < 16 * 1_048_576)
-  peer.finish(frame('A', { entry: 0, code: 'too-large', reason: 'refused' }), frame('F', { entries: 1 }))
+  peer.finish(frame('A', { entry: 0, reason: 'too-large', message: 'refused' }), frame('F', { entries: 1 }))
   t.equal(await peer.ended, 'end')
   await receiver.stop()
   t.strictSame(namesIn(out), [])

@@ -23,7 +23,7 @@ async function offer(t: Test, out: string, names: readonly string[], options: { 
   return { answers, receiver }
 }
 
-const said = ({ type, fields }: Frame) => `${type} ${fields.code ?? fields.name}`
+const said = ({ type, fields }: Frame) => `${type} ${fields.reason ?? fields.name}`
 
 t.test('refuses every name that could leave the folder, lie on a terminal or change what a program does', async (t) => {
   const names = [
@@ -61,7 +61,7 @@ t.test('refuses every name that could leave the folder, lie on a terminal or cha
   const folder = t.testdir({ out: {} })
   const { answers, receiver } = await offer(t, join(folder, 'out'), [...names, 'ordinary'])
   t.strictSame(answers.map(said), [...names.map(() => 'R name'), 'S ordinary'])
-  for (const { fields } of answers) t.notMatch(fields.reason ?? '', /[\p{Cc}\u2028\u202a-\u202e\u2066-\u2069]/u)
+  for (const { fields } of answers) t.notMatch(fields.message ?? '', /[\p{Cc}\u2028\u202a-\u202e\u2066-\u2069]/u)
   t.equal(receiver.events.of('refused').length, names.length)
   t.strictSame(namesIn(folder), ['out'])
   t.strictSame(filesIn(join(folder, 'out')), { ordinary: 'hostile' })
@@ -74,7 +74,7 @@ t.test('refuses names that are not Unicode with the whole transfer', async (t) =
     const peer = await Peer.dial(t, receiver.port)
     const json = Buffer.concat([Buffer.from('{"size":0,"name":"'), Buffer.from(bytes, 'hex'), Buffer.from('"}')])
     await peer.write(senderOpening, frame('H', json))
-    t.match((await peer.next('R')).fields, { entry: null, code: 'protocol' })
+    t.match((await peer.next('R')).fields, { entry: null, reason: 'protocol' })
     peer.finish()
     await peer.closed
   }

@@ -29,31 +29,31 @@ const answers: Record<string, [Buffer | string, { code: string; reason: string; 
     { code: 'incomplete', reason: 'field' },
   ],
   'a refusal of the entry': [
-    frame('R', { entry: 0, code: 'policy', reason: '\u001b[2Jno\u202e\n' }),
+    frame('R', { entry: 0, reason: 'policy', message: '\u001b[2Jno\u202e\n' }),
     { code: 'refused', reason: 'policy', message: 'the receiver refused it: \\u{1b}[2Jno\\u{202e}\\u{a}' },
   ],
   'a refusal with an unknown code': [
-    frame('R', { entry: 0, code: `\n${'x'.repeat(100)}`, reason: 'y'.repeat(60_000) }),
+    frame('R', { entry: 0, reason: `\n${'x'.repeat(100)}`, message: 'y'.repeat(60_000) }),
     { code: 'refused', reason: `\\u{a}${'x'.repeat(38)}…`, message: /y{199}…$/ },
   ],
   'a refusal with the name of a method': [
-    frame('R', { entry: 0, code: 'constructor', reason: 'no' }),
+    frame('R', { entry: 0, reason: 'constructor', message: 'no' }),
     { code: 'refused', reason: 'constructor' },
   ],
   'a refusal of the transfer': [
-    frame('R', { entry: null, code: 'busy', reason: 'later' }),
+    frame('R', { entry: null, reason: 'busy', message: 'later' }),
     { code: 'refused', reason: 'busy', message: 'the receiver refused the transfer: later' },
   ],
   'a digest that did not match': [
-    frame('R', { entry: 0, code: 'digest', reason: 'x' }),
+    frame('R', { entry: 0, reason: 'digest', message: 'x' }),
     { code: 'digest-mismatch', reason: 'digest' },
   ],
-  'too few bytes': [frame('R', { entry: 0, code: 'size', reason: 'x' }), { code: 'incomplete', reason: 'size' }],
+  'too few bytes': [frame('R', { entry: 0, reason: 'size', message: 'x' }), { code: 'incomplete', reason: 'size' }],
   'its interruption': [
-    frame('R', { entry: null, code: 'interrupted', reason: 'x' }),
+    frame('R', { entry: null, reason: 'interrupted', message: 'x' }),
     { code: 'incomplete', reason: 'interrupted' },
   ],
-  'a timeout': [frame('R', { entry: null, code: 'timeout', reason: 'x' }), { code: 'timeout', reason: 'timeout' }],
+  'a timeout': [frame('R', { entry: null, reason: 'timeout', message: 'x' }), { code: 'timeout', reason: 'timeout' }],
 }
 
 for (const [what, [answer, wanted]] of Object.entries(answers)) {
@@ -134,11 +134,11 @@ t.test('tells the receiver why it breaks off', async (t) => {
     peer.finish()
   })
   await trySend(t, listener.port, [unfinished()])
-  t.match(told, { entry: null, code: 'protocol', reason: 'the receiver confirmed entry 9, which it was not sent' })
+  t.match(told, { entry: null, reason: 'protocol', message: 'the receiver confirmed entry 9, which it was not sent' })
 })
 
 t.test('is not confused by a refusal of an entry that it never sent, or of one twice', async (t) => {
-  const refused = (entry: number) => frame('R', { entry, code: 'policy', reason: 'no' })
+  const refused = (entry: number) => frame('R', { entry, reason: 'policy', message: 'no' })
   const { error, events } = await sendTo(t, async (peer) => {
     await peer.write(receiverOpening, refused(5))
     await peer.next('F')

@@ -65,7 +65,7 @@ t.test('stops reading a source that was refused, and sends the next one', async 
   const listener = await listenAsPeer(t, async (peer) => {
     await peer.write(receiverOpening)
     await peer.next('D')
-    await peer.write(frame('R', { entry: 0, code: 'no-space', reason: 'full' }))
+    await peer.write(frame('R', { entry: 0, reason: 'no-space', message: 'full' }))
     aborted = (await peer.next('A')).fields
     await peer.next('F')
     await peer.write(frame('S', { ...right, entry: 1 }))
@@ -79,7 +79,7 @@ t.test('stops reading a source that was refused, and sends the next one', async 
   t.match(sent.error, { code: 'refused', exitCode: 5, reason: 'no-space' })
   t.match(sent.events.of('sent'), [{ name: 'file.txt' }])
   t.equal(sent.events.of('failed').length, 1)
-  t.match(aborted, { entry: 0, code: 'no-space' })
+  t.match(aborted, { entry: 0, reason: 'no-space' })
   t.ok(endless.destroyed)
 })
 

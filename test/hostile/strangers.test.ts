@@ -45,7 +45,7 @@ for (const [who, words] of Object.entries(strangers)) {
     t.match(answer, /^This is tcp-recv, which takes files from tcp-send; .*\n$/)
     t.notMatch(answer.slice(0, -1), /\p{Cc}/u)
     await peer.closed
-    t.match(await receiver.events.until('refused'), { transfer: 1, code: 'magic' })
+    t.match(await receiver.events.until('refused'), { transfer: 1, reason: 'magic' })
     t.equal(receiver.events.of('refused').length, 1)
     t.strictSame(await leftOpen(), [])
     await takesGoodOne(t, receiver, out)
@@ -58,7 +58,7 @@ t.test('answers a TLS client at once, which fails cleanly', async (t) => {
   const client = connectTls({ host: '127.0.0.1', port: receiver.port, rejectUnauthorized: false })
   const error = await new Promise<NodeJS.ErrnoException>((resolve) => client.once('error', resolve))
   t.match(error.code, /^ERR_SSL_/)
-  t.match(await receiver.events.until('refused'), { code: 'magic' })
+  t.match(await receiver.events.until('refused'), { reason: 'magic' })
   await takesGoodOne(t, receiver, out)
 })
 
@@ -86,8 +86,8 @@ t.test('closes at the deadline for the first header, whatever came until then', 
   for (const peer of [silent, greeting, started, slow]) t.notOk(peer.isOver)
   clock.advance(1)
   for (const peer of [silent, greeting, started, slow]) {
-    const reason = 'no complete header within 10 seconds'
-    t.match((await peer.next('R')).fields, { entry: null, code: 'timeout', reason })
+    const message = 'no complete header within 10 seconds'
+    t.match((await peer.next('R')).fields, { entry: null, reason: 'timeout', message })
     t.equal(await peer.ended, 'end')
     peer.finish()
     await peer.closed
@@ -126,7 +126,7 @@ t.test('gives up a sender that goes silent in the middle, and tells it', async (
   await receiver.events.until('progress')
   await settle()
   clock.advance(20_500)
-  t.match((await peer.next('R')).fields, { entry: null, code: 'timeout', reason: 'no progress for 20 seconds' })
+  t.match((await peer.next('R')).fields, { entry: null, reason: 'timeout', message: 'no progress for 20 seconds' })
   peer.finish()
   t.match(await receiver.events.until('failed'), { name: 'half.txt', code: 'timeout', reason: 'timeout' })
   await takesGoodOne(t, receiver, out)
@@ -142,7 +142,7 @@ t.test('closes whoever is over the limit at once, while a running transfer finis
   const crowd = await Promise.all(Array.from({ length: 200 }, () => Peer.dial(t, receiver.port)))
   const refused = crowd.slice(19)
   for (const peer of refused) {
-    t.match((await peer.next('R')).fields, { entry: null, code: 'busy' })
+    t.match((await peer.next('R')).fields, { entry: null, reason: 'busy' })
     peer.finish()
   }
   good.finish(...rest)
@@ -162,7 +162,7 @@ t.test('does not count those that it has refused, however long they stay', async
   await first.write(senderOpening)
   await first.next('G')
   const refused = await Promise.all(Array.from({ length: 3 }, () => Peer.dial(t, receiver.port)))
-  for (const peer of refused) t.match((await peer.next('R')).fields, { code: 'busy' })
+  for (const peer of refused) t.match((await peer.next('R')).fields, { reason: 'busy' })
   await first.reset()
   await receiver.events.until('refused')
   await settle()

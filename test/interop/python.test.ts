@@ -71,7 +71,7 @@ t.test('the Python sender fails when tcp-recv refuses its name, and says why', {
   const receiver = await startReceiver(t, ['--json', '--out', join(folder, 'out')])
   const sent = await startPython(t, 'send', [join(folder, '.hidden'), '127.0.0.1', receiver.port]).done
   t.match(sent, { code: 1, stderr: /^refused: '.*begins with a dot/ })
-  t.match(only(readEvents(t, (await receiver.kill('SIGTERM')).stdout), 'refused'), { name: '.hidden', code: 'name' })
+  t.match(only(readEvents(t, (await receiver.kill('SIGTERM')).stdout), 'refused'), { name: '.hidden', reason: 'name' })
   t.strictSame(namesIn(join(folder, 'out')), [])
 })
 

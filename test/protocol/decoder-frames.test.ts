@@ -17,7 +17,7 @@ function read(...parts: Uint8Array[]) {
 t.test('reads a greeting from its bytes', async (t) => {
   const { messages, error } = read(MAGIC, hex('47 0000000d 7b 22 76 65 72 73 69 6f 6e 22 3a 31 7d'))
   t.equal(error, null)
-  t.strictSame(messages, [{ kind: 'greeting', version: 1 }])
+  t.strictSame(messages, [{ frame: 'greeting', version: 1 }])
 })
 
 t.test('says nothing before anything has come', async (t) => {
@@ -69,7 +69,7 @@ t.test('takes a control payload of 65,536 bytes, and refuses one byte more by it
   t.equal(padded(65_536).length, 65_536)
   const { messages, error } = read(senderOpening, textFrame('F', padded(65_536)))
   t.equal(error, null)
-  t.match(messages.at(-1), { kind: 'finished', entries: 0 })
+  t.match(messages.at(-1), { frame: 'finished', entries: 0 })
   for (const letter of 'GHEAFSRB') {
     t.match(
       read(senderOpening, frameHeader(letter, 65_537)).error,
@@ -81,8 +81,8 @@ t.test('takes a control payload of 65,536 bytes, and refuses one byte more by it
 t.test('puts the longest control payload together from pieces of any size', async (t) => {
   const pad = Array.from({ length: 10_000 }, (_, index) => `${100_000 + index} `)
     .join('')
-    .slice(0, 65_536 - 37)
-  const payload = JSON.stringify({ entry: null, code: 'x', reason: pad })
+    .slice(0, 65_536 - 40)
+  const payload = JSON.stringify({ entry: null, reason: 'x', message: pad })
   const stream = Buffer.concat([senderOpening, textFrame('A', payload)])
   t.equal(payload.length, 65_536)
   for (const size of [1, 1000, 32_768, 65_535]) {
@@ -91,7 +91,7 @@ t.test('puts the longest control payload together from pieces of any size', asyn
     )
     const { messages, error } = decode(new SenderDecoder(), pieces)
     t.equal(error, null)
-    t.match(messages, [{ kind: 'greeting' }, { kind: 'abort', reason: pad }])
+    t.match(messages, [{ frame: 'greeting' }, { frame: 'abort', message: pad }])
   }
 })
 
@@ -99,7 +99,7 @@ t.test('takes a data payload of 1,048,576 bytes, and refuses one byte more by it
   const header = textFrame('H', '{"name":"a","size":null}')
   const { messages, error } = read(senderOpening, header, frame('D', Buffer.alloc(1_048_576, 1)))
   t.equal(error, null)
-  t.strictSame(messages.at(-1), { kind: 'data', bytes: Buffer.alloc(1_048_576, 1) })
+  t.strictSame(messages.at(-1), { frame: 'data', bytes: Buffer.alloc(1_048_576, 1) })
   t.match(
     read(senderOpening, header, frameHeader('D', 1_048_577)).error,
     breach(/^the data frame has 1048577 bytes, over the limit of 1048576$/),
@@ -116,7 +116,7 @@ t.test('passes data on as slices of what it was given, not as copies', async (t)
   const bytes = Buffer.concat([senderOpening, textFrame('H', '{"name":"a","size":1024}'), frame('D', content)])
   const messages = [...new SenderDecoder().push(bytes)]
   const data = messages.at(-1)
-  if (data?.kind !== 'data') throw new Error('no data came')
+  if (data?.frame !== 'data') throw new Error('no data came')
   t.equal(data.bytes.buffer, bytes.buffer)
   t.strictSame(data.bytes, content)
 })
@@ -128,9 +128,9 @@ t.test('gives the data of one frame in the pieces in which it comes', async (t) 
     ...decoder.push(bytes),
   ])
   t.strictSame(pushed.slice(1), [
-    [{ kind: 'data', bytes: Buffer.from('ab') }],
-    [{ kind: 'data', bytes: Buffer.from('c') }],
-    [{ kind: 'data', bytes: Buffer.from('de') }],
+    [{ frame: 'data', bytes: Buffer.from('ab') }],
+    [{ frame: 'data', bytes: Buffer.from('c') }],
+    [{ frame: 'data', bytes: Buffer.from('de') }],
   ])
 })
 
@@ -139,13 +139,13 @@ t.test('keeps what is still to be read when its memory is taken away between two
     senderOpening,
     textFrame('H', '{"name":"a","size":3}'),
     frame('D', Buffer.from('abc')),
-    textFrame('A', '{"entry":0,"code":"changed","reason":"it did"}'),
+    textFrame('A', '{"entry":0,"reason":"changed","message":"it did"}'),
   ])
   const decoder = new SenderDecoder()
   const memory = Buffer.from(stream)
   const found: unknown[] = []
   for (const message of decoder.push(memory)) {
-    found.push(message.kind === 'data' ? message.bytes.toString() : message.kind)
+    found.push(message.frame === 'data' ? message.bytes.toString() : message.frame)
     decoder.detach(Buffer.from)
     memory.fill(0)
   }

@@ -6,14 +6,14 @@ import { isDeepStrictEqual } from 'node:util'
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import { ReceiverDecoder, SenderDecoder } from '../../dist/protocol/decoder.js'
-import { ProtocolError } from '../../dist/protocol/messages.js'
+import { ProtocolError } from '../../dist/protocol/protocol-error.js'
 import { bytewise, cutAt, type Decoded, type Decoder, decode, joinData } from '../fixtures/decode.ts'
 import { hex } from '../fixtures/literals.ts'
 import { receiverOpening, senderOpening } from '../fixtures/peer-frames.ts'
 import { referenceDecode } from '../fixtures/reference-decoder.ts'
 import { cuts, damage, receiverFrames, senderFrames, toStream } from '../fixtures/stream.ts'
 
-type Message = { kind: string; bytes?: unknown }
+type Message = { frame: string; bytes?: unknown }
 
 const sides = [
   {

@@ -19,7 +19,7 @@ function fromReceiver(...frames: Buffer[]) {
 const header = (size: number | null) => frame('H', { name: 'a', size })
 const data = (length: number) => frame('D', Buffer.alloc(length, 'x'))
 const end = (bytes: number) => frame('E', { bytes, blake3: someDigest })
-const abort = (entry: number | null) => frame('A', { entry, code: 'changed', reason: 'it changed' })
+const abort = (entry: number | null) => frame('A', { entry, reason: 'changed', message: 'it changed' })
 const finished = (entries: number) => frame('F', { entries })
 const beat = textFrame('B', '{}')
 
@@ -34,11 +34,19 @@ t.test('reads a whole transfer from its bytes', async (t) => {
   ])
   t.strictSame(decoded, {
     messages: [
-      { kind: 'greeting', version: 1 },
-      { kind: 'header', name: 'a', size: null, type: 'application/octet-stream', mtime: null, mode: null },
-      { kind: 'data', bytes: Buffer.from('abc') },
-      { kind: 'end', bytes: 3, blake3: someDigest },
-      { kind: 'finished', entries: 1 },
+      { frame: 'greeting', version: 1 },
+      {
+        frame: 'header',
+        kind: 'file',
+        name: 'a',
+        size: null,
+        type: 'application/octet-stream',
+        mtime: null,
+        mode: null,
+      },
+      { frame: 'data', bytes: Buffer.from('abc') },
+      { frame: 'end', bytes: 3, blake3: someDigest },
+      { frame: 'finished', entries: 1 },
     ],
     error: null,
   })
@@ -48,7 +56,7 @@ t.test('lets heartbeats stand between any two frames after the greeting', async 
   const { messages, error } = fromSender(beat, header(3), beat, data(3), beat, beat, end(3), beat, finished(1))
   t.equal(error, null)
   const expected = 'greeting heartbeat header heartbeat data heartbeat heartbeat end heartbeat finished'
-  t.equal(messages.map(({ kind }) => kind).join(' '), expected)
+  t.equal(messages.map(({ frame }) => frame).join(' '), expected)
 })
 
 t.test('refuses what a sender may not say', async (t) => {
@@ -62,7 +70,7 @@ t.test('refuses what a sender may not say', async (t) => {
     ['anything after finished', [finished(0), beat], /^a heartbeat frame may not come here \(state: over\)$/],
     ['anything after it gave up', [abort(null), beat], /^a heartbeat frame may not come here \(state: over\)$/],
     ['an answer', [frame('S', { entry: 0, name: 'a', bytes: 0, blake3: someDigest })], /^a stored frame may not/],
-    ['a refusal', [frame('R', { entry: 0, code: 'name', reason: 'no' })], /^a refused frame may not come here/],
+    ['a refusal', [frame('R', { entry: 0, reason: 'name', message: 'no' })], /^a refused frame may not come here/],
   ]
   for (const [what, frames, message] of cases) {
     const { messages, error } = fromSender(...frames)
@@ -76,7 +84,7 @@ t.test('refuses any frame before the greeting', async (t) => {
     const { error } = decode(new SenderDecoder(), [Buffer.from('tcp-send'), one])
     t.match(error, breach(/may not come here \(state: greeting\)$/))
   }
-  for (const one of [beat, frame('R', { entry: null, code: 'busy', reason: 'no' })]) {
+  for (const one of [beat, frame('R', { entry: null, reason: 'busy', message: 'no' })]) {
     const { error } = decode(new ReceiverDecoder(), [Buffer.from('tcp-recv'), one])
     t.match(error, breach(/^a [a-z]+ frame may not come here$/))
   }
@@ -113,7 +121,7 @@ t.test('refuses more data than the header announced, as soon as its frame begins
   t.equal(fromSender(header(2048), data(1024), data(1024), end(2048)).error, null)
   const { messages, error } = fromSender(header(1025), data(1024), data(2))
   t.match(error, breach(/^more data than the 1025 bytes that the header announced$/))
-  t.strictSame(messages.at(-1), { kind: 'data', bytes: Buffer.alloc(1024, 'x') }, 'nothing of the frame is passed on')
+  t.strictSame(messages.at(-1), { frame: 'data', bytes: Buffer.alloc(1024, 'x') }, 'nothing of the frame is passed on')
   t.match(fromSender(header(0), data(1)).error, breach(/^more data than the 0 bytes/))
   // What one entry had does not count for the next.
   t.equal(fromSender(header(3), data(3), end(3), header(3), data(3), end(3), finished(2)).error, null)
@@ -126,10 +134,10 @@ t.test('leaves less data than announced to whoever compares the counts', async (
 t.test('takes an abort of the entry under way, and of the whole transfer anywhere', async (t) => {
   t.equal(fromSender(header(9), abort(0), header(9), data(9), abort(1), finished(2)).error, null)
   t.match(fromSender(abort(null)).messages.at(-1), {
-    kind: 'abort',
+    frame: 'abort',
     entry: null,
-    code: 'changed',
-    reason: 'it changed',
+    reason: 'changed',
+    message: 'it changed',
   })
   t.equal(fromSender(header(9), data(9), abort(null)).error, null)
 })
@@ -158,17 +166,17 @@ t.test('refuses a count of entries that is not that of the headers', async (t) =
 
 t.test('reads the answers of a receiver in any order', async (t) => {
   const stored = { entry: 7, name: 'a_bak', bytes: 5, blake3: someDigest }
-  const refused = { entry: 3, code: 'exists', reason: 'it is there' }
-  const all = { entry: null, code: 'no-space', reason: 'full' }
+  const refused = { entry: 3, reason: 'exists', message: 'it is there' }
+  const all = { entry: null, reason: 'no-space', message: 'full' }
   const { messages, error } = fromReceiver(beat, frame('S', stored), frame('R', refused), beat, frame('R', all))
   t.equal(error, null)
   t.strictSame(messages, [
-    { kind: 'greeting', version: 1 },
-    { kind: 'heartbeat' },
-    { kind: 'stored', ...stored },
-    { kind: 'refused', ...refused },
-    { kind: 'heartbeat' },
-    { kind: 'refused', ...all },
+    { frame: 'greeting', version: 1 },
+    { frame: 'heartbeat' },
+    { frame: 'stored', ...stored },
+    { frame: 'refused', ...refused },
+    { frame: 'heartbeat' },
+    { frame: 'refused', ...all },
   ])
 })
 

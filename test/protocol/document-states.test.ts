@@ -24,7 +24,7 @@ const ways: Record<string, Said> = {
 
 /** A frame of every type with nothing wrong in it but perhaps its place; an abort in both of its forms. */
 function framesAfter(headers: number): Record<string, Buffer> {
-  const why = { code: 'changed', reason: 'it changed' }
+  const why = { reason: 'changed', message: 'it changed' }
   return {
     G: frame('G', { version: 1 }),
     H: header,

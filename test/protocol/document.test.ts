@@ -1,7 +1,8 @@
 /** The protocol document against the code: its limits, frames and fields are those that the code has. */
 import t from 'tap'
 import * as limits from '../../dist/protocol/limits.js'
-import { type FrameName, frameTypes, parsers } from '../../dist/protocol/messages.js'
+import { type FrameName, frameTypes } from '../../dist/protocol/messages.js'
+import { parsers } from '../../dist/protocol/parsers.js'
 import { breach } from '../fixtures/fields.ts'
 import { someDigest } from '../fixtures/literals.ts'
 import { codeWords, documentSection, documentTable, documentTableBelow } from '../fixtures/protocol-document.ts'
@@ -65,7 +66,7 @@ function fieldsOf(cell = ''): Field[] {
 
 /** A right value for every field that the document knows. */
 const values: Record<string, unknown> = {
-  ...{ version: 1, software: 'x', name: 'a', size: 0, type: 'text/plain', mtime: 0, mode: 0, '!message': true },
+  ...{ version: 1, software: 'x', name: 'a', size: 0, type: 'text/plain', mtime: 0, mode: 0, '!kind': 'message' },
   ...{
     bytes: 0,
     blake3: someDigest,
@@ -73,8 +74,8 @@ const values: Record<string, unknown> = {
     header: someDigest,
     digest: 'sha256',
     entry: 0,
-    code: 'name',
-    reason: 'no',
+    reason: 'name',
+    message: 'no',
     entries: 0,
   },
 }

@@ -29,18 +29,17 @@ t.test('writes a type, a big-endian length and JSON without white space', async 
 
 t.test('writes every message as the frame that the document gives it', async (t) => {
   const header = { name: 'é', size: null, type: 'text/plain', mtime: null, mode: 420 }
-  t.strictSame(encode.header(header), textFrame('H', JSON.stringify(header)))
-  const marked = { name: 'message', size: 2, type: 'text/plain', mtime: null, mode: null, '!message': true }
-  const { '!message': message, ...facts } = marked
-  t.strictSame(encode.header({ ...facts, message }), textFrame('H', JSON.stringify(marked)))
-  t.strictSame(encode.header({ ...facts, message: false }), textFrame('H', JSON.stringify(facts)))
+  t.strictSame(encode.header({ kind: 'file', ...header }), textFrame('H', JSON.stringify(header)))
+  const facts = { name: 'message', size: 2, type: 'text/plain', mtime: null, mode: null }
+  const marked = textFrame('H', JSON.stringify({ ...facts, '!kind': 'message' }))
+  t.strictSame(encode.header({ kind: 'message', ...facts }), marked)
   const end = { bytes: 5, blake3: someDigest }
   t.strictSame(encode.end(end), textFrame('E', JSON.stringify(end)))
-  const abort = { entry: 0, code: 'changed', reason: 'it changed' }
+  const abort = { entry: 0, reason: 'changed', message: 'it changed' }
   t.strictSame(encode.abort(abort), textFrame('A', JSON.stringify(abort)))
   const stored = { entry: 0, name: 'é', bytes: 5, blake3: someDigest }
   t.strictSame(encode.stored(stored), textFrame('S', JSON.stringify(stored)))
-  const refused = { entry: null, code: 'no-space', reason: 'full' }
+  const refused = { entry: null, reason: 'no-space', message: 'full' }
   t.strictSame(encode.refused(refused), textFrame('R', JSON.stringify(refused)))
 })
 
@@ -49,7 +48,7 @@ t.test('counts the length of a payload in bytes, not in characters', async (t) =
   t.equal(frame.readUInt32BE(1), frame.length - 5)
   const { messages, error } = decode(new ReceiverDecoder(), [receiverOpening, frame])
   t.equal(error, null)
-  t.match(messages[1], { kind: 'stored', name: '😀é' })
+  t.match(messages[1], { frame: 'stored', name: '😀é' })
 })
 
 t.test('writes the header of a data frame where it is told to, and nothing else', async (t) => {
@@ -70,21 +69,21 @@ t.test('refuses to write a payload that no peer would take', async (t) => {
 t.test('writes whole conversations that the decoders take', async (t) => {
   const sender = Buffer.concat([
     encode.senderOpening(),
-    encode.header({ name: 'a', size: 0, type: 'text/plain', mtime: 1, mode: 420 }),
+    encode.header({ kind: 'file', name: 'a', size: 0, type: 'text/plain', mtime: 1, mode: 420 }),
     encode.heartbeat(),
     encode.end({ bytes: 0, blake3: someDigest }),
     encode.finished({ entries: 1 }),
   ])
   t.equal(decode(new SenderDecoder(), [sender]).error, null)
   t.equal(
-    decode(new SenderDecoder(), [senderOpening, encode.abort({ entry: null, code: 'x', reason: 'y' })]).error,
+    decode(new SenderDecoder(), [senderOpening, encode.abort({ entry: null, reason: 'x', message: 'y' })]).error,
     null,
   )
   const receiver = Buffer.concat([
     encode.receiverOpening(),
     encode.heartbeat(),
     encode.stored({ entry: 0, name: 'a', bytes: 0, blake3: someDigest }),
-    encode.refused({ entry: null, code: 'busy', reason: 'no more' }),
+    encode.refused({ entry: null, reason: 'busy', message: 'no more' }),
   ])
   t.equal(decode(new ReceiverDecoder(), [receiver]).error, null)
 })

@@ -1,7 +1,8 @@
 /** Control payloads that nobody means well by: what is not JSON, what nobody knows, and what would lead astray. */
 import fc from 'fast-check'
 import t from 'tap'
-import { ProtocolError, parsers } from '../../dist/protocol/messages.js'
+import { parsers } from '../../dist/protocol/parsers.js'
+import { ProtocolError } from '../../dist/protocol/protocol-error.js'
 import { isUnsafe } from '../../dist/text.js'
 import { breach, type ControlFrame, controlFrames, counts, leastFields, withField } from '../fixtures/fields.ts'
 import { hex } from '../fixtures/literals.ts'
@@ -54,7 +55,8 @@ t.test('ignores a field that it does not know, in every frame, whatever it holds
 })
 
 t.test('refuses a field that must be understood and is not, by its name', async (t) => {
-  for (const frame of controlFrames) {
+  // A header with such a field is refused by itself, without ending the connection.
+  for (const frame of controlFrames.filter((name) => name !== 'header')) {
     for (const json of ['1', 'null', 'false']) {
       t.throws(
         () => parse(frame, withField(frame, '!sparse', json)),

@@ -1,6 +1,6 @@
 /** The fields of each control frame: which values are taken, and which are refused. */
 import t from 'tap'
-import { parsers } from '../../dist/protocol/messages.js'
+import { parsers } from '../../dist/protocol/parsers.js'
 import { breach, type ControlFrame, counts, withField } from '../fixtures/fields.ts'
 import { someDigest } from '../fixtures/literals.ts'
 
@@ -51,11 +51,11 @@ t.test('refuses a text that is none, or is not well-formed', async (t) => {
   const texts: [ControlFrame, string][] = [
     ['greeting', 'software'],
     ['header', 'name'],
-    ['abort', 'code'],
     ['abort', 'reason'],
+    ['abort', 'message'],
     ['stored', 'name'],
-    ['refused', 'code'],
     ['refused', 'reason'],
+    ['refused', 'message'],
   ]
   for (const [frame, field] of texts) {
     const message = new RegExp(`^"${field}" of the ${frame} frame must be a string, and is `)
@@ -119,17 +119,37 @@ t.test('takes a digest that is null or absent for one that nobody could compute'
   t.strictSame(parse('stored', '{"entry":1,"name":"a","bytes":5}'), { entry: 1, name: 'a', bytes: 5, blake3: null })
 })
 
-t.test('takes the mark of a message, and refuses what is neither true nor false', async (t) => {
-  t.match(parse('header', withField('header', '!message', 'true')), { message: true })
-  t.notOk('message' in parse('header', withField('header', '!message', 'false')))
-  t.notOk('message' in parse('header', withField('header', 'message', 'true')), 'without the mark it is another field')
-  for (const json of ['1', '"true"', '[]', '{}']) {
-    const message = /^"!message" of the header frame must be true or false, and is /
-    t.throws(() => parse('header', withField('header', '!message', json)), breach(message))
+t.test('takes the kind of an entry, which is a file unless the header says another', async (t) => {
+  t.match(parse('header', withField('header', '!kind', '"message"')), { kind: 'message', unsupported: undefined })
+  for (const json of ['"file"', 'null']) {
+    t.match(parse('header', withField('header', '!kind', json)), { kind: 'file', unsupported: undefined })
+  }
+  t.match(parse('header', withField('header', 'kind', '"message"')), { kind: 'file' }, 'without the mark it is no kind')
+  for (const json of ['1', 'true', '[]', '{}', '"\\ud800"']) {
+    const message = /^"!kind" of the header frame must be a string, and is /
+    t.throws(() => parse('header', withField('header', '!kind', json)), breach(message))
   }
   for (const frame of ['end', 'abort', 'heartbeat'] as const) {
-    t.throws(() => parse(frame, withField(frame, '!message', 'true')), breach(/needs "!message"/, 'field'))
+    t.throws(() => parse(frame, withField(frame, '!kind', '"message"')), breach(/needs "!kind"/, 'field'))
   }
+})
+
+t.test('takes a header of an unknown kind or with an unknown mandatory field for what must be refused', async (t) => {
+  const unsupported = (what: string) => `the header frame needs ${what}, which this side (version 1) does not know`
+  for (const kind of ['directory', '', 'File', 'message ', '__proto__']) {
+    const header = parse('header', withField('header', '!kind', JSON.stringify(kind)))
+    t.match(header, { name: 'a', size: null, unsupported: unsupported(`the kind "${kind}"`) })
+  }
+  for (const json of ['1', 'null', 'false', '[[]]']) {
+    const header = parse('header', withField('header', '!sparse', json))
+    t.match(header, { kind: 'file', name: 'a', size: null, unsupported: unsupported('"!sparse"') })
+  }
+  t.match(parse('header', '{"name":"a","size":1,"!kind":"directory","!sparse":1}'), { unsupported: /"directory"/ })
+  t.match(parse('header', '{"name":"a","size":1,"!\\u001b[2J":1}'), { unsupported: /needs "!\\u\{1b\}\[2J", which/ })
+  t.match(parse('header', '{"name":"a","size":1,"!kind":"\\u202e"}'), { unsupported: /kind "\\u\{202e\}", which/ })
+  const long = parse('header', withField('header', '!kind', `"${'x'.repeat(60_000)}"`))
+  t.match(long, { unsupported: /the kind "x{59}…", which/ })
+  t.throws(() => parse('header', '{"size":1,"!kind":"directory"}'), breach(/^"name" of the header frame/))
 })
 
 t.test('takes the times that a date can hold, and refuses others', async (t) => {
@@ -158,6 +178,7 @@ t.test('takes the mode bits of a file, and refuses what can be none', async (t) 
 
 t.test('takes what may be absent as what the document says it is then', async (t) => {
   t.strictSame(parse('header', '{"name":"a","size":null}'), {
+    kind: 'file',
     name: 'a',
     size: null,
     type: 'application/octet-stream',

@@ -8,39 +8,39 @@ import { bytewise, decode } from '../fixtures/decode.ts'
 import { digest, sha256 } from '../fixtures/peer-frames.ts'
 import { type Line, readTranscript, transcriptNames } from '../fixtures/transcript.ts'
 
-const greeting = { kind: 'greeting', version: 1, software: 'tcp-send-recv' } as const
-const heartbeat = { kind: 'heartbeat' } as const
+const greeting = { frame: 'greeting', version: 1, software: 'tcp-send-recv' } as const
+const heartbeat = { frame: 'heartbeat' } as const
 const text = { type: 'text/plain', mtime: 1_700_000_000_000, mode: 0o644 }
 
 const header = (name: string, size: number | null, more: object = text) =>
-  ({ kind: 'header', name, size, ...more }) as SenderMessage & { kind: 'header' }
-const data = (content: string): SenderMessage => ({ kind: 'data', bytes: Buffer.from(content) })
+  ({ frame: 'header', kind: 'file', name, size, ...more }) as SenderMessage & { frame: 'header' }
+const data = (content: string): SenderMessage => ({ frame: 'data', bytes: Buffer.from(content) })
 /** The end of an entry, with the digest of the header's JSON as it stands in the transcript. */
-const end = (content: string, { kind: _, message, ...fields }: SenderMessage & { kind: 'header' }): SenderMessage => ({
-  kind: 'end',
+const end = (content: string, { frame: _, kind, ...fields }: SenderMessage & { frame: 'header' }): SenderMessage => ({
+  frame: 'end',
   bytes: content.length,
   blake3: digest(content),
-  header: digest(JSON.stringify(message ? { ...fields, '!message': true } : fields)),
+  header: digest(JSON.stringify(kind === 'file' ? fields : { ...fields, '!kind': kind })),
 })
 /** All that is said of a file that is sent in one piece. */
-const entry = (head: SenderMessage & { kind: 'header' }, content: string): SenderMessage[] => [
+const entry = (head: SenderMessage & { frame: 'header' }, content: string): SenderMessage[] => [
   head,
   ...(content === '' ? [] : [data(content)]),
   end(content, head),
 ]
-const finished = (entries: number): SenderMessage => ({ kind: 'finished', entries })
+const finished = (entries: number): SenderMessage => ({ frame: 'finished', entries })
 const stored = (entry: number, name: string, content: string): ReceiverMessage => ({
-  kind: 'stored',
+  frame: 'stored',
   entry,
   name,
   bytes: content.length,
   blake3: digest(content),
 })
-const refused = (entry: number | null, code: string, reason: string): ReceiverMessage => ({
-  kind: 'refused',
+const refused = (entry: number | null, reason: string, message: string): ReceiverMessage => ({
+  frame: 'refused',
   entry,
-  code,
   reason,
+  message,
 })
 
 const chunk = '0123456789abcde\n'.repeat(64)
@@ -62,7 +62,7 @@ const conversations: Record<string, { sender?: SenderMessage[]; receiver?: Recei
       greeting,
       header('app.log', 7),
       data('line 1\n'),
-      { kind: 'abort', entry: 0, code: 'changed', reason: 'the file changed while it was sent' },
+      { frame: 'abort', entry: 0, reason: 'changed', message: 'the file changed while it was sent' },
       ...entry(header('hello.txt', 6), 'hello\n'),
       finished(2),
     ],
@@ -80,7 +80,7 @@ const conversations: Record<string, { sender?: SenderMessage[]; receiver?: Recei
     sender: [
       greeting,
       ...entry(
-        header('message', 17, { type: 'text/plain', mtime: null, mode: null, message: true }),
+        header('message', 17, { kind: 'message', type: 'text/plain', mtime: null, mode: null }),
         'build 17 is ready',
       ),
       finished(1),
@@ -108,15 +108,15 @@ const conversations: Record<string, { sender?: SenderMessage[]; receiver?: Recei
 
 /** One message as the bytes that the encoder makes of it. */
 function write(message: SenderMessage | ReceiverMessage, opening: () => Buffer): Buffer {
-  if (message.kind === 'greeting') return opening()
-  if (message.kind === 'heartbeat') return encode.heartbeat()
-  if (message.kind === 'data') {
+  if (message.frame === 'greeting') return opening()
+  if (message.frame === 'heartbeat') return encode.heartbeat()
+  if (message.frame === 'data') {
     const head = Buffer.alloc(5)
     writeFrameHeader(head, 'data', message.bytes.length)
     return Buffer.concat([head, message.bytes])
   }
-  const { kind, ...fields } = message
-  return (encode[kind] as (fields: object) => Buffer)(fields)
+  const { frame, ...fields } = message
+  return (encode[frame] as (fields: object) => Buffer)(fields)
 }
 
 t.test('there is a transcript for every conversation, and one of each is told of', async (t) => {
@@ -158,10 +158,10 @@ for (const [name, { sender, receiver }] of Object.entries(conversations)) {
 t.test('without-digest: a receiver reads what was left out as not known', async (t) => {
   t.strictSame(decode(new SenderDecoder(), [readTranscript('without-digest').sender]), {
     messages: [
-      { kind: 'greeting', version: 1 },
+      { frame: 'greeting', version: 1 },
       header('hello.txt', 6, { type: 'application/octet-stream', mtime: null, mode: null }),
       data('hello\n'),
-      { kind: 'end', bytes: 6, blake3: null },
+      { frame: 'end', bytes: 6, blake3: null },
       finished(1),
     ],
     error: null,
@@ -172,10 +172,10 @@ t.test('sha256: a receiver reads which digest the sender computes, and what it c
   const head = '{"name":"hello.txt","size":6}'
   t.strictSame(decode(new SenderDecoder(), [readTranscript('sha256').sender]), {
     messages: [
-      { kind: 'greeting', version: 1, digest: 'sha256' },
+      { frame: 'greeting', version: 1, digest: 'sha256' },
       header('hello.txt', 6, { type: 'application/octet-stream', mtime: null, mode: null }),
       data('hello\n'),
-      { kind: 'end', bytes: 6, blake3: null, sha256: sha256('hello\n'), header: sha256(head) },
+      { frame: 'end', bytes: 6, blake3: null, sha256: sha256('hello\n'), header: sha256(head) },
       finished(1),
     ],
     error: null,

@@ -25,7 +25,14 @@ async function readOne(source: OpenSource, length = 4096): Promise<number> {
 
 t.test('reads a pipe to its end, and then nothing, as often as it is asked', async (t) => {
   const { input, opened } = await open(t)
-  t.strictSame(opened.header, { name: 'name.txt', size: null, type: 'text/plain', mtime: null, mode: null })
+  t.strictSame(opened.header, {
+    kind: 'file',
+    name: 'name.txt',
+    size: null,
+    type: 'text/plain',
+    mtime: null,
+    mode: null,
+  })
   const content = bytesOf(1_000_001)
   input.end(content)
   t.ok(Buffer.concat(await readPieces(opened, 64)).equals(content))

@@ -28,7 +28,7 @@ t.test('is announced without what nobody said of it, and can be read once', asyn
   t.match(source, { name: 'dump.sql', label: 'standard input', path: '-', isOnce: true })
   await t.resolves(source.inspect())
   const { header } = await source.open(never)
-  t.strictSame(header, { name: 'dump.sql', size: null, type: 'application/sql', mtime: null, mode: null })
+  t.strictSame(header, { kind: 'file', name: 'dump.sql', size: null, type: 'application/sql', mtime: null, mode: null })
 })
 
 t.test('reads a file to its end, and leaves it open', async (t) => {

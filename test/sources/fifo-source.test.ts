@@ -30,7 +30,14 @@ t.test('is announced by its name, and can be read once', async (t) => {
   t.match(source, { name: 'dump.sql', label: path, path, isOnce: true })
   await source.inspect()
   const opened = await source.open(never)
-  t.strictSame(opened.header, { name: 'dump.sql', size: null, type: 'application/sql', mtime: null, mode: null })
+  t.strictSame(opened.header, {
+    kind: 'file',
+    name: 'dump.sql',
+    size: null,
+    type: 'application/sql',
+    mtime: null,
+    mode: null,
+  })
   await opened.close()
   source.release()
 })

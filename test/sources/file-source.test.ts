@@ -35,6 +35,7 @@ t.test('announces a file with its name, size, type, time and mode', async (t) =>
   await source.inspect()
   const opened = await source.open()
   t.strictSame(opened.header, {
+    kind: 'file',
     name: 'photo.png',
     size: 5,
     type: 'image/png',

@@ -5,7 +5,7 @@ import { MessageSource, receiveMessage } from '../../dist/sources/message-source
 import { readPieces, readSource } from '../fixtures/sources.ts'
 
 const MOST = 65_536
-const header = { name: 'message', size: 5, type: 'text/plain', mtime: null, mode: null, message: true }
+const header = { kind: 'message' as const, name: 'message', size: 5, type: 'text/plain', mtime: null, mode: null }
 
 t.test('gives a text as an entry that is a message', async (t) => {
   for (const text of ['hello', '', 'Grüße 👋', 'two\nlines', 'x'.repeat(MOST)]) {
@@ -13,7 +13,7 @@ t.test('gives a text as an entry that is a message', async (t) => {
     await source.inspect()
     const opened = await source.open()
     const size = Buffer.byteLength(text)
-    t.strictSame(opened.header, { name: 'message', size, type: 'text/plain', mtime: null, mode: null, message: true })
+    t.strictSame(opened.header, { ...header, size })
     t.equal(Buffer.concat(await readPieces(opened)).toString(), text)
     await opened.check()
     await opened.close()

@@ -25,7 +25,7 @@ t.test('announces a stream without what it cannot know', async (t) => {
   t.match(source, { path: '-', label: 'standard input', name: 'name.txt' })
   await source.inspect()
   const { header } = await source.open(never)
-  t.strictSame(header, { name: 'name.txt', size: null, type: 'text/plain', mtime: null, mode: null })
+  t.strictSame(header, { kind: 'file', name: 'name.txt', size: null, type: 'text/plain', mtime: null, mode: null })
 })
 
 t.test('reads a stream to its end, and then nothing, as often as it is asked', async (t) => {

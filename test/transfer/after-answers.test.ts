@@ -6,12 +6,12 @@ import { digest, frame, receiverOpening } from '../fixtures/peer-frames.ts'
 
 const text = 'a small file'
 const stored = (entry: number) => frame('S', { entry, name: 'file.txt', bytes: text.length, blake3: digest(text) })
-const refused = frame('R', { entry: 0, code: 'exists', reason: 'it is there' })
+const refused = frame('R', { entry: 0, reason: 'exists', message: 'it is there' })
 
 /** What a receiver may still do after its last answer, which it hands over itself. */
 const ends: Record<string, (peer: Peer, answer: Buffer) => Promise<unknown>> = {
   'a refusal of the transfer': async (peer, answer) => {
-    await peer.write(answer, frame('R', { entry: null, code: 'local-file', reason: 'it failed' }))
+    await peer.write(answer, frame('R', { entry: null, reason: 'local-file', message: 'it failed' }))
     peer.finish()
   },
   'a breach of the protocol': async (peer, answer) => {

@@ -150,7 +150,7 @@ t.test('tells whoever is still connected at its end that it has had enough', asy
   const good = await Peer.dial(t, receiver.port)
   good.finish(...transferFrames({ 'file.txt': 'text' }))
   for (const late of [silent, greeting]) {
-    t.match((await late.next('R')).fields, { entry: null, code: 'busy', reason: 'it has done what it waited for' })
+    t.match((await late.next('R')).fields, { entry: null, reason: 'busy', message: 'it has done what it waited for' })
     t.equal(await late.ended, 'end')
     late.finish()
   }

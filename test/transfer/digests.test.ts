@@ -59,7 +59,7 @@ for (const [what, { opening = senderOpening, end, refused }] of Object.entries(c
       t.match(receiver.events.of('stored'), [{ verified: true, blake3: digest('hello') }])
       t.strictSame(filesIn(out), { 'file.txt': 'hello' })
     } else {
-      t.match((await peer.next('R')).fields, { entry: 0, code: refused })
+      t.match((await peer.next('R')).fields, { entry: 0, reason: refused })
       t.match((await receiver.ended).error, { exitCode: refused === 'size' ? 6 : 7, reason: refused })
       t.strictSame(namesIn(out), [])
     }
@@ -86,7 +86,7 @@ t.test('stores nothing that has another size than was announced, or than was sen
   ]) {
     const peer = await Peer.dial(t, receiver.port)
     peer.finish(senderOpening, frame('H', first as object), data, frame('E', end as object), finished)
-    t.match((await peer.next('R')).fields, { entry: 0, code: 'size' })
+    t.match((await peer.next('R')).fields, { entry: 0, reason: 'size' })
     await peer.closed
   }
   await receiver.stop()
@@ -140,7 +140,7 @@ t.test('sends a small file again to a receiver that has no BLAKE3 and said so to
   const path = join(t.testdir({ 'file.txt': 'hello' }), 'file.txt')
   const { port } = await listenAsPeer(t, async (peer) => {
     t.match((await peer.next('E')).fields, { blake3: digest('hello') })
-    await peer.write(sha256Receiver, frame('R', { entry: 0, code: 'unverifiable', reason: 'only SHA-256 here' }))
+    await peer.write(sha256Receiver, frame('R', { entry: 0, reason: 'unverifiable', message: 'only SHA-256 here' }))
     const { fields } = await peer.next('E')
     t.strictSame(fields, sha256End(peer, 'hello'))
     await peer.write(frame('S', { entry: 1, name: 'file.txt', ...fields }))
@@ -163,7 +163,7 @@ t.test('sends a large file anew as soon as it hears that the receiver has no BLA
     await started.opened
     await peer.write(sha256Receiver)
     peer.socket.resume()
-    t.match((await peer.next('A')).fields, { entry: 0, code: 'unverifiable' })
+    t.match((await peer.next('A')).fields, { entry: 0, reason: 'unverifiable' })
     const { fields } = await peer.next('E')
     t.strictSame(fields, sha256End(peer, content))
     peer.finish(frame('S', { entry: 1, name: 'file.bin', ...fields }))
@@ -191,13 +191,13 @@ t.test('does not send a file again that has failed before the receiver said what
   const folder = t.testdir({ 'a.txt': 'hello', 'b.txt': 'hello' })
   const [first, second] = [join(folder, 'a.txt'), join(folder, 'b.txt')]
   const { port } = await listenAsPeer(t, async (peer) => {
-    t.match((await peer.next('A')).fields, { entry: 0, code: 'changed' })
+    t.match((await peer.next('A')).fields, { entry: 0, reason: 'changed' })
     await peer.write(sha256Receiver)
     // The second file may have been sent before the greeting came, or after it.
     for (let entry = 1; ; entry++) {
       const { fields } = await peer.next('E')
       const isVerifiable = typeof fields.sha256 === 'string'
-      const refusal = { entry, code: 'unverifiable', reason: 'only SHA-256 here' }
+      const refusal = { entry, reason: 'unverifiable', message: 'only SHA-256 here' }
       await peer.write(isVerifiable ? frame('S', { entry, name: 'b.txt', ...fields }) : frame('R', refusal))
       if (isVerifiable) break
     }
@@ -219,7 +219,7 @@ t.test('fails a file that the receiver could not verify a second time', async (t
     await peer.write(sha256Receiver)
     for (let entry = 0, isLast = false; !isLast; entry++) {
       isLast = typeof (await peer.next('E')).fields.sha256 === 'string'
-      await peer.write(frame('R', { entry, code: 'unverifiable', reason: 'no' }))
+      await peer.write(frame('R', { entry, reason: 'unverifiable', message: 'no' }))
     }
     await peer.next('F')
     peer.finish()

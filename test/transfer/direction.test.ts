@@ -69,7 +69,7 @@ for (const [who, { words, reason }] of Object.entries(strangers)) {
     const stranger = await Peer.dial(t, sender.port)
     await stranger.write(words)
     const last = await stranger.next('A')
-    t.match(last.fields, { entry: null, code: reason })
+    t.match(last.fields, { entry: null, reason })
     t.equal(await stranger.ended, 'end')
     stranger.finish()
     t.strictSame(
@@ -118,7 +118,7 @@ t.test('greets a connection over the limit before it says that it is busy', asyn
     frames.map(({ type }) => type),
     ['G', 'A'],
   )
-  t.match(frames[1]?.fields, { entry: null, code: 'busy' })
+  t.match(frames[1]?.fields, { entry: null, reason: 'busy' })
   const third = await tryReceive(t, sender.port, { out: join(folder, 'out') })
   t.match(third.error?.message, 'it has 1 connections already')
   t.notMatch(second.received.toString(), secret)

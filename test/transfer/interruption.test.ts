@@ -113,7 +113,7 @@ t.test('reports an interruption as such while a silent peer is connected', async
   void silent.ended.then(() => silent.finish())
   t.match((await receiver.stop()).error, { code: 'interrupted' })
   t.match(receiver.events.of('failed'), [{ code: 'interrupted' }])
-  t.match((await silent.next('R')).fields, { entry: null, code: 'interrupted', reason: 'it was interrupted' })
+  t.match((await silent.next('R')).fields, { entry: null, reason: 'interrupted', message: 'it was interrupted' })
 })
 
 t.test('gives back a connection that was made in the moment of the interruption', async (t) => {

@@ -76,16 +76,16 @@ t.test('refuses the messages of a hostile sender: without a size, too long, or n
     [Buffer.alloc(most + 1, 'x'), {}, 'too-large'],
     [Buffer.from([0xff]), {}, 'policy'],
   ]
-  for (const [content, more, code] of cases) {
+  for (const [content, more, reason] of cases) {
     const peer = await Peer.dial(t, receiver.port)
-    const entry = entryFrames('message', content, { '!message': true, ...more })
+    const entry = entryFrames('message', content, { '!kind': 'message', ...more })
     peer.finish(senderOpening, ...entry, frame('F', { entries: 1 }))
-    t.match((await peer.next('R')).fields, { entry: 0, code })
+    t.match((await peer.next('R')).fields, { entry: 0, reason })
     await peer.closed
   }
   const plain = await Peer.dial(t, receiver.port)
-  plain.finish(senderOpening, frame('H', { name: 'x', size: 1, '!message': 1 }))
-  t.match((await plain.next('R')).fields, { entry: null, code: 'protocol' })
+  plain.finish(senderOpening, frame('H', { name: 'x', size: 1, '!kind': 1 }))
+  t.match((await plain.next('R')).fields, { entry: null, reason: 'protocol' })
   await receiver.stop()
   t.strictSame(receiver.events.of('message'), [])
 })

@@ -15,7 +15,7 @@ t.test('stores nothing of a connection that was told that it is one too many', a
   const first = await Peer.dial(t, receiver.port)
   await settle()
   const second = await Peer.dial(t, receiver.port)
-  t.match((await second.next('R')).fields, { entry: null, code: 'busy' })
+  t.match((await second.next('R')).fields, { entry: null, reason: 'busy' })
   // One piece after the other, as a sender does that has not read its answer yet.
   for (const frames of transferFrames({ 'file.txt': 'text' })) {
     await second.write(frames)

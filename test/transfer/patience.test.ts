@@ -182,7 +182,7 @@ t.test('takes a scan for no sender, and tells who is still connected that it sto
   await scan.next('G')
   void scan.ended.then(() => scan.finish())
   await endsAfter(t, receiver, clock, 5_000)
-  t.match((await scan.next('R')).fields, { entry: null, code: 'timeout', reason: 'it has stopped waiting' })
+  t.match((await scan.next('R')).fields, { entry: null, reason: 'timeout', message: 'it has stopped waiting' })
   t.match((await receiver.ended).error, { code: 'timeout', exitCode: 9 })
   t.match(receiver.events.of('failed'), [{ code: 'timeout', transfer: 0 }], 'this is a failure of its own')
   t.strictSame(receiver.events.of('refused'), [])

@@ -122,7 +122,7 @@ t.test('it knows a sender that comes byte by byte, and answers in the protocol',
     await peer.write(Buffer.from([byte]))
     await settle(20)
   }
-  t.match((await peer.next('R')).fields, { entry: null, code: 'policy' })
+  t.match((await peer.next('R')).fields, { entry: null, reason: 'policy' })
   t.equal(await peer.ended, 'end')
   peer.finish()
   await receiver.stop()
@@ -133,7 +133,7 @@ t.test('it stores no last word of a receiver that dialled it', async (t) => {
   const { out } = folderOf(t)
   const receiver = await startReceiver(t, { out, plain })
   const peer = await Peer.dial(t, receiver.port)
-  peer.finish(receiverOpening, frame('R', { entry: null, code: 'timeout', reason: 'no complete header' }))
+  peer.finish(receiverOpening, frame('R', { entry: null, reason: 'timeout', message: 'no complete header' }))
   t.match(await receiver.events.until('refused'), { message: /^the other side is tcp-recv, as this side is/ })
   await peer.ended
   await receiver.stop()

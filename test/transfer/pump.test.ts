@@ -55,7 +55,7 @@ function sourceOf(
   const wanted: Reads['wanted'] = []
   let position = 0
   const source: OpenSource = {
-    header: { name: 'file', size, type: 'text/plain', mtime: null, mode: null },
+    header: { kind: 'file', name: 'file', size, type: 'text/plain', mtime: null, mode: null },
     read: (buffer, offset, length) => {
       wanted.push({ buffer, offset, length })
       const count = content.copy(buffer, offset, position, position + Math.min(length, most))

@@ -1,0 +1,114 @@
+/** The payload of a control frame: one JSON object, whose fields are taken by name and checked one by one. */
+import { printable } from '../text.js'
+import { ProtocolError } from './protocol-error.js'
+
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+/** A field whose name begins with this must be understood. */
+const MANDATORY = '!'
+
+/** The fields of one payload. Each is taken once; `finish` judges those that nobody took. */
+export class Fields {
+  readonly #frame: string
+  readonly #values: Map<string, unknown>
+
+  constructor(frame: string, payload: Uint8Array) {
+    this.#frame = frame
+    let value: unknown
+    try {
+      value = JSON.parse(utf8.decode(payload))
+    } catch {
+      throw new ProtocolError(`the ${frame} frame is not JSON in UTF-8`)
+    }
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+      throw new ProtocolError(`the ${frame} frame is not a JSON object`)
+    }
+    this.#values = new Map(Object.entries(value))
+  }
+
+  #take<T>(name: string, expected: string, isRight: (value: unknown) => value is T): T {
+    const value = this.#values.get(name)
+    this.#values.delete(name)
+    if (!isRight(value)) throw this.#wrong(name, expected, value)
+    return value
+  }
+
+  #wrong(name: string, expected: string, value: unknown): ProtocolError {
+    // An object is not shown: turning a deep one into text would overflow the stack.
+    const isPlain = typeof value !== 'object' || value === null
+    const shown = value === undefined ? 'missing' : isPlain ? printable(JSON.stringify(value), 40) : 'something else'
+    return new ProtocolError(`"${name}" of the ${this.#frame} frame must be ${expected}, and is ${shown}`)
+  }
+
+  /** A well-formed string. A lone surrogate would become another name on disk. */
+  string(name: string): string {
+    return this.#take(name, 'a string', (value): value is string => typeof value === 'string' && value.isWellFormed())
+  }
+
+  /** A whole number from 0 (or `minimum`) to `maximum`, by default the largest that a double counts exactly (2^53 - 1). */
+  integer(name: string, minimum = 0, maximum = Number.MAX_SAFE_INTEGER): number {
+    return this.#take(
+      name,
+      `a whole number from ${minimum} to ${maximum}`,
+      (value): value is number =>
+        Number.isSafeInteger(value) && (value as number) >= minimum && (value as number) <= maximum,
+    )
+  }
+
+  /** A media type without parameters (RFC 6838, 4.2). */
+  mediaType(name: string): string {
+    return this.#take(
+      name,
+      'a media type such as text/plain',
+      (value): value is string => typeof value === 'string' && /^[\w!#$&^.+-]{1,127}\/[\w!#$&^.+-]{1,127}$/.test(value),
+    )
+  }
+
+  digest(name: string): string {
+    return this.#take(
+      name,
+      '64 lower-case hexadecimal digits',
+      (value): value is string => typeof value === 'string' && /^[0-9a-f]{64}$/.test(value),
+    )
+  }
+
+  /** `read(name)`, or null where the field, which must be there, is null. */
+  nullable<T>(name: string, read: (name: string) => T): T | null {
+    if (this.#values.get(name) !== null) return read(name)
+    this.#values.delete(name)
+    return null
+  }
+
+  /** `read(name)`, or null where the field is null or absent. */
+  optional<T>(name: string, read: (name: string) => T): T | null {
+    if (this.#values.get(name) == null) {
+      this.#values.delete(name)
+      return null
+    }
+    return read(name)
+  }
+
+  /** The field `name` as `read` takes it, or no field where it is null or absent. */
+  present<K extends string, T>(name: K, read: (name: string) => T): { [key in K]?: T } {
+    const value = this.optional(name, read)
+    return value === null ? {} : ({ [name]: value } as { [key in K]: T })
+  }
+
+  /** Called last. A field that nobody took is ignored, unless it must be understood. */
+  finish<T>(message: T): T {
+    const unsupported = this.unsupported()
+    if (unsupported !== null) throw new ProtocolError(unsupported, 'field')
+    return message
+  }
+
+  /** One line about a field that nobody took and that must be understood, or null if there is none. */
+  unsupported(): string | null {
+    const name = [...this.#values.keys()].find((key) => key.startsWith(MANDATORY))
+    return name === undefined ? null : this.notKnown(`"${printable(name, 60)}"`)
+  }
+
+  /** The line that says what this side would have to know. */
+  notKnown(what: string): string {
+    return `the ${this.#frame} frame needs ${what}, which this side (version 1) does not know`
+  }
+}
