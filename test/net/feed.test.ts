@@ -277,6 +277,34 @@ t.test('feeds from any stream', async (t) => {
   t.equal(bytes.toString(), 'onetwo')
 })
 
+for (const [how, work] of Object.entries({ 'at once': () => {}, 'behind a promise': async () => {} })) {
+  t.test(`takes a reset for no end where the last bytes come together with it, consumed ${how}`, async (t) => {
+    for (const size of [1, 5_000, 100_000]) {
+      const { client, accepted } = await connected(t)
+      const socket = withLargeReads(accepted)
+      const ended = new Promise((resolve) => {
+        socket.once('error', ({ message }) => resolve(message))
+        socket.once('end', () => resolve('end'))
+      })
+      let taken = 0
+      feed(
+        socket,
+        (bytes) => {
+          taken += bytes.length
+          return work()
+        },
+        true,
+      )
+      client.write('x')
+      await until(() => taken === 1)
+      // The event loop does not go around between the two, so that the reader finds both at once.
+      client.write(Buffer.alloc(size), () => client.resetAndDestroy())
+      t.equal(await ended, 'read ECONNRESET', `${size} bytes`)
+      t.equal(taken, 1 + size)
+    }
+  })
+}
+
 for (const [how, wrap] of [
   ['large reads', withLargeReads],
   ['data events', (socket: Socket) => socket],
