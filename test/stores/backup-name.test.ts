@@ -14,6 +14,7 @@ t.test('knows where an extension begins', async (t) => {
     'archive.tar.gz': 'archive_bak.tar.gz',
     'ARCHIVE.TAR.XZ': 'ARCHIVE_bak.TAR.XZ',
     'archive.v1.2.tar.gz': 'archive.v1.2_bak.tar.gz',
+    'a.tar.gz': 'a_bak.tar.gz',
     'archive.tar': 'archive_bak.tar',
     'archive.tar.': 'archive.tar._bak',
     '.tar.gz': '.tar_bak.gz',
