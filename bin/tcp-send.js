@@ -1,8 +1,8 @@
 #!/usr/bin/env node
-// Any Node can read this file, so that one which is too old for the rest can say so.
+// This file must run in any version of Node.js, so that an unsupported version gets a message, not a syntax error.
 const [major, minor] = process.versions.node.split('.')
 if (major > 24 || minor >= { 20: 20, 22: 22, 24: 13 }[major]) {
-  // What never settles is a bug, and no success.
+  // A promise that never settles is a bug. Node.js then exits with this status instead of 0.
   process.exitCode = 1
   import('node:module')
     .then(({ createRequire }) => createRequire(import.meta.url)('#send-command').sendCommand(process.argv.slice(2)))

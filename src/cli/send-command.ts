@@ -1,4 +1,4 @@
-/** `tcp-send`: its options, and the call of the library that they stand for. */
+/** `tcp-send`: turns its options into options of `send`, and calls it. */
 import { statSync } from 'node:fs'
 import { isatty } from 'node:tty'
 import type { OnEvent } from '../events.js'
@@ -6,88 +6,27 @@ import { type SendOptions, send } from '../send.js'
 import { printable } from '../text.js'
 import type { Arguments } from './arguments.js'
 import { reporterFor, runCommand, runReported } from './command.js'
-import type { CommandLine, OptionTable } from './command-line.js'
-import {
-  commonOptions,
-  exitCodesHelp,
-  readAllowUnverified,
-  readCount,
-  readExpectation,
-  readSeconds,
-} from './common-options.js'
+import { readAllowUnverified, readCount, readExpectation, readSeconds } from './common-options.js'
 import { assertOpen } from './descriptors.js'
 import { readEndpoint } from './endpoint.js'
 import { portFileWriter } from './port-file.js'
 import type { Context } from './run.js'
+import { sendCommandLine } from './send-command-line.js'
 import { assertNoneEmpty, listenCorrection, readSendPositionals } from './send-positionals.js'
 import { checkNameOption, usage } from './values.js'
 import { assertReachable } from './working-directory.js'
 
-/** The name of standard input when nobody gave it one. */
+/** The default name of standard input. */
 const STDIN_NAME = 'stdin'
 
-const options: OptionTable = {
-  name: { value: 'NAME', describe: 'Send the file under this name instead of its own' },
-  text: {
-    value: 'MESSAGE',
-    describe: 'Send a message instead of a file; the receiver prints it (- reads standard input)',
-  },
-  wait: {
-    value: 'SECONDS',
-    describe: 'Keep trying to connect for this many seconds; with --listen, wait this long for a receiver',
-  },
-  listen: { describe: 'Listen for receivers (tcp-recv --connect) instead of connecting' },
-  port: { short: 'p', value: 'PORT', describe: 'With --listen: listen on this port; 0 picks a free port' },
-  host: {
-    value: 'ADDRESS',
-    fallback: 'all interfaces',
-    describe: 'With --listen: listen on this address, or on ADDRESS:PORT',
-  },
-  count: { value: 'N', fallback: '1', describe: 'With --listen: exit after N successful transfers; 0 means never' },
-  'one-attempt': { describe: 'With --listen: exit after the first transfer with its exit status, even if it failed' },
-  'max-connections': {
-    value: 'N',
-    fallback: '256',
-    describe: 'With --listen: maximum number of simultaneous connections',
-  },
-  plain: { describe: 'Use no protocol: send the bytes of one file and end the stream; nothing is confirmed' },
-  'expect-size': { value: 'SIZE', describe: 'Fail unless the input has this size; nothing is stored then' },
-  'expect-blake3': {
-    value: 'DIGEST',
-    describe: 'Fail unless the input has this BLAKE3 digest; nothing is stored then',
-  },
-  ...commonOptions,
-}
-
-export const sendCommandLine: CommandLine = {
-  command: 'tcp-send',
-  purpose: 'send files over TCP',
-  usage: [
-    '[options] PATH... HOST PORT   (or HOST:PORT)',
-    '[options] --name NAME - HOST PORT   (standard input)',
-    '[options] --listen --port PORT PATH...',
-    '[options] --text MESSAGE HOST PORT',
-  ],
-  options,
-  examples: [
-    ['tcp-send file.txt host 9000', 'Send a file to: tcp-recv --port 9000 --out dir'],
-    ['tcp-send a.txt b.txt host 9000', 'Send two files over one connection'],
-    ['pg_dump db | tcp-send --name db.sql - host 9000', 'Send what a command prints; use "set -o pipefail"'],
-    ['tcp-send --wait 60 file.txt host 9000', 'Wait up to a minute for the receiver to start'],
-    ['tcp-send --listen --port 9000 file.txt', 'Serve a receiver behind NAT: tcp-recv --connect host --port 9000'],
-    ['tcp-send --plain file.txt host 9000', 'Send to: nc -l 9000 >file.txt'],
-    ['tcp-send --text "build 42 is up" host 9000', 'Send a message'],
-  ],
-  epilogue: exitCodesHelp,
-}
-
+/** Runs `tcp-send` with the arguments behind its name. Returns the exit status. */
 export async function sendCommand(argv: string[]): Promise<number> {
   return await runCommand(sendCommandLine, argv, sendWith)
 }
 
 async function sendWith(args: Arguments, context: Context): Promise<void> {
   const writePort = portFileWriter(args.text('port-file'))
-  const { usesInput, paths, ...call } = readCall(args)
+  const { usesInput, paths, ...options } = readOptions(args)
   const reporter = await reporterFor('tcp-send', args, context, process.stdout, () => null)
   if (usesInput && isatty(0)) reporter.note('reading standard input from the terminal; Ctrl-D ends it')
   const check = () => {
@@ -99,23 +38,28 @@ async function sendWith(args: Arguments, context: Context): Promise<void> {
       writePort(event)
       reporter.onEvent(event)
     }
-    await send({ ...call, signal: context.signal, onEvent })
+    await send({ ...options, signal: context.signal, onEvent })
   })
 }
 
-type Call = SendOptions & { usesInput: boolean; paths: string[] }
+/** The options of `send` that the command line gives. */
+interface Options extends SendOptions {
+  paths: string[]
+  /** True if standard input is a source. */
+  usesInput: boolean
+}
 
-function readCall(args: Arguments): Call {
+function readOptions(args: Arguments): Options {
   const listen = args.flag('listen')
   const { paths, host, port } = listen ? readListening(args) : readConnecting(args)
   const sources = readSources(args, paths)
   const plain = args.flag('plain')
   const expect = readExpectation(args)
-  const single = paths.length + (args.text('text') === undefined ? 0 : 1) === 1
-  if (plain && !single) throw usage('--plain sends a single file: without the protocol nothing tells where one ends')
+  const isSingle = paths.length + (args.text('text') === undefined ? 0 : 1) === 1
+  if (plain && !isSingle) throw usage('--plain sends a single file: without the protocol nothing tells where one ends')
   if (plain && args.text('text') !== undefined) throw usage('--text needs the protocol, so --plain does not go with it')
   if (plain && args.text('name') !== undefined) throw usage('--plain sends no name, so --name does not go with it')
-  if ((expect.size ?? expect.blake3) !== undefined && !single) {
+  if ((expect.size ?? expect.blake3) !== undefined && !isSingle) {
     throw usage('--expect-size and --expect-blake3 are for a single path')
   }
   const count = readCount(args, 'count', 0) ?? 1
@@ -123,7 +67,7 @@ function readCall(args: Arguments): Call {
   if (oneAttempt && count !== 1) throw usage('--one-attempt and --count exclude each other')
   const usesInput = paths.includes('-') || args.text('text') === '-'
   if (usesInput && count !== 1) throw usage('standard input can be sent only once, so --count does not go with it')
-  const pipe = count === 1 ? undefined : paths.find(isPipe)
+  const pipe = count === 1 ? undefined : paths.find(isFifo)
   if (pipe !== undefined)
     throw usage(`${printable(pipe)} is a pipe and can be sent only once, so --count does not go with it`)
   return {
@@ -136,7 +80,7 @@ function readCall(args: Arguments): Call {
   }
 }
 
-function isPipe(path: string): boolean {
+function isFifo(path: string): boolean {
   try {
     return statSync(path).isFIFO()
   } catch {
@@ -144,9 +88,10 @@ function isPipe(path: string): boolean {
   }
 }
 
-type Words = Pick<Call, 'host' | 'port'> & { paths: string[] }
+type Target = Pick<Options, 'host' | 'port' | 'paths'>
 
-function readConnecting(args: Arguments): Words {
+/** Reads the paths and the address of the receiver to connect to. */
+function readConnecting(args: Arguments): Target {
   for (const name of ['count', 'max-connections', 'port-file']) {
     if (args.text(name) !== undefined) throw usage(`--${name} is for --listen; otherwise give: PATH... HOST PORT`)
   }
@@ -154,7 +99,8 @@ function readConnecting(args: Arguments): Words {
   return readSendPositionals(args)
 }
 
-function readListening(args: Arguments): Words {
+/** Reads the paths and the address to listen on. */
+function readListening(args: Arguments): Target {
   const { host, port } = readEndpoint(args, 'host', 0)
   const paths = args.positionals
   if (port === undefined || (paths.length === 0 && args.text('text') === undefined)) throw listenCorrection(args)
@@ -162,6 +108,7 @@ function readListening(args: Arguments): Words {
   return { paths, host, port }
 }
 
+/** The sources to send: the message of `--text`, or the paths, with `-` for standard input. */
 function readSources(args: Arguments, paths: string[]): SendOptions['sources'] {
   const name = args.text('name')
   const text = args.text('text')
@@ -170,7 +117,7 @@ function readSources(args: Arguments, paths: string[]): SendOptions['sources'] {
   if (text !== undefined && name !== undefined) throw usage('a message has no name, so --name does not go with --text')
   if (text !== undefined) return [{ text: text === '-' ? process.stdin : text }]
   if (name !== undefined && paths.length > 1) throw usage('--name is for a single path')
-  // The receiver's system is not known; what Linux does not take, none does.
+  // The receiver's system is unknown. A name that Linux rejects is rejected everywhere.
   if (name !== undefined) checkNameOption(name, 'linux')
   if (paths.filter((path) => path === '-').length > 1) throw usage('standard input (-) can be sent only once')
   return paths.map((path) => {

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import t from 'tap'
-import { receiveCommandLine } from '../../dist/cli/receive-command.js'
-import { sendCommandLine } from '../../dist/cli/send-command.js'
+import { receiveCommandLine } from '../../dist/cli/receive-command-line.js'
+import { sendCommandLine } from '../../dist/cli/send-command-line.js'
 import { exitCodes } from '../../dist/errors.js'
 import { runCommand, shell } from '../fixtures/commands.js'
 

@@ -1,7 +1,9 @@
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { receiveCommand, receiveCommandLine } from '../../dist/cli/receive-command.js'
-import { sendCommand, sendCommandLine } from '../../dist/cli/send-command.js'
+import { receiveCommand } from '../../dist/cli/receive-command.js'
+import { receiveCommandLine } from '../../dist/cli/receive-command-line.js'
+import { sendCommand } from '../../dist/cli/send-command.js'
+import { sendCommandLine } from '../../dist/cli/send-command-line.js'
 import { isUnsafe } from '../../dist/text.js'
 import { type WrongUsage, wrongReceiveUsage, wrongSendUsage } from '../fixtures/wrong-usage.js'
 

@@ -1,8 +1,8 @@
 /** Completion in a real bash, as it happens when somebody presses Tab: the script is evaluated as the README says. */
 import { spawnSync } from 'node:child_process'
 import t from 'tap'
-import { receiveCommandLine } from '../../dist/cli/receive-command.js'
-import { sendCommandLine } from '../../dist/cli/send-command.js'
+import { receiveCommandLine } from '../../dist/cli/receive-command-line.js'
+import { sendCommandLine } from '../../dist/cli/send-command-line.js'
 import { type CommandName, commandLine } from '../fixtures/commands.js'
 import { namesIn } from '../fixtures/folder.js'
 import { withoutProgram } from '../fixtures/required.js'

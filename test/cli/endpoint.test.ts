@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import { parseArguments } from '../../dist/cli/arguments.js'
 import { guessEndpoint, readEndpoint, splitEndpoint } from '../../dist/cli/endpoint.js'
-import { receiveCommandLine } from '../../dist/cli/receive-command.js'
+import { receiveCommandLine } from '../../dist/cli/receive-command-line.js'
 import { usageError } from '../fixtures/usage.js'
 
 const endpoint = (option: 'host' | 'connect', ...args: string[]) =>

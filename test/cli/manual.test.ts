@@ -1,8 +1,8 @@
 import { spawnSync } from 'node:child_process'
 import t from 'tap'
 import { manualPage } from '../../dist/cli/manual.js'
-import { receiveCommandLine } from '../../dist/cli/receive-command.js'
-import { sendCommandLine } from '../../dist/cli/send-command.js'
+import { receiveCommandLine } from '../../dist/cli/receive-command-line.js'
+import { sendCommandLine } from '../../dist/cli/send-command-line.js'
 
 const lines = [sendCommandLine, receiveCommandLine]
 

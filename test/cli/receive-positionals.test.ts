@@ -1,6 +1,6 @@
 import t from 'tap'
 import { parseArguments } from '../../dist/cli/arguments.js'
-import { receiveCommandLine } from '../../dist/cli/receive-command.js'
+import { receiveCommandLine } from '../../dist/cli/receive-command-line.js'
 import { unexpectedPositionals } from '../../dist/cli/receive-positionals.js'
 
 t.test('says with which option a word is given', async (t) => {

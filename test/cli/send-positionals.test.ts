@@ -1,7 +1,7 @@
 /** The positional arguments of `tcp-send`, right and wrong, beside files that are there and files that are not. */
 import t, { type Test } from 'tap'
 import { parseArguments } from '../../dist/cli/arguments.js'
-import { sendCommandLine } from '../../dist/cli/send-command.js'
+import { sendCommandLine } from '../../dist/cli/send-command-line.js'
 import { readSendPositionals } from '../../dist/cli/send-positionals.js'
 import { usageError } from '../fixtures/usage.js'
 

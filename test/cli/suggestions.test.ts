@@ -1,8 +1,8 @@
 /** Options that there are not: what was meant by each, with the real tables of both commands. */
 import t from 'tap'
 import type { CommandLine } from '../../dist/cli/command-line.js'
-import { receiveCommandLine } from '../../dist/cli/receive-command.js'
-import { sendCommandLine } from '../../dist/cli/send-command.js'
+import { receiveCommandLine } from '../../dist/cli/receive-command-line.js'
+import { sendCommandLine } from '../../dist/cli/send-command-line.js'
 import { suggestion } from '../../dist/cli/suggestions.js'
 
 const of = ({ command, options }: CommandLine, typed: string) => suggestion(command, Object.keys(options), typed)

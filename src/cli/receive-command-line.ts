@@ -1,0 +1,71 @@
+/** The definition of `tcp-recv`: its options, examples and the forms of its command line. */
+import { ifExistsChoices } from '../stores/final-name.js'
+import type { CommandLine, OptionTable } from './command-line.js'
+import { commonOptions, exitCodesHelp } from './common-options.js'
+
+const options: OptionTable = {
+  port: { short: 'p', value: 'PORT', describe: 'Listen on this port; 0 picks a free port' },
+  host: { value: 'ADDRESS', fallback: 'all interfaces', describe: 'Listen on this address, or on ADDRESS:PORT' },
+  connect: {
+    value: 'HOST',
+    describe:
+      'Fetch one transfer from a listening sender (tcp-send --listen) at HOST or HOST:PORT instead of listening',
+  },
+  out: {
+    short: 'o',
+    value: 'DIR',
+    fallback: '.',
+    describe: 'SendPositionals folder, created if missing; - writes one file to standard output',
+  },
+  once: { describe: 'Exit after one successful transfer' },
+  count: { value: 'N', describe: 'Exit after N successful transfers' },
+  'one-attempt': { describe: 'Exit after the first transfer with its exit status, even if it failed' },
+  wait: {
+    value: 'SECONDS',
+    describe: 'Wait this many seconds for a sender; with --connect, keep trying to connect for as long',
+  },
+  'if-exists': {
+    value: 'WHAT',
+    choices: ifExistsChoices,
+    fallback: 'backup',
+    describe: 'If the name is taken: backup (store as file_bak.txt), overwrite, skip or fail',
+  },
+  accept: { value: 'TYPE', many: true, describe: 'Accept only this MIME type, such as image/*; may be repeated' },
+  'max-size': { value: 'SIZE', describe: 'Maximum size of a file, such as 500M or 2GB' },
+  'max-files': { value: 'N', fallback: '100000', describe: 'Maximum number of files per transfer' },
+  'max-connections': { value: 'N', fallback: '256', describe: 'Maximum number of simultaneous connections' },
+  'allow-hidden': { describe: 'Accept names that begin with a dot, such as .bashrc' },
+  'text-only': { describe: 'Accept only messages (tcp-send --text), no files' },
+  exec: {
+    value: 'COMMAND',
+    describe: 'Run this command after each stored file, without a shell; the README lists its environment',
+  },
+  plain: { describe: 'Use no protocol: all bytes up to the end of the stream are one file; the end is not verified' },
+  name: { value: 'NAME', fallback: 'received', describe: 'With --plain: store the file under this name' },
+  'expect-size': { value: 'SIZE', describe: 'With --plain: fail and store nothing unless the file has this size' },
+  'expect-blake3': {
+    value: 'DIGEST',
+    describe: 'With --plain: fail and store nothing unless the file has this BLAKE3 digest',
+  },
+  ...commonOptions,
+}
+
+export const receiveCommandLine: CommandLine = {
+  command: 'tcp-recv',
+  purpose: 'receive files over TCP',
+  usage: [
+    '[options] --port PORT [--out DIR]',
+    '[options] --port PORT --out -   (standard output)',
+    '[options] --connect HOST --port PORT [--out DIR]',
+  ],
+  options,
+  examples: [
+    ['tcp-recv --port 9000 --out dir', 'Store every file in dir, until Ctrl-C'],
+    ['path=$(tcp-recv --once --port 9000 --out dir)', 'Receive one transfer; print the path of each file'],
+    ['tcp-recv --port 9000 --out - | tar -x', 'Unpack one archive; fail unless its end is verified'],
+    ['tcp-recv --port 0 --port-file port --out dir', 'Listen on any free port and write it to a file'],
+    ['tcp-recv --connect host --port 9000 --out dir', 'Fetch from: tcp-send --listen --port 9000 file.txt'],
+    ['tcp-recv --plain --port 9000 --name file.txt', 'Receive from: nc -N host 9000 <file.txt'],
+  ],
+  epilogue: exitCodesHelp,
+}

@@ -1,0 +1,58 @@
+/** The definition of `tcp-send`: its options, examples and the forms of its command line. */
+import type { CommandLine, OptionTable } from './command-line.js'
+import { commonOptions, exitCodesHelp } from './common-options.js'
+
+const options: OptionTable = {
+  name: { value: 'NAME', describe: 'Send the file under this name instead of its own' },
+  text: {
+    value: 'MESSAGE',
+    describe: 'Send a message instead of a file; the receiver prints it (- reads standard input)',
+  },
+  wait: {
+    value: 'SECONDS',
+    describe: 'Keep trying to connect for this many seconds; with --listen, wait this long for a receiver',
+  },
+  listen: { describe: 'Listen for receivers (tcp-recv --connect) instead of connecting' },
+  port: { short: 'p', value: 'PORT', describe: 'With --listen: listen on this port; 0 picks a free port' },
+  host: {
+    value: 'ADDRESS',
+    fallback: 'all interfaces',
+    describe: 'With --listen: listen on this address, or on ADDRESS:PORT',
+  },
+  count: { value: 'N', fallback: '1', describe: 'With --listen: exit after N successful transfers; 0 means never' },
+  'one-attempt': { describe: 'With --listen: exit after the first transfer with its exit status, even if it failed' },
+  'max-connections': {
+    value: 'N',
+    fallback: '256',
+    describe: 'With --listen: maximum number of simultaneous connections',
+  },
+  plain: { describe: 'Use no protocol: send the bytes of one file and end the stream; nothing is confirmed' },
+  'expect-size': { value: 'SIZE', describe: 'Fail unless the input has this size; nothing is stored then' },
+  'expect-blake3': {
+    value: 'DIGEST',
+    describe: 'Fail unless the input has this BLAKE3 digest; nothing is stored then',
+  },
+  ...commonOptions,
+}
+
+export const sendCommandLine: CommandLine = {
+  command: 'tcp-send',
+  purpose: 'send files over TCP',
+  usage: [
+    '[options] PATH... HOST PORT   (or HOST:PORT)',
+    '[options] --name NAME - HOST PORT   (standard input)',
+    '[options] --listen --port PORT PATH...',
+    '[options] --text MESSAGE HOST PORT',
+  ],
+  options,
+  examples: [
+    ['tcp-send file.txt host 9000', 'Send a file to: tcp-recv --port 9000 --out dir'],
+    ['tcp-send a.txt b.txt host 9000', 'Send two files over one connection'],
+    ['pg_dump db | tcp-send --name db.sql - host 9000', 'Send what a command prints; use "set -o pipefail"'],
+    ['tcp-send --wait 60 file.txt host 9000', 'Wait up to a minute for the receiver to start'],
+    ['tcp-send --listen --port 9000 file.txt', 'Serve a receiver behind NAT: tcp-recv --connect host --port 9000'],
+    ['tcp-send --plain file.txt host 9000', 'Send to: nc -l 9000 >file.txt'],
+    ['tcp-send --text "build 42 is up" host 9000', 'Send a message'],
+  ],
+  epilogue: exitCodesHelp,
+}
