@@ -1,5 +1,6 @@
 /** Receiving, from a port to a summary: what `tcp-recv` does, for a program. */
 import type { Writable } from 'node:stream'
+import { defaults } from './defaults.js'
 import { Blocking } from './disk/blocking.js'
 import { asTransferError, TransferError } from './errors.js'
 import { type OnEvent, report, type StoredEvent } from './events.js'
@@ -122,7 +123,7 @@ class Hooks {
 }
 
 async function serve(options: Observed, transfers: Transfers, tally: Omit<Summary, 'seconds'>): Promise<void> {
-  const { out, timeout = 30_000, count, oneAttempt = false } = options
+  const { out, timeout = defaults.timeout, count, oneAttempt = false } = options
   const isStream = typeof out !== 'string'
   const service = new Service(
     { ...options, timeout, count: isStream || oneAttempt ? 1 : count },
@@ -140,7 +141,7 @@ async function serve(options: Observed, transfers: Transfers, tally: Omit<Summar
 }
 
 async function dial(options: Observed, transfers: Transfers, tally: Omit<Summary, 'seconds'>): Promise<void> {
-  const { host = 'localhost', port, wait = 0, timeout = 30_000, onEvent } = options
+  const { host = defaults.host, port, wait = defaults.wait, timeout = defaults.timeout, onEvent } = options
   const signal = options.signal ?? new AbortController().signal
   const { admitted, files, bytes, failure } = await dialled(
     { host, port, wait, timeout, signal, onEvent, partner: 'sender' },
@@ -170,8 +171,14 @@ class Transfers {
     peer,
     admit,
   }: Pick<Connection, 'socket' | 'transfer' | 'peer'> & Partial<Connection>): Transfer {
-    const { out, plain, name, expect = {}, timeout = 30_000 } = this.#options
-    const { accept = [], maxSize = Number.MAX_SAFE_INTEGER, maxFiles = 100_000, textOnly, onEvent } = this.#options
+    const { out, plain, name, expect = {}, timeout = defaults.timeout } = this.#options
+    const {
+      accept = [],
+      maxSize = Number.MAX_SAFE_INTEGER,
+      maxFiles = defaults.maxFiles,
+      textOnly,
+      onEvent,
+    } = this.#options
     const { allowUnverified = false } = this.#options
     const openStore = (signal: AbortSignal) => this.#openStore(signal)
     const common = { onEvent, transfer, peer, timeout, openStore, admit }
@@ -181,7 +188,7 @@ class Transfers {
   }
 
   async #openStore(signal: AbortSignal): Promise<Store> {
-    const { out, ifExists = 'backup', allowHidden = false } = this.#options
+    const { out, ifExists = defaults.ifExists, allowHidden = false } = this.#options
     if (typeof out !== 'string') {
       this.isOutputUsed = true
       return new OutputStore(out, signal)

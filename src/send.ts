@@ -1,5 +1,6 @@
 /** Sending, from paths and streams to a summary: what `tcp-send` does, for a program. */
 import type { Readable } from 'node:stream'
+import { defaults } from './defaults.js'
 import { disk } from './disk/disk.js'
 import { asTransferError, TransferError } from './errors.js'
 import { type OnEvent, report } from './events.js'
@@ -142,7 +143,7 @@ function checkOfferable({ name, label }: Source): void {
 type Tally = Pick<TransferResult, 'files' | 'bytes'>
 
 async function dial(options: SendOptions, sources: Source[], tally: Tally): Promise<void> {
-  const { host = 'localhost', port, wait = 0, timeout = 30_000, onEvent = () => {} } = options
+  const { host = defaults.host, port, wait = defaults.wait, timeout = defaults.timeout, onEvent = () => {} } = options
   const signal = options.signal ?? new AbortController().signal
   const result = await dialled({ host, port, wait, timeout, signal, onEvent, partner: 'receiver' }, (connection) =>
     start(options, sources, connection),
@@ -152,9 +153,9 @@ async function dial(options: SendOptions, sources: Source[], tally: Tally): Prom
 }
 
 async function serve(options: SendOptions, sources: Source[], tally: Tally): Promise<void> {
-  const { timeout = 30_000, onEvent = () => {}, oneAttempt = false } = options
+  const { timeout = defaults.timeout, onEvent = () => {}, oneAttempt = false } = options
   const isOnce = oneAttempt || sources.some((source) => source.isOnce)
-  const count = isOnce ? 1 : (options.count ?? 1)
+  const count = isOnce ? 1 : (options.count ?? defaults.sendCount)
   const service = new Service(
     { ...options, timeout, count, onEvent },
     {
@@ -171,7 +172,7 @@ async function serve(options: SendOptions, sources: Source[], tally: Tally): Pro
 }
 
 function start(
-  { plain = false, timeout = 30_000, expect = {}, allowUnverified = false, onEvent = () => {} }: SendOptions,
+  { plain = false, timeout = defaults.timeout, expect = {}, allowUnverified = false, onEvent = () => {} }: SendOptions,
   sources: readonly Source[],
   { socket, transfer, admit }: Pick<Connection, 'socket' | 'transfer'> & Partial<Pick<Connection, 'admit'>>,
 ): Transfer {
@@ -194,7 +195,7 @@ async function toSource(source: SendOptions['sources'][number], options: SendOpt
 async function pathSource(path: string, name: string | undefined, options: SendOptions): Promise<Source> {
   const stats = await disk.stat(path).catch(() => null)
   if (stats?.isFIFO()) return new FifoSource(path, name)
-  const { host = 'localhost', port, listen = false, plain = false } = options
+  const { host = defaults.host, port, listen = false, plain = false } = options
   const where = listen ? `--listen --port ${port}` : `${shellWord(host)} ${port}`
   // Without the protocol there is no name.
   const asStream = (as: string) => `tcp-send ${plain ? '--plain' : `--name ${shellWord(as)}`} - ${where}`

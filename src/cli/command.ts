@@ -6,7 +6,7 @@ import { type Arguments, parseArguments } from './arguments.js'
 import type { CommandLine } from './command-line.js'
 import { assertSpareDescriptors } from './descriptors.js'
 import { Output } from './output.js'
-import { createReporter, progressChoices, type Reporter, type ReporterOptions } from './reporter.js'
+import { createReporter, DEFAULT_PROGRESS, progressChoices, type Reporter, type ReporterOptions } from './reporter.js'
 import { type Context, run } from './run.js'
 import { shells } from './shells.js'
 import { inspectStdio } from './stdio.js'
@@ -88,7 +88,7 @@ export async function reporterFor(
     json: args.flag('json'),
     quiet: args.flag('quiet'),
     verbose: args.flag('verbose'),
-    progress: parseChoice('--progress', args.text('progress') ?? 'auto', progressChoices),
+    progress: parseChoice('--progress', args.text('progress') ?? DEFAULT_PROGRESS, progressChoices),
     receipt: args.text('receipt'),
     print,
     abort: context.abort,

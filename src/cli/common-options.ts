@@ -1,17 +1,22 @@
 /** The options that both commands share, and how option values become options of the library. */
+import { defaults } from '../defaults.js'
 import type { Expectation } from '../transfer/expectation.js'
 import type { Arguments } from './arguments.js'
 import type { OptionTable } from './command-line.js'
-import { progressChoices } from './reporter.js'
+import { DEFAULT_PROGRESS, progressChoices } from './reporter.js'
 import { shells } from './shells.js'
 import { parseDigest, parseInteger, parseSeconds, parseSize, usage } from './values.js'
 
 export const commonOptions: OptionTable = {
-  timeout: { value: 'SECONDS', fallback: '30', describe: 'Give up after this many seconds without progress' },
+  timeout: {
+    value: 'SECONDS',
+    fallback: String(defaults.timeout / 1000),
+    describe: 'Give up after this many seconds without progress',
+  },
   progress: {
     value: 'HOW',
     choices: progressChoices,
-    fallback: 'auto',
+    fallback: DEFAULT_PROGRESS,
     describe: 'Progress display on stderr: auto, bar, lines or none',
   },
   quiet: { short: 'q', describe: 'On stderr, print only failures and refusals' },

@@ -1,7 +1,11 @@
 /** The definition of `tcp-recv`: its options, examples and the forms of its command line. */
+import { defaults } from '../defaults.js'
 import { ifExistsChoices } from '../stores/final-name.js'
 import type { CommandLine, OptionTable } from './command-line.js'
 import { commonOptions, exitCodesHelp } from './common-options.js'
+
+/** The default of `--out`: the working directory. */
+export const DEFAULT_OUT = '.'
 
 const options: OptionTable = {
   port: { short: 'p', value: 'PORT', describe: 'Listen on this port; 0 picks a free port' },
@@ -14,7 +18,7 @@ const options: OptionTable = {
   out: {
     short: 'o',
     value: 'DIR',
-    fallback: '.',
+    fallback: DEFAULT_OUT,
     describe: 'SendPositionals folder, created if missing; - writes one file to standard output',
   },
   once: { describe: 'Exit after one successful transfer' },
@@ -27,13 +31,17 @@ const options: OptionTable = {
   'if-exists': {
     value: 'WHAT',
     choices: ifExistsChoices,
-    fallback: 'backup',
+    fallback: defaults.ifExists,
     describe: 'If the name is taken: backup (store as file_bak.txt), overwrite, skip or fail',
   },
   accept: { value: 'TYPE', many: true, describe: 'Accept only this MIME type, such as image/*; may be repeated' },
   'max-size': { value: 'SIZE', describe: 'Maximum size of a file, such as 500M or 2GB' },
-  'max-files': { value: 'N', fallback: '100000', describe: 'Maximum number of files per transfer' },
-  'max-connections': { value: 'N', fallback: '256', describe: 'Maximum number of simultaneous connections' },
+  'max-files': { value: 'N', fallback: String(defaults.maxFiles), describe: 'Maximum number of files per transfer' },
+  'max-connections': {
+    value: 'N',
+    fallback: String(defaults.maxConnections),
+    describe: 'Maximum number of simultaneous connections',
+  },
   'allow-hidden': { describe: 'Accept names that begin with a dot, such as .bashrc' },
   'text-only': { describe: 'Accept only messages (tcp-send --text), no files' },
   exec: {
@@ -41,7 +49,7 @@ const options: OptionTable = {
     describe: 'Run this command after each stored file, without a shell; the README lists its environment',
   },
   plain: { describe: 'Use no protocol: all bytes up to the end of the stream are one file; the end is not verified' },
-  name: { value: 'NAME', fallback: 'received', describe: 'With --plain: store the file under this name' },
+  name: { value: 'NAME', fallback: defaults.plainName, describe: 'With --plain: store the file under this name' },
   'expect-size': { value: 'SIZE', describe: 'With --plain: fail and store nothing unless the file has this size' },
   'expect-blake3': {
     value: 'DIGEST',

@@ -3,6 +3,7 @@ import { createWriteStream, fstatSync } from 'node:fs'
 import { Socket } from 'node:net'
 import type { Writable } from 'node:stream'
 import { isatty } from 'node:tty'
+import { defaults } from '../defaults.js'
 import type { TransferEvent } from '../events.js'
 import { formatAddress } from '../net/address.js'
 import { type ReceiveOptions, receive } from '../receive.js'
@@ -18,7 +19,7 @@ import { readEndpoint } from './endpoint.js'
 import { splitCommand } from './exec.js'
 import { checkProgram, shellWarning } from './exec-program.js'
 import { portFileWriter } from './port-file.js'
-import { receiveCommandLine } from './receive-command-line.js'
+import { DEFAULT_OUT, receiveCommandLine } from './receive-command-line.js'
 import { unexpectedPositionals } from './receive-positionals.js'
 import type { Context } from './run.js'
 import { checkNameOption, parseChoice, parseSize, usage } from './values.js'
@@ -66,7 +67,7 @@ type Options = ReceiveOptions & { out: string }
 
 function readOptions(args: Arguments): Options {
   if (args.positionals.length > 0) throw unexpectedPositionals(args)
-  const out = args.text('out') ?? '.'
+  const out = args.text('out') ?? DEFAULT_OUT
   if (out === '') throw usage('--out is empty')
   const accept = args.list('accept')
   for (const type of accept) {
@@ -89,7 +90,7 @@ function readOptions(args: Arguments): Options {
     wait: readSeconds(args, 'wait'),
     timeout: readSeconds(args, 'timeout'),
     allowUnverified: readAllowUnverified(args),
-    ifExists: parseChoice('--if-exists', args.text('if-exists') ?? 'backup', ifExistsChoices),
+    ifExists: parseChoice('--if-exists', args.text('if-exists') ?? defaults.ifExists, ifExistsChoices),
     maxSize,
     maxFiles: readCount(args, 'max-files'),
     maxConnections: readCount(args, 'max-connections'),

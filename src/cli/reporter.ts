@@ -22,7 +22,9 @@ import { Receipt } from './receipt.js'
 import type { Stdio } from './stdio.js'
 import { TransferTotals } from './transfer-totals.js'
 
+/** The values of `--progress`. `auto` shows bars on a terminal, lines in a log, and nothing with `--quiet` or `--json`. */
 export const progressChoices = ['auto', 'bar', 'lines', 'none'] as const
+export const DEFAULT_PROGRESS = 'auto'
 
 export interface ReporterOptions {
   /** The name of the command, the prefix of its lines on stderr. */

@@ -1,4 +1,5 @@
 /** The definition of `tcp-send`: its options, examples and the forms of its command line. */
+import { defaults } from '../defaults.js'
 import type { CommandLine, OptionTable } from './command-line.js'
 import { commonOptions, exitCodesHelp } from './common-options.js'
 
@@ -19,11 +20,15 @@ const options: OptionTable = {
     fallback: 'all interfaces',
     describe: 'With --listen: listen on this address, or on ADDRESS:PORT',
   },
-  count: { value: 'N', fallback: '1', describe: 'With --listen: exit after N successful transfers; 0 means never' },
+  count: {
+    value: 'N',
+    fallback: String(defaults.sendCount),
+    describe: 'With --listen: exit after N successful transfers; 0 means never',
+  },
   'one-attempt': { describe: 'With --listen: exit after the first transfer with its exit status, even if it failed' },
   'max-connections': {
     value: 'N',
-    fallback: '256',
+    fallback: String(defaults.maxConnections),
     describe: 'With --listen: maximum number of simultaneous connections',
   },
   plain: { describe: 'Use no protocol: send the bytes of one file and end the stream; nothing is confirmed' },

@@ -1,6 +1,7 @@
 /** `tcp-send`: turns its options into options of `send`, and calls it. */
 import { statSync } from 'node:fs'
 import { isatty } from 'node:tty'
+import { defaults } from '../defaults.js'
 import type { OnEvent } from '../events.js'
 import { type SendOptions, send } from '../send.js'
 import { printable } from '../text.js'
@@ -62,7 +63,7 @@ function readOptions(args: Arguments): Options {
   if ((expect.size ?? expect.blake3) !== undefined && !isSingle) {
     throw usage('--expect-size and --expect-blake3 are for a single path')
   }
-  const count = readCount(args, 'count', 0) ?? 1
+  const count = readCount(args, 'count', 0) ?? defaults.sendCount
   const oneAttempt = args.flag('one-attempt')
   if (oneAttempt && count !== 1) throw usage('--one-attempt and --count exclude each other')
   const usesInput = paths.includes('-') || args.text('text') === '-'

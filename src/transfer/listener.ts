@@ -3,6 +3,7 @@
  * What a connection does is the caller's; here they are counted, limited, waited for and, at the end, stopped.
  */
 import type { AddressInfo, Server, Socket } from 'node:net'
+import { defaults } from '../defaults.js'
 import { asTransferError, interruption, refusal, TransferError } from '../errors.js'
 import { endedEvent, type OnEvent } from '../events.js'
 import { peerAddress } from '../net/address.js'
@@ -100,7 +101,7 @@ export class Service {
   }
 
   async #serve(socket: Socket): Promise<void> {
-    const { maxConnections = 256 } = this.#options
+    const { maxConnections = defaults.maxConnections } = this.#options
     const number = ++this.#connections
     const peer = peerAddress(socket)
     let isReturn = false

@@ -7,6 +7,7 @@
  * to end, or to prove that something is wrong (more bytes, a reset), and then the file is stored.
  */
 import type { Duplex } from 'node:stream'
+import { defaults } from '../defaults.js'
 import { asTransferError, refusal, TransferError } from '../errors.js'
 import { type OnEvent, ProgressReport, report, reportRefusal, secondsSince } from '../events.js'
 import { guessExtension } from '../links/signature.js'
@@ -19,9 +20,6 @@ import type { Incoming as Entry, Store } from '../stores/store.js'
 import { EntryDigest } from './digest.js'
 import { checkExpected, checkGrowing, type Expectation, isExpecting } from './expectation.js'
 import type { Transfer, TransferResult } from './transfer.js'
-
-/** The name of what nobody named; an extension is added where the content shows one. */
-const UNNAMED = 'received'
 
 /** How long the stream may take to end once all that is expected is there, in milliseconds. */
 const END_GRACE = 1_000
@@ -66,7 +64,7 @@ export class PlainIncoming implements Transfer {
 
   constructor(socket: Duplex, options: PlainIncomingOptions) {
     this.#options = options
-    this.#name = options.name ?? UNNAMED
+    this.#name = options.name ?? defaults.plainName
     const farewell = (error: TransferError) => this.#farewell(error)
     this.#channel = new Channel(socket, { timeout: options.timeout, farewell, plain: true })
   }
@@ -137,7 +135,7 @@ export class PlainIncoming implements Transfer {
 
   /** Before the first bytes are written: only now can an unnamed file be named by its content. */
   async #begin(first: Buffer): Promise<Open> {
-    const { name = UNNAMED + guessExtension(first), onEvent, transfer, expect } = this.#options
+    const { name = defaults.plainName + guessExtension(first), onEvent, transfer, expect } = this.#options
     const size = expect.size ?? null
     this.#name = name
     this.#store = await this.#options.openStore(this.#channel.signal)

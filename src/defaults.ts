@@ -1,0 +1,19 @@
+/** The defaults of the library's options. The help of the commands shows the same values. */
+export const defaults = {
+  /** The host that `send` and `receive` connect to. */
+  host: 'localhost',
+  /** Milliseconds without progress, or for one attempt to connect, until a transfer fails. */
+  timeout: 30_000,
+  /** How long to keep trying to connect, in milliseconds. Zero makes one attempt. */
+  wait: 0,
+  /** The number of successful transfers until a listening sender ends. */
+  sendCount: 1,
+  /** The maximum number of simultaneous connections. */
+  maxConnections: 256,
+  /** The maximum number of files in one transfer to a receiver. */
+  maxFiles: 100_000,
+  /** What a receiver does if the name of a file is taken. */
+  ifExists: 'backup',
+  /** The name under which a receiver stores a plain stream. It gets an extension if the content shows one. */
+  plainName: 'received',
+} as const
