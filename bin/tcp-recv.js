@@ -12,6 +12,6 @@ if (major > 24 || minor >= { 20: 20, 22: 22, 24: 13 }[major]) {
       process.exitCode = code
     })
 } else {
-  console.error(`tcp-recv: this is Node.js ${process.versions.node}; it takes 20.20, 22.22, 24.13 or later of each`)
+  console.error(`tcp-recv: Node.js ${process.versions.node} is not supported; use 20.20+, 22.22+, 24.13 or later`)
   process.exitCode = 2
 }

@@ -14,8 +14,8 @@ import { asTransferError, TransferError } from '../errors.js'
 /** The standard streams by descriptor: their names in messages, and what to type instead of closing them. */
 export const standardStreams = [
   { name: 'standard input', remedy: 'for an empty input, use </dev/null' },
-  { name: 'standard output', remedy: 'to discard what goes there, use >/dev/null' },
-  { name: 'standard error', remedy: 'to discard what goes there, use 2>/dev/null' },
+  { name: 'standard output', remedy: 'to discard the output, use >/dev/null' },
+  { name: 'standard error', remedy: 'to discard the output, use 2>/dev/null' },
 ] as const
 
 /** Throws a `local-file` error if the standard stream `fd` was closed when the process started. Tests replace `proc`. */

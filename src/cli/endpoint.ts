@@ -78,9 +78,9 @@ export function guessEndpoint(word: string): EndpointGuess | null {
   }
   if (isIP(word)) return { host: word }
   const [, urlAddress, urlHost = urlAddress, urlPort] = url.exec(word) ?? []
-  if (urlHost !== undefined) return { host: urlHost, port: urlPort, note: 'a URL is more than is needed' }
+  if (urlHost !== undefined) return { host: urlHost, port: urlPort, note: 'give a host, not a URL' }
   const [, hostOfUser, remoteHost = hostOfUser] = remote.exec(word) ?? []
   if (remoteHost === undefined) return null
   if (word.endsWith(':')) return { host: remoteHost }
-  return { host: remoteHost, note: 'the folder on the other side is chosen there, with tcp-recv --out' }
+  return { host: remoteHost, note: 'the receiver chooses the folder, with tcp-recv --out' }
 }

@@ -23,7 +23,7 @@ export function checkProgram(program: string): void {
 /** Why the file at `path` cannot be run; null if it can. */
 function problem(path: string): string | null {
   try {
-    if (statSync(path).isDirectory()) return 'is a directory, and no program'
+    if (statSync(path).isDirectory()) return 'is a directory, not a program'
   } catch {
     return 'does not exist'
   }
@@ -31,7 +31,7 @@ function problem(path: string): string | null {
     accessSync(path, constants.X_OK)
     return null
   } catch {
-    return `cannot be run; chmod +x ${shellWord(path)} makes it a program`
+    return `is not executable; run chmod +x ${shellWord(path)}`
   }
 }
 
@@ -42,5 +42,5 @@ const shellSyntax = /&&|[|;<>`*]|\$[\w({]+/
 export function shellWarning(command: string): string | null {
   const [found] = shellSyntax.exec(command.replace(/'[^']*'|"[^"]*"/g, '')) ?? []
   if (found === undefined) return null
-  return `no shell reads --exec, so ${found} is given to the program as it is; for a shell: --exec "sh -c '…'"`
+  return `--exec uses no shell, so ${found} is passed to the program unchanged; for a shell: --exec "sh -c '…'"`
 }

@@ -10,7 +10,7 @@ import { usage } from './values.js'
  * are inserted. Throws a usage error for a quote without its counterpart.
  */
 export function splitCommand(text: string): string[] {
-  if (/['"]/.test(text.replace(/'[^']*'|"[^"]*"/g, ''))) throw usage('--exec has a quote without its other half')
+  if (/['"]/.test(text.replace(/'[^']*'|"[^"]*"/g, ''))) throw usage('--exec has an unmatched quote')
   const words = text.match(/(?:[^\s'"]|'[^']*'|"[^"]*")+/g) ?? []
   return words.map((word) => word.replace(/'([^']*)'|"([^"]*)"/g, (_, single, double) => single ?? double))
 }

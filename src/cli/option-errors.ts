@@ -12,7 +12,7 @@ import { usage } from './values.js'
 /** The error for an unknown option. `word` is the word that contains it, for example the group `-avz` for `-z`. */
 export function unknownOption(line: CommandLine, name: string, word = name): TransferError {
   const place = word.startsWith('--') || word === name ? '' : ` in "${printable(word, 40)}"`
-  const file = existsSync(word) ? `; if the file is meant: ${shellWord(`./${word}`)}` : ''
+  const file = existsSync(word) ? `; type ${shellWord(`./${word}`)} for the file` : ''
   const hint =
     file || suggestion(line.command, Object.keys(line.options), name) || `; ${line.command} --help lists them`
   return usage(`unknown option ${printable(name, 40)}${place}${hint}`)
@@ -64,7 +64,7 @@ export function checkPositional(line: CommandLine, word: string): void {
   // Word processors and web pages replace the ASCII dashes of an option by typographic ones.
   const [, name = ''] = /^[-\u2010-\u2015\u2212]+([a-z-]+)/.exec(word) ?? []
   if (Object.hasOwn(line.options, name)) {
-    throw usage(`"${printable(word, 40)}" begins with a dash that is none on a command line; type --${name}`)
+    throw usage(`"${printable(word, 40)}" begins with a typographic dash; type --${name}`)
   }
 }
 

@@ -53,7 +53,7 @@ function write(path: string, text: string): void {
 }
 
 function notAPortFile(path: string): TransferError {
-  const text = `cannot write the port to ${printable(path, 400)}: it is there already, and is no port file`
+  const text = `cannot write the port to ${printable(path, 400)}: it exists and is not a port file`
   return new TransferError('local-file', text, { reason: 'disk' })
 }
 

@@ -57,7 +57,8 @@ function readOptions(args: Arguments): Options {
   const plain = args.flag('plain')
   const expect = readExpectation(args)
   const isSingle = paths.length + (args.text('text') === undefined ? 0 : 1) === 1
-  if (plain && !isSingle) throw usage('--plain sends a single file: without the protocol nothing tells where one ends')
+  if (plain && !isSingle)
+    throw usage('--plain sends a single file: without the protocol nothing marks the end of a file')
   if (plain && args.text('text') !== undefined) throw usage('--text needs the protocol, so --plain does not go with it')
   if (plain && args.text('name') !== undefined) throw usage('--plain sends no name, so --name does not go with it')
   if ((expect.size ?? expect.blake3) !== undefined && !isSingle) {

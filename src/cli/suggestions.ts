@@ -29,13 +29,13 @@ const explanations: Record<'both' | 'tcp-send' | 'tcp-recv', Record<string, stri
   },
   'tcp-send': {
     'r R a recursive archive': archive,
-    'file input T upload-file': 'the path is given as it is: tcp-send file.txt host 9000',
+    'file input T upload-file': 'a path needs no option: tcp-send file.txt host 9000',
     'out output o O connect if-exists': 'that is for the receiver: tcp-recv --port 9000 --out dir',
-    N: 'the end is always told',
+    N: 'tcp-send always ends the stream',
   },
   'tcp-recv': {
     'l listen': 'tcp-recv listens unless --connect is given',
-    'text message': 'messages are taken like files; --text-only takes nothing else',
+    'text message': 'tcp-recv accepts messages anyway; --text-only accepts nothing else',
   },
 }
 

@@ -95,7 +95,7 @@ t.test('2: a version of Node.js that is too old is named, with those that will d
       const options = { ...pretending(version), covered: version === '18.20.8' }
       const { code, stdout, stderr } = await runCommand(t, name, ['--version'], options)
       t.match({ code, stdout }, { code: 2, stdout: '' }, version)
-      t.equal(stderr, `${name}: this is Node.js ${version}; it takes 20.20, 22.22, 24.13 or later of each\n`)
+      t.equal(stderr, `${name}: Node.js ${version} is not supported; use 20.20+, 22.22+, 24.13 or later\n`)
     }
     for (const version of ['22.22.0', '24.13.0', '25.0.0']) {
       t.equal((await runCommand(t, name, ['--version'], pretending(version))).code, 0, version)

@@ -62,7 +62,7 @@ t.test('warns once of a command that was written for a shell, and runs it as it 
   const { code, stderr } = await receiver.done
   t.equal(code, 0)
   t.equal(
-    stderr.match(/no shell reads --exec, so \$HOME is given to the program as it is; for a shell: --exec "sh -c/g)
+    stderr.match(/--exec uses no shell, so \$HOME is passed to the program unchanged; for a shell: --exec "sh -c/g)
       ?.length,
     1,
   )

@@ -104,8 +104,8 @@ t.test('refuses an option that it does not know as it was typed, and says what w
     [['--__proto__', 'x'], `unknown option --__proto__; ${list}`],
     [['--constructor=x'], `unknown option --constructor; ${list}`],
     [['--=x'], `unknown option --=x; ${list}`],
-    [['\u2014name', 'x'], '"\u2014name" begins with a dash that is none on a command line; type --name'],
-    [['\u2013-name=x'], '"\u2013-name=x" begins with a dash that is none on a command line; type --name'],
+    [['\u2014name', 'x'], '"\u2014name" begins with a typographic dash; type --name'],
+    [['\u2013-name=x'], '"\u2013-name=x" begins with a typographic dash; type --name'],
   ]
   for (const [args, message] of table) t.equal(await usageError(() => parse(...args)), message)
   t.same((await parse('--', '\u2014name', '\u2013')).positionals, ['\u2014name', '\u2013'])
@@ -117,7 +117,7 @@ t.test('says how a path is written that begins with a dash', async (t) => {
   const before = process.cwd()
   process.chdir(folder)
   t.teardown(() => process.chdir(before))
-  t.match(await usageError(() => parse('-a b')), "; if the file is meant: './-a b'")
+  t.match(await usageError(() => parse('-a b')), "; type './-a b' for the file")
 })
 
 t.test('refuses an option without its value', async (t) => {

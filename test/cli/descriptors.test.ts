@@ -20,8 +20,8 @@ const info = (flags: string) => `pos:\t0\nflags:\t${flags}\nmnt_id:\t24\nino:\t3
 t.test('takes /dev/null that was opened for both directions for a closed stream, and names the remedy', async (t) => {
   const table = [
     [0, 'disk', /^standard input is closed .*; for an empty input, use <\/dev\/null$/],
-    [1, 'output', /^standard output is closed .*; to discard what goes there, use >\/dev\/null$/],
-    [2, 'output', /^standard error is closed .*; to discard what goes there, use 2>\/dev\/null$/],
+    [1, 'output', /^standard output is closed .*; to discard the output, use >\/dev\/null$/],
+    [2, 'output', /^standard error is closed .*; to discard the output, use 2>\/dev\/null$/],
   ] as const
   for (const [fd, reason, message] of table) {
     const proc = processWith(t, fd, '/dev/null', info('02100002'))

@@ -62,8 +62,8 @@ t.test('refuses what is no host', async (t) => {
 })
 
 t.test('guesses what a word was meant to be', async (t) => {
-  const folder = 'the folder on the other side is chosen there, with tcp-recv --out'
-  const url = 'a URL is more than is needed'
+  const folder = 'the receiver chooses the folder, with tcp-recv --out'
+  const url = 'give a host, not a URL'
   const table: [word: string, meant: ReturnType<typeof guessEndpoint>][] = [
     ['9000', { port: '9000' }],
     [':9000', { port: '9000' }],

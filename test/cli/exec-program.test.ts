@@ -25,10 +25,10 @@ t.test('finds a program by its path and on the PATH, and says what is wrong with
     ['here', 'there is no here on the PATH; the one in this folder is ./here'],
     ['nowhere', 'there is no nowhere on the PATH'],
     ['./nowhere', './nowhere does not exist'],
-    ['./dir', './dir is a directory, and no program'],
-    ['./plain.sh', './plain.sh cannot be run; chmod +x ./plain.sh makes it a program'],
-    ['plain', `${folder}/bin/plain cannot be run; chmod +x ${folder}/bin/plain makes it a program`],
-    ['folder', `${folder}/bin/folder is a directory, and no program`],
+    ['./dir', './dir is a directory, not a program'],
+    ['./plain.sh', './plain.sh is not executable; run chmod +x ./plain.sh'],
+    ['plain', `${folder}/bin/plain is not executable; run chmod +x ${folder}/bin/plain`],
+    ['folder', `${folder}/bin/folder is a directory, not a program`],
   ]
   for (const [program, message] of table) {
     t.equal(await usageError(() => checkProgram(program)), `--exec: ${message}`)
@@ -55,7 +55,7 @@ t.test('warns of what only a shell would act upon', async (t) => {
     [`a 'b' "c" && d`, '&&'],
   ]
   for (const [command, found] of table) {
-    const message = `no shell reads --exec, so ${found} is given to the program as it is; for a shell: --exec "sh -c '…'"`
+    const message = `--exec uses no shell, so ${found} is passed to the program unchanged; for a shell: --exec "sh -c '…'"`
     t.equal(shellWarning(command), message)
   }
   const quiet = [

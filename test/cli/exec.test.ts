@@ -152,7 +152,7 @@ t.test('starts nothing more once the command was interrupted', async (t) => {
 
 t.test('refuses a command line with half of a pair of quotes', async (t) => {
   for (const text of ["it's", '"a b', `'a "b' "c`]) {
-    t.throws(() => splitCommand(text), { code: 'usage', message: /quote without its other half/ }, text)
+    t.throws(() => splitCommand(text), { code: 'usage', message: /unmatched quote/ }, text)
   }
   t.strictSame(splitCommand(`"it's" 'a "b"'`), ["it's", 'a "b"'])
 })

@@ -44,7 +44,7 @@ t.test('touches nothing but what can be a port file', async (t) => {
     const path = join(folder, name)
     const error = thrownBy(() => portFileWriter(path)(listening))
     t.ok(error instanceof TransferError)
-    const message = `cannot write the port to ${path}: it is there already, and is no port file`
+    const message = `cannot write the port to ${path}: it exists and is not a port file`
     t.match(error, { code: 'local-file', exitCode: 8, message })
   }
   t.strictSame(namesIn(folder), before)

@@ -42,7 +42,7 @@ t.test('does not guess whether a word is a file or an address', async (t) => {
 t.test('says what is missing or in the wrong place, with a command that can be copied', async (t) => {
   enter(t)
   const last = 'the host and the port come last'
-  const folder = 'the folder on the other side is chosen there, with tcp-recv --out'
+  const folder = 'the receiver chooses the folder, with tcp-recv --out'
   const table: [words: string[], note: string, command: string][] = [
     [[], 'the path, the host and the port are missing', 'file.txt host 9000'],
     [['a.txt'], 'the host and the port are missing', 'a.txt host 9000'],
@@ -59,8 +59,8 @@ t.test('says what is missing or in the wrong place, with a command that can be c
     [['server:9001', 'b:1', 'a.txt'], last, 'b:1 a.txt server 9001'],
     [['::1', '9001', 'a.txt'], last, 'a.txt ::1 9001'],
     [['a.txt', '::1:9001'], 'an IPv6 address before a port is put in brackets', 'a.txt ::1 9001'],
-    [['a.txt', 'tcp://server:9001'], 'a URL is more than is needed', 'a.txt server 9001'],
-    [['a.txt', 'http://server', '9001'], 'a URL is more than is needed', 'a.txt server 9001'],
+    [['a.txt', 'tcp://server:9001'], 'give a host, not a URL', 'a.txt server 9001'],
+    [['a.txt', 'http://server', '9001'], 'give a host, not a URL', 'a.txt server 9001'],
     [['a.txt', 'me@server:/tmp'], `${folder}; the port is missing`, 'a.txt server 9000'],
     [['-p', '9001', 'a.txt', 'server'], '--port is for --listen; the host and the port come last', 'a.txt server 9001'],
     [['--host', 'server', 'a.txt'], `--host is for --listen; ${last}; the port is missing`, 'a.txt server 9000'],
