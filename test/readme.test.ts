@@ -132,7 +132,15 @@ function anchors(path: string): string[] {
 }
 
 t.test('links to files and headings that exist, as the other documents do', async (t) => {
-  for (const path of ['README.md', 'ARCHITECTURE.md', 'CHANGELOG.md', 'bench/README.md', 'src/protocol/README.md']) {
+  const fixtures = ['fixtures/python/README.md', 'fixtures/transcripts/README.md']
+  for (const path of [
+    'README.md',
+    'ARCHITECTURE.md',
+    'CHANGELOG.md',
+    'bench/README.md',
+    'src/protocol/README.md',
+    ...fixtures,
+  ]) {
     const text = readFileSync(join(root, path), 'utf8')
     for (const [, link = ''] of text.matchAll(/\]\(((?!https:)[^)]+)\)/g)) {
       const [file = '', anchor] = link.split('#')

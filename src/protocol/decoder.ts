@@ -1,40 +1,33 @@
 /**
- * Bytes to messages. A decoder owns no socket, file or clock: it is fed pieces of a stream, cut anywhere, and yields
- * the same messages for every cut. It never buffers more than one control payload (64 KiB); data passes through as
- * slices of what was fed in. It throws a ProtocolError at the first byte that breaks the protocol, and is of no use after.
+ * Bytes to messages. A decoder owns no socket, file or clock. It is fed pieces of a stream, cut anywhere, and yields
+ * the same messages for every cut. It never buffers more than one control payload (64 KiB). Data passes through as
+ * slices of the pushed bytes. At the first byte that breaks the protocol it throws a ProtocolError; it must not be used
+ * after that.
  *
  *   FrameDecoder      magic, then frames within their limits           (both directions; frames.ts)
- *   SenderDecoder     greeting (header data* (end | abort))* finished  (what a receiver reads)
- *   ReceiverDecoder   greeting (stored | refused)*                     (what a sender reads)
+ *   SenderDecoder     greeting (header data* (end | abort))* finished  (read by a receiver)
+ *   ReceiverDecoder   greeting (stored | refused)*                     (read by a sender)
  *
- * A heartbeat may stand between any two frames after the greeting.
+ * Heartbeats and ancillary frames may stand between any two frames after the greeting. Ancillary frames yield nothing.
  */
-import { FrameDecoder } from './frames.js'
-import { CHUNK, RECEIVER_MAGIC, SENDER_MAGIC, VERSION } from './limits.js'
-import type { FrameName, ReceiverMessage, SenderMessage } from './messages.js'
+import { type AnyFrameName, FrameDecoder } from './frames.js'
+import { CHUNK, RECEIVER_MAGIC, SENDER_MAGIC } from './limits.js'
+import type { ReceiverMessage, SenderMessage } from './messages.js'
 import { parsers } from './parsers.js'
 import { ProtocolError } from './protocol-error.js'
 
 type SenderState = 'greeting' | 'idle' | 'entry' | 'over'
 
-/** The frames that may come in each state of the sender's direction. */
-const allowedFrames: Record<SenderState, readonly FrameName[]> = {
+/** The frames that are allowed in each state of the sender's direction. */
+const allowedFrames: Record<SenderState, readonly AnyFrameName[]> = {
   greeting: ['greeting'],
-  idle: ['header', 'abort', 'finished', 'heartbeat'],
-  entry: ['data', 'end', 'abort', 'heartbeat'],
+  idle: ['header', 'abort', 'finished', 'heartbeat', 'ancillary'],
+  entry: ['data', 'end', 'abort', 'heartbeat', 'ancillary'],
   over: [],
 }
 
-function checkVersion(version: number, side: string): void {
-  if (version === VERSION) return
-  throw new ProtocolError(
-    `the ${side} speaks version ${version} of the protocol, this side version ${VERSION}`,
-    'version',
-  )
-}
-
-/** A frame with its article, for messages. */
-function aFrame(name: FrameName): string {
+/** The name of a frame with its article, for messages. */
+function aFrame(name: AnyFrameName): string {
   return `${/^[aeiou]/.test(name) ? 'an' : 'a'} ${name} frame`
 }
 
@@ -48,12 +41,12 @@ export class SenderDecoder {
   #lastChunkWasShort = false
   #headerPayload: Buffer = Buffer.alloc(0)
 
-  /** The payload of the latest header frame as it came: what the end frame's digest of the header covers. */
+  /** The payload of the latest header frame as it came. The digest of the header in the end frame covers it. */
   get headerPayload(): Buffer {
     return this.#headerPayload
   }
 
-  /** To be called before the memory of the pushed bytes is used again while the generator is not at its end. */
+  /** Must be called before the memory of the pushed bytes is used again, unless the generator has reached its end. */
   detach(keep: (bytes: Buffer) => Buffer): void {
     this.#frames.detach(keep)
   }
@@ -66,13 +59,10 @@ export class SenderDecoder {
           if (frame.first) this.#countData(frame.length)
           yield { frame: 'data', bytes: frame.payload }
           break
-        case 'greeting': {
-          const greeting = parsers.greeting(frame.payload)
-          checkVersion(greeting.version, 'sender')
+        case 'greeting':
           this.#state = 'idle'
-          yield { frame: 'greeting', ...greeting }
+          yield { frame: 'greeting', ...parsers.greeting(frame.payload) }
           break
-        }
         case 'header': {
           const header = parsers.header(frame.payload)
           this.#state = 'entry'
@@ -106,14 +96,14 @@ export class SenderDecoder {
           yield { frame: 'finished', ...finished }
           break
         }
-        default:
+        case 'heartbeat':
           parsers.heartbeat(frame.payload)
           yield { frame: 'heartbeat' }
       }
     }
   }
 
-  #checkOrder(name: FrameName): void {
+  #checkOrder(name: AnyFrameName): void {
     if (!allowedFrames[this.#state].includes(name)) {
       throw new ProtocolError(`${aFrame(name)} may not come here (state: ${this.#state})`)
     }
@@ -140,13 +130,10 @@ export class ReceiverDecoder {
         throw new ProtocolError(`${aFrame(frame.name)} may not come here`)
       }
       switch (frame.name) {
-        case 'greeting': {
-          const greeting = parsers.greeting(frame.payload)
-          checkVersion(greeting.version, 'receiver')
+        case 'greeting':
           this.#greeted = true
-          yield { frame: 'greeting', ...greeting }
+          yield { frame: 'greeting', ...parsers.receiverGreeting(frame.payload) }
           break
-        }
         case 'stored':
           yield { frame: 'stored', ...parsers.stored(frame.payload) }
           break
@@ -155,6 +142,8 @@ export class ReceiverDecoder {
           break
         case 'heartbeat':
           yield { frame: 'heartbeat', ...parsers.heartbeat(frame.payload) }
+          break
+        case 'ancillary':
           break
         default:
           throw new ProtocolError(`${aFrame(frame.name)} may not come from a receiver`)

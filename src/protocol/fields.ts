@@ -1,5 +1,6 @@
 /** The payload of a control frame: one JSON object, whose fields are taken by name and checked one by one. */
 import { printable } from '../text.js'
+import { VERSION } from './limits.js'
 import { ProtocolError } from './protocol-error.js'
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
@@ -45,7 +46,7 @@ export class Fields {
     return this.#take(name, 'a string', (value): value is string => typeof value === 'string' && value.isWellFormed())
   }
 
-  /** A whole number from 0 (or `minimum`) to `maximum`, by default the largest that a double counts exactly (2^53 - 1). */
+  /** A whole number from 0 (or `minimum`) to `maximum`, by default the largest that a double holds exactly. */
   integer(name: string, minimum = 0, maximum = Number.MAX_SAFE_INTEGER): number {
     return this.#take(
       name,
@@ -69,6 +70,18 @@ export class Fields {
       name,
       '64 lower-case hexadecimal digits',
       (value): value is string => typeof value === 'string' && /^[0-9a-f]{64}$/.test(value),
+    )
+  }
+
+  /** At most 64 short words, such as the names of features. */
+  words(name: string): string[] {
+    return this.#take(
+      name,
+      'at most 64 words of at most 64 characters a-z, 0-9 and -',
+      (value): value is string[] =>
+        Array.isArray(value) &&
+        value.length <= 64 &&
+        value.every((word) => typeof word === 'string' && /^[a-z0-9-]{1,64}$/.test(word)),
     )
   }
 
@@ -109,6 +122,6 @@ export class Fields {
 
   /** The line that says what this side would have to know. */
   notKnown(what: string): string {
-    return `the ${this.#frame} frame needs ${what}, which this side (version 1) does not know`
+    return `the ${this.#frame} frame needs ${what}, which this side (version ${VERSION}) does not know`
   }
 }

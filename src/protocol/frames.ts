@@ -1,6 +1,6 @@
 /**
- * Bytes to frames, both directions alike: a magic, then frames within their limits. It never buffers more than one control
- * payload (64 KiB); data passes through as slices of what was fed in.
+ * Bytes to frames, for both directions: a magic, then frames within their limits. The decoder never buffers more than
+ * one control payload (64 KiB). Data passes through as slices of the pushed bytes.
  */
 import { FRAME_HEADER, MAX_CONTROL, MAX_DATA } from './limits.js'
 import { type FrameName, frameTypes } from './messages.js'
@@ -9,9 +9,12 @@ import { describeStranger } from './strangers.js'
 
 const EMPTY = Buffer.alloc(0)
 
-/** One whole control frame, or one piece of a data frame: `first` and `length` describe the frame it belongs to. */
+/** `ancillary` is a frame whose type is an unknown lower-case letter. A peer skips it (document, "Extensions"). */
+export type AnyFrameName = FrameName | 'ancillary'
+
+/** One whole control frame, or one piece of a data frame. `first` and `length` describe the frame it belongs to. */
 interface Frame {
-  name: FrameName
+  name: AnyFrameName
   payload: Buffer
   first: boolean
   length: number
@@ -19,20 +22,21 @@ interface Frame {
 
 type FrameState = 'magic' | 'frame-header' | 'control' | 'data'
 
-const names = new Map<number, FrameName>(
-  Object.entries(frameTypes).map(([name, letter]) => [letter.charCodeAt(0), name as FrameName]),
-)
+const names = new Map<number, AnyFrameName>([
+  ...[...'abcdefghijklmnopqrstuvwxyz'].map((letter) => [letter.charCodeAt(0), 'ancillary'] as const),
+  ...Object.entries(frameTypes).map(([name, letter]) => [letter.charCodeAt(0), name as FrameName] as const),
+])
 
 /** Magic and frames. Next state: magic → frame-header → control | data → frame-header → … */
 export class FrameDecoder {
   #state: FrameState = 'magic'
-  /** What is still to be read of the bytes of the running `push`. */
+  /** The bytes of the current `push` that are still to be read. */
   #rest: Buffer = EMPTY
   readonly #magic: string
-  /** The bytes of a unit that came in pieces; allocated once, at the unit's own (checked) size. */
+  /** The bytes of a unit that came in pieces. The buffer is allocated once, at the checked size of the unit. */
   #held: Buffer = EMPTY
   #filled = 0
-  #name: FrameName = 'greeting'
+  #name: AnyFrameName = 'greeting'
   #length = 0
   #left = 0
   #first = false
@@ -41,7 +45,7 @@ export class FrameDecoder {
     this.#magic = magic
   }
 
-  /** Has what is left of the bytes that the running `push` was given kept, so that their memory may be used again. */
+  /** Replaces the unread bytes of the current `push` by what `keep` returns, so that their memory may be used again. */
   detach(keep: (bytes: Buffer) => Buffer): void {
     this.#rest = keep(this.#rest)
   }
@@ -73,7 +77,7 @@ export class FrameDecoder {
     }
   }
 
-  /** The next whole unit (magic, frame header or control payload), out of what was held and what has come; or null. */
+  /** The next whole unit (magic, frame header or control payload) from the held and the pushed bytes, or null. */
   #gather(): Buffer | null {
     const rest = this.#rest
     const wanted = this.#wanted()
@@ -95,7 +99,7 @@ export class FrameDecoder {
     return this.#state === 'control' ? this.#length : FRAME_HEADER
   }
 
-  /** Judges the magic as early as its first wrong byte: who speaks another protocol may be waiting for our answer. */
+  /** Checks the magic at its first wrong byte: a peer that speaks another protocol may be waiting for an answer. */
   #checkMagic(start: Buffer): void {
     const text = start.toString('latin1')
     if (this.#magic.startsWith(text)) return

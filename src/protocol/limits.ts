@@ -1,32 +1,32 @@
-/** The numbers of the wire, each with its reason. The protocol document lists the same table; a test compares them. */
+/** The numbers of the protocol, each with its reason. The protocol document lists them, and a test compares the two. */
 
-/** The only version there is. A change that an old peer cannot ignore is a new number. */
+/** The only version. A change that an old peer cannot ignore needs a new number (document, "Extensions"). */
 export const VERSION = 1
 
-/** A chunk: the unit in which a file is streamed, counted and verified, in bytes. It is BLAKE3's own chunk too. */
+/** A chunk in bytes: the unit in which a file is streamed, counted and verified. It is also the chunk of BLAKE3. */
 export const CHUNK = 1024
 
-/** The most bytes of one data frame: 1,024 chunks. Large enough that a frame's header costs nothing. */
+/** The most bytes of one data frame: 1,024 chunks, so many that the frame headers cost nothing. */
 export const MAX_DATA = 1024 * CHUNK
 
-/** The most bytes of one control payload: a name is at most 255 bytes, so 64 KiB leaves room for every extension. */
+/** The most bytes of one control payload. A name has at most 255 bytes, so 64 KiB leaves room for extensions. */
 export const MAX_CONTROL = 64 * 1024
 
 /** Bytes before a frame's payload: one of type and four of length, big-endian. */
 export const FRAME_HEADER = 5
 
-/** The most bytes of a message: both sides hold it in memory. */
+/** The most bytes of a message. Both sides hold a message in memory. */
 export const MAX_MESSAGE = 64 * 1024
 
-/** The first eight bytes of each direction say whose they are, so that two of a kind notice. */
+/** The first eight bytes of each direction. They differ, so that two senders or two receivers notice each other. */
 export const SENDER_MAGIC = 'tcp-send'
 export const RECEIVER_MAGIC = 'tcp-recv'
 
-/** From the accepted connection to the first complete header: an absolute deadline, in milliseconds. */
+/** The time from the accepted connection to the first complete header, in milliseconds. */
 export const HEADER_DEADLINE = 10_000
 
-/** A side that has sent nothing for this long sends a heartbeat, in milliseconds: silence always means trouble. */
+/** A side that has sent nothing for this long sends a heartbeat, in milliseconds. So silence always means trouble. */
 export const HEARTBEAT_INTERVAL = 1_000
 
-/** The largest time of an entry, either side of 1970, in milliseconds: what a JavaScript date holds (ECMA-262, 21.4.1.1). */
+/** The latest modification time in milliseconds after 1970, and the earliest before: the range of a JavaScript date. */
 export const MAX_TIME = 8_640_000_000_000_000

@@ -1,6 +1,6 @@
-/** The messages of both directions, as values. `parsers.ts` makes them of a peer's JSON, and `encode.ts` writes them. */
+/** The messages of both directions as values. `parsers.ts` makes them from a peer's JSON; `encode.ts` writes them. */
 
-/** The types of a frame, each one ASCII letter on the wire. */
+/** The type of each frame: one ASCII letter. Letters in lower case are ancillary (frames.ts); none is defined yet. */
 export const frameTypes = {
   greeting: 'G',
   header: 'H',
@@ -18,10 +18,16 @@ export type FrameName = keyof typeof frameTypes
 /** Opens each direction. */
 export interface Greeting {
   version: number
-  /** The digest that this side computes and compares. Absent: BLAKE3. `sha256` is for a peer that has no BLAKE3. */
+  /** The digest that this side computes and compares: SHA-256 if it is `sha256`, otherwise BLAKE3. */
   digest?: string
   /** The program and its version, for a person who reads an error. */
   software?: string
+}
+
+/** Opens the receiver's direction. */
+export interface ReceiverGreeting extends Greeting {
+  /** What this receiver can do beyond version 1. A sender may use only what it finds here. */
+  features: readonly string[]
 }
 
 /** The kinds of entry. A file is stored; a message is shown and not stored. */
@@ -111,7 +117,7 @@ export type SenderMessage =
 
 /** What the receiver's direction consists of. */
 export type ReceiverMessage =
-  | ({ frame: 'greeting' } & Greeting)
+  | ({ frame: 'greeting' } & ReceiverGreeting)
   | ({ frame: 'stored' } & Stored)
   | ({ frame: 'refused' } & Refused)
   | ({ frame: 'heartbeat' } & Heartbeat)

@@ -1,11 +1,11 @@
 /**
- * How the payload of each control frame becomes a message. All of it came from a peer, which may lie in every field. Each
- * field is checked for its type and range and copied into a fresh object, so that no name of the peer's can reach a
- * prototype and nothing unknown goes further.
+ * Turns the payload of each control frame into a message. The payload came from a peer, which may lie in every field.
+ * Each field is checked for its type and range and copied into a fresh object. So no name that the peer chose can reach
+ * a prototype, and no unknown field goes further.
  */
 import { printable } from '../text.js'
 import { Fields } from './fields.js'
-import { MAX_TIME } from './limits.js'
+import { MAX_TIME, VERSION } from './limits.js'
 import {
   type Abort,
   type End,
@@ -14,9 +14,23 @@ import {
   type Greeting,
   type Heartbeat,
   type ReceivedHeader,
+  type ReceiverGreeting,
   type Refused,
   type Stored,
 } from './messages.js'
+import { ProtocolError } from './protocol-error.js'
+
+/** The fields that the greetings of both sides have. */
+function readGreeting(fields: Fields, side: 'sender' | 'receiver'): Greeting {
+  const version = fields.integer('version', 1)
+  // Nothing else is known of another version, so its other fields are not judged.
+  if (version !== VERSION) {
+    const text = `the ${side} speaks version ${version} of the protocol, this side version ${VERSION}`
+    throw new ProtocolError(text, 'version')
+  }
+  const text = (name: string) => fields.string(name).slice(0, 200)
+  return { version, ...fields.present('digest', text), ...fields.present('software', text) }
+}
 
 /** The payload of an abort and of a refusal. */
 function parseFailure(frame: string, payload: Uint8Array): Abort & Refused {
@@ -31,11 +45,12 @@ function parseFailure(frame: string, payload: Uint8Array): Abort & Refused {
 export const parsers = {
   greeting: (payload: Uint8Array): Greeting => {
     const fields = new Fields('greeting', payload)
-    const version = fields.integer('version', 1)
-    // The other fields of a later version are unknown, so its number alone is read; the decoder then refuses it.
-    if (version !== 1) return { version }
-    const text = (name: string) => fields.string(name).slice(0, 200)
-    return fields.finish({ version, ...fields.present('digest', text), ...fields.present('software', text) })
+    return fields.finish(readGreeting(fields, 'sender'))
+  },
+  receiverGreeting: (payload: Uint8Array): ReceiverGreeting => {
+    const fields = new Fields('greeting', payload)
+    const greeting = readGreeting(fields, 'receiver')
+    return fields.finish({ ...greeting, features: fields.optional('features', (name) => fields.words(name)) ?? [] })
   },
   header: (payload: Uint8Array): ReceivedHeader => {
     const fields = new Fields('header', payload)

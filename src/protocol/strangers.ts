@@ -1,18 +1,18 @@
-/** Who speaks when it is not a peer of ours: by the first bytes, for a message that helps. */
+/** Recognizes peers that speak something else by their first bytes, for messages that help. */
 import { printable } from '../text.js'
 import { FRAME_HEADER, MAX_CONTROL, RECEIVER_MAGIC, SENDER_MAGIC } from './limits.js'
 import { frameTypes } from './messages.js'
 
 /**
- * What a receiver answers to what is no sender: it is read by a person, and `tcp-send --plain` knows it by its start. It
- * does not begin with a magic, so that nobody takes it for frames.
+ * A receiver's answer to a peer that is no sender. A person reads it, and `tcp-send --plain` recognizes its start. It
+ * does not begin with a magic, so no program takes it for frames.
  */
 const LINE_START = 'This is tcp-recv,'
 export const STRANGER_LINE = `${LINE_START} which takes files from tcp-send; with --plain it takes any bytes.\n`
 
 const httpMethods = ['GET ', 'HEAD ', 'POST ', 'PUT ', 'DELETE ', 'OPTIONS ', 'CONNECT ', 'PATCH ', 'TRACE ', 'PRI * ']
 
-/** How each kind begins. A TLS record begins with its type, handshake or alert, and the version (RFC 8446, 5.1). */
+/** The first bytes of each. A TLS record begins with its type, handshake or alert, and the version (RFC 8446, 5.1). */
 const strangers: readonly { who: string; starts: readonly string[] }[] = [
   { who: 'an HTTP client', starts: httpMethods },
   { who: 'an HTTP server', starts: ['HTTP/'] },
@@ -22,7 +22,7 @@ const strangers: readonly { who: string; starts: readonly string[] }[] = [
   { who: 'a receiver, as this side is', starts: [RECEIVER_MAGIC] },
 ]
 
-/** `start` is what came in the place of the magic: at most eight bytes. */
+/** Who the peer is. `start` is what came in place of the magic: at most eight bytes. */
 export function describeStranger(start: Buffer): string {
   const text = start.toString('latin1')
   const who = strangers.find(({ starts }) => starts.some((mark) => text.startsWith(mark)))?.who
@@ -40,9 +40,9 @@ const sides: readonly { side: Side; magic: string }[] = [
 ]
 
 /**
- * For a side without the protocol: which side of the protocol begins with `bytes`, or null if neither does. Undefined
- * while they are too few to tell. The magic alone proves nothing, since a text may begin with it: the header of a
- * greeting must follow.
+ * The side of the protocol that opens with `bytes`, or null if neither does; undefined if there are too few bytes to
+ * tell. A text may begin with a magic, so the header of a greeting must follow. For a side that does not speak the
+ * protocol.
  */
 export function openingSide(bytes: Buffer): Side | null | undefined {
   const start = bytes.toString('latin1', 0, SENDER_MAGIC.length)
@@ -55,7 +55,7 @@ export function openingSide(bytes: Buffer): Side | null | undefined {
   return length > 0 && length <= MAX_CONTROL ? found.side : null
 }
 
-/** The same for an answer, which from a receiver may also be its line of text. */
+/** The same for an answer. That of a receiver may also be its line of text. */
 export function answeringSide(bytes: Buffer): Side | null | undefined {
   const start = bytes.toString('latin1', 0, LINE_START.length)
   if (!LINE_START.startsWith(start)) return openingSide(bytes)

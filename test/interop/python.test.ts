@@ -5,7 +5,8 @@ import t from 'tap'
 import { sendTo, start, startReceiver } from '../fixtures/commands.js'
 import { bytesOf, namesIn } from '../fixtures/folder.js'
 import { only, readEvents } from '../fixtures/json-events.js'
-import { digest, sha256 } from '../fixtures/peer-frames.js'
+import { listenAsPeer, Peer } from '../fixtures/peer.js'
+import { digest, frame, sha256 } from '../fixtures/peer-frames.js'
 import { sourceOf, startPython, startPythonReceiver } from '../fixtures/python.js'
 import { withoutProgram } from '../fixtures/required.js'
 
@@ -113,9 +114,80 @@ t.test('the Python receiver stores no message as if it were a file', { skip }, a
   const folder = t.testdir({ out: {} })
   const { receiver, port } = await startPythonReceiver(t, join(folder, 'out'))
   const sent = await sendTo(t, { port }, ['--json', '--text', 'hello'])
-  t.equal(sent.code, 5, 'a field that must be understood is refused by who does not know it')
+  t.equal(sent.code, 5, 'a receiver refuses a field that it must understand and does not know')
+  t.match(only(readEvents(t, sent.stdout), 'failed'), { code: 'refused', reason: 'field', message: /!kind/ })
   await receiver.done
   t.notOk(namesIn(join(folder, 'out')).includes('message'))
+})
+
+/** What a later version may add without a new number: the programs of today must go on working with it. */
+const later = [frame('x', { later: [1, { a: 2 }] }), frame('a', { later: null })]
+const more = { later: { a: 1 }, 'x-later': null }
+
+t.test(
+  'the Python receiver skips what it need not know, and refuses an entry that it does not know',
+  { skip },
+  async (t) => {
+    const folder = t.testdir({ out: {} })
+    const { receiver, port } = await startPythonReceiver(t, join(folder, 'out'))
+    const peer = await Peer.dial(t, Number(port))
+    const directory = { name: 'photos', size: 5, '!kind': 'directory' }
+    const entry = (header: object, content: string) => [
+      frame('H', { ...header, ...more }),
+      ...later,
+      frame('D', Buffer.from(content)),
+      ...later,
+      frame('E', { bytes: content.length, sha256: sha256(content), ...more }),
+      ...later,
+    ]
+    peer.finish(
+      Buffer.from('tcp-send'),
+      frame('G', { version: 1, digest: 'sha256', features: ['later'], ...more }),
+      ...later,
+      ...entry(directory, 'hello'),
+      ...entry({ name: 'a.txt', size: 5 }, 'hello'),
+      ...entry({ name: 'b.txt', size: 5, '!later': true }, 'hello'),
+      frame('F', { entries: 3, ...more }),
+    )
+    t.equal(await peer.ended, 'end')
+    t.match(
+      peer.frames.map(({ type, fields }) => [type, fields]),
+      [
+        ['G', { version: 1 }],
+        ['R', { entry: 0, reason: 'field', message: /!kind/ }],
+        ['S', { entry: 1, name: 'a.txt', bytes: 5, sha256: sha256('hello') }],
+        ['R', { entry: 2, reason: 'field', message: /!later/ }],
+      ],
+    )
+    t.match(await receiver.done, { code: 0, stdout: join(folder, 'out', 'a.txt') })
+    t.strictSame(namesIn(join(folder, 'out')), ['a.txt'])
+  },
+)
+
+t.test('the Python sender skips what it need not know', { skip }, async (t) => {
+  const path = join(t.testdir({ 'a.txt': 'hello' }), 'a.txt')
+  const stored = { entry: 0, name: 'b.txt', bytes: 5, sha256: sha256('hello') }
+  const { port } = await listenAsPeer(t, async (peer) => {
+    await peer.next('G')
+    const greeting = frame('G', { version: 1, digest: 'sha256', features: ['later', 'resume-2'], ...more })
+    await peer.write('tcp-recv', greeting, ...later, frame('B', { entry: 0, bytes: 0, ...more }), ...later)
+    await peer.next('F')
+    peer.finish(...later, frame('S', { ...stored, ...more }), ...later)
+  })
+  const { code, stdout, stderr } = await startPython(t, 'send', [path, '127.0.0.1', `${port}`]).done
+  t.equal(code, 0, stderr)
+  t.equal(stdout, `${sha256('hello')} 'b.txt'\n`)
+})
+
+t.test('the Python sender says why it is refused, also after what it need not know', { skip }, async (t) => {
+  const path = join(t.testdir({ 'a.txt': 'hello' }), 'a.txt')
+  const { port } = await listenAsPeer(t, async (peer) => {
+    await peer.next('F')
+    const refused = frame('R', { entry: null, reason: 'later', message: 'not today', ...more })
+    peer.finish('tcp-recv', frame('G', { version: 1, features: [] }), ...later, refused)
+  })
+  const sent = await startPython(t, 'send', [path, '127.0.0.1', `${port}`]).done
+  t.match(sent, { code: 1, stderr: "refused: 'not today'" })
 })
 
 t.test('each of them is short enough to be read at once', async (t) => {

@@ -171,7 +171,7 @@ t.test('reads the answers of a receiver in any order', async (t) => {
   const { messages, error } = fromReceiver(beat, frame('S', stored), frame('R', refused), beat, frame('R', all))
   t.equal(error, null)
   t.strictSame(messages, [
-    { frame: 'greeting', version: 1 },
+    { frame: 'greeting', version: 1, features: [] },
     { frame: 'heartbeat' },
     { frame: 'stored', ...stored },
     { frame: 'refused', ...refused },

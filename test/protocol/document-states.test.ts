@@ -4,7 +4,7 @@ import { ReceiverDecoder, SenderDecoder } from '../../dist/protocol/decoder.js'
 import { decode } from '../fixtures/decode.ts'
 import { someDigest } from '../fixtures/literals.ts'
 import { frame, receiverOpening, senderOpening } from '../fixtures/peer-frames.ts'
-import { codeWords, documentTable, documentTableBelow } from '../fixtures/protocol-document.ts'
+import { codeWords, documentSection, documentTable, documentTableBelow } from '../fixtures/protocol-document.ts'
 
 /** What a sender has said so far. */
 interface Said {
@@ -36,17 +36,19 @@ function framesAfter(headers: number): Record<string, Buffer> {
     S: frame('S', { entry: 0, name: 'a', bytes: 0, blake3: someDigest }),
     R: frame('R', { entry: null, ...why }),
     B: frame('B', {}),
+    'a–z': Buffer.concat([...'abcdefghijklmnopqrstuvwxyz'].map((letter) => frame(letter, { later: 1 }))),
   }
 }
 
 const allForms = Object.keys(framesAfter(0))
 
-/** The forms of frames that a cell names: "`E`, `A` of this entry". A plain `A` is either form. */
+/** The forms of frames that a cell names: "`E`, `A` of this entry". A plain `A` is either form; "`a`–`z`" is one. */
 function formsOf(cell: string): string[] {
   const named = [...cell.matchAll(/`([A-Z])`(\(null\)| of this entry)?/g)].flatMap(([, letter = '', which]) => {
     if (letter !== 'A') return [letter]
     return which === undefined ? ['A(this)', 'A(null)'] : [which === '(null)' ? 'A(null)' : 'A(this)']
   })
+  if (cell.includes('`a`–`z`')) named.push('a–z')
   return allForms.filter((form) => named.includes(form))
 }
 
@@ -65,23 +67,23 @@ function takenAfter({ parts, headers }: Said): string[] {
     .map(([form]) => form)
 }
 
-const states = documentTable('state', 'may come', 'next state')
-const mayComeIn = Object.fromEntries(states.map((row) => [row.state, formsOf(row['may come'] ?? '')]))
+const states = documentTable('state', 'allowed', 'next state')
+const allowedIn = Object.fromEntries(states.map((row) => [row.state, formsOf(row.allowed ?? '')]))
 
 t.test('has the states that the code has', async (t) => {
-  t.strictSame(Object.keys(mayComeIn), Object.keys(ways))
+  t.strictSame(Object.keys(allowedIn), Object.keys(ways))
 })
 
 for (const { state = '', 'next state': next = '' } of states) {
   t.test(`says what may come in the state ${state}, and what state follows`, async (t) => {
     const said = ways[state] as Said
-    t.strictSame(takenAfter(said), mayComeIn[state], 'these frames may come and no others')
+    t.strictSame(takenAfter(said), allowedIn[state], 'these frames may come and no others')
     for (const form of takenAfter(said)) {
       const bytes = framesAfter(said.headers)[form] as Buffer
       const then = { parts: [...said.parts, bytes], headers: said.headers + (form === 'H' ? 1 : 0) }
       const following = stateAfter(form, next)
       // No two states allow the same frames, so these tell which one it is.
-      t.strictSame(takenAfter(then), mayComeIn[following], `${form} leads to ${following}`)
+      t.strictSame(takenAfter(then), allowedIn[following], `${form} leads to ${following}`)
     }
   })
 }
@@ -93,5 +95,6 @@ t.test('lets a receiver say what its table has, after its greeting', async (t) =
   const taken = (...before: Buffer[]) =>
     frames.filter(([, bytes]) => decode(new ReceiverDecoder(), [...before, bytes]).error === null).map(([form]) => form)
   t.strictSame(taken(Buffer.from('tcp-recv')), ['G'])
-  t.strictSame(taken(receiverOpening), ['S', 'R', 'B'])
+  t.match(documentSection('Frames of the receiver'), 'Frames of the types `a`–`z` may come anywhere after `G`')
+  t.strictSame(taken(receiverOpening), ['S', 'R', 'B', 'a–z'])
 })

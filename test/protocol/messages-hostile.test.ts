@@ -4,7 +4,15 @@ import t from 'tap'
 import { parsers } from '../../dist/protocol/parsers.js'
 import { ProtocolError } from '../../dist/protocol/protocol-error.js'
 import { isUnsafe } from '../../dist/text.js'
-import { breach, type ControlFrame, controlFrames, counts, leastFields, withField } from '../fixtures/fields.ts'
+import {
+  breach,
+  type ControlFrame,
+  controlFrames,
+  counts,
+  frameName,
+  leastFields,
+  withField,
+} from '../fixtures/fields.ts'
 import { hex } from '../fixtures/literals.ts'
 
 function parse(frame: ControlFrame, payload: string | Uint8Array): object {
@@ -24,7 +32,7 @@ t.test('refuses a payload that is not JSON in UTF-8', async (t) => {
   ]
   for (const frame of controlFrames) {
     for (const payload of payloads) {
-      t.throws(() => parse(frame, payload), breach(new RegExp(`^the ${frame} frame is not JSON in UTF-8$`)))
+      t.throws(() => parse(frame, payload), breach(new RegExp(`^the ${frameName(frame)} frame is not JSON in UTF-8$`)))
     }
   }
 })
@@ -32,7 +40,7 @@ t.test('refuses a payload that is not JSON in UTF-8', async (t) => {
 t.test('refuses JSON that is not an object', async (t) => {
   for (const frame of controlFrames) {
     for (const payload of ['null', 'true', '1', '"x"', '[]', '[{}]']) {
-      t.throws(() => parse(frame, payload), breach(new RegExp(`^the ${frame} frame is not a JSON object$`)))
+      t.throws(() => parse(frame, payload), breach(new RegExp(`^the ${frameName(frame)} frame is not a JSON object$`)))
     }
   }
 })
@@ -61,7 +69,7 @@ t.test('refuses a field that must be understood and is not, by its name', async 
       t.throws(
         () => parse(frame, withField(frame, '!sparse', json)),
         breach(
-          new RegExp(`^the ${frame} frame needs "!sparse", which this side \\(version 1\\) does not know$`),
+          new RegExp(`^the ${frameName(frame)} frame needs "!sparse", which this side \\(version 1\\) does not know$`),
           'field',
         ),
       )

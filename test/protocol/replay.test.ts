@@ -8,6 +8,7 @@ import { startReceiver, trySend } from '../fixtures/ends.ts'
 import { filesIn } from '../fixtures/folder.ts'
 import { hex } from '../fixtures/literals.ts'
 import { listenAsPeer, Peer } from '../fixtures/peer.ts'
+import { frame } from '../fixtures/peer-frames.ts'
 import { readTranscript, transcriptNames } from '../fixtures/transcript.ts'
 
 /** Heartbeats come by the clock and not by the conversation, so they are left out of both sides. */
@@ -29,6 +30,7 @@ const stored: Record<string, Record<string, string>> = {
   sha256: { 'hello.txt': 'hello\n' },
   'without-digest': {},
   'version-refused': {},
+  extensions: { 'hello.txt': 'hello\n' },
   'magic-mismatch': {},
 }
 
@@ -135,4 +137,17 @@ t.test('standard-input: the sender passes on what comes as in the transcript', a
   const { summary } = await trySend(t, port, [{ stream, name: 'numbers.txt' }])
   t.equal(heard, withoutHeartbeats(transcript.sender))
   t.match(summary, { files: 1, bytes: 1052 })
+})
+
+t.test('extensions: the sender skips the features and the lower-case frames of a receiver', async (t) => {
+  const later = Buffer.concat([frame('x', { later: 1 }), frame('z', Buffer.from('not JSON'))])
+  const { port } = await listenAsPeer(t, async (peer) => {
+    await peer.write('tcp-recv', frame('G', { version: 1, features: ['later', 'resume-2'], later: 1 }), later)
+    const { fields } = await peer.next('E')
+    await peer.next('F')
+    const stored = { entry: 0, name: 'hello.txt', bytes: 6, blake3: fields.blake3 }
+    peer.finish(later, frame('S', stored), later)
+  })
+  const { summary } = await trySend(t, port, folderWith(t, { 'hello.txt': 'hello\n' }))
+  t.match(summary, { files: 1, bytes: 6 })
 })

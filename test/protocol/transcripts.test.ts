@@ -9,6 +9,8 @@ import { digest, sha256 } from '../fixtures/peer-frames.ts'
 import { type Line, readTranscript, transcriptNames } from '../fixtures/transcript.ts'
 
 const greeting = { frame: 'greeting', version: 1, software: 'tcp-send-recv' } as const
+/** The receiver's, which has no features yet. */
+const answer = { ...greeting, features: [] }
 const heartbeat = { frame: 'heartbeat' } as const
 const text = { type: 'text/plain', mtime: 1_700_000_000_000, mode: 0o644 }
 
@@ -51,11 +53,11 @@ const numbers = header('numbers.txt', null, { ...text, mtime: null, mode: null }
 const conversations: Record<string, { sender?: SenderMessage[]; receiver?: ReceiverMessage[] }> = {
   'one-small-file': {
     sender: [greeting, ...entry(header('hello.txt', 6), 'hello\n'), finished(1)],
-    receiver: [greeting, stored(0, 'hello.txt', 'hello\n')],
+    receiver: [answer, stored(0, 'hello.txt', 'hello\n')],
   },
   'second-refused': {
     sender: [greeting, ...entry(header('a.txt', 6), 'first\n'), ...entry(header('b.txt', 7), 'second\n'), finished(2)],
-    receiver: [greeting, stored(0, 'a.txt', 'first\n'), refused(1, 'exists', 'it has "b.txt" already')],
+    receiver: [answer, stored(0, 'a.txt', 'first\n'), refused(1, 'exists', 'it has "b.txt" already')],
   },
   'aborted-entry': {
     sender: [
@@ -66,15 +68,15 @@ const conversations: Record<string, { sender?: SenderMessage[]; receiver?: Recei
       ...entry(header('hello.txt', 6), 'hello\n'),
       finished(2),
     ],
-    receiver: [greeting, stored(1, 'hello.txt', 'hello\n')],
+    receiver: [answer, stored(1, 'hello.txt', 'hello\n')],
   },
   'standard-input': {
     sender: [greeting, numbers, data(chunk), heartbeat, data(rest), end(chunk + rest, numbers), finished(1)],
-    receiver: [greeting, heartbeat, stored(0, 'numbers.txt', chunk + rest)],
+    receiver: [answer, heartbeat, stored(0, 'numbers.txt', chunk + rest)],
   },
   'empty-file': {
     sender: [greeting, ...entry(header('empty', 0, { ...text, type: 'application/octet-stream' }), ''), finished(1)],
-    receiver: [greeting, stored(0, 'empty', '')],
+    receiver: [answer, stored(0, 'empty', '')],
   },
   message: {
     sender: [
@@ -85,14 +87,14 @@ const conversations: Record<string, { sender?: SenderMessage[]; receiver?: Recei
       ),
       finished(1),
     ],
-    receiver: [greeting, stored(0, '', 'build 17 is ready')],
+    receiver: [answer, stored(0, '', 'build 17 is ready')],
   },
   sha256: {
-    receiver: [greeting, { ...stored(0, 'hello.txt', 'hello\n'), sha256: sha256('hello\n') } as ReceiverMessage],
+    receiver: [answer, { ...stored(0, 'hello.txt', 'hello\n'), sha256: sha256('hello\n') } as ReceiverMessage],
   },
   'without-digest': {
     receiver: [
-      greeting,
+      answer,
       refused(
         0,
         'unverifiable',
@@ -101,7 +103,14 @@ const conversations: Record<string, { sender?: SenderMessage[]; receiver?: Recei
     ],
   },
   'version-refused': {
-    receiver: [greeting, refused(null, 'version', 'the sender speaks version 2 of the protocol, this side version 1')],
+    receiver: [answer, refused(null, 'version', 'the sender speaks version 2 of the protocol, this side version 1')],
+  },
+  extensions: {
+    receiver: [
+      answer,
+      refused(0, 'field', 'the header frame needs the kind "directory", which this side (version 1) does not know'),
+      stored(1, 'hello.txt', 'hello\n'),
+    ],
   },
   'magic-mismatch': {},
 }
@@ -182,6 +191,25 @@ t.test('sha256: a receiver reads which digest the sender computes, and what it c
   })
 })
 
+t.test('extensions: a receiver skips a lower-case frame, and knows which entry it must refuse', async (t) => {
+  const directory = { name: 'photos', size: 0, '!kind': 'directory' }
+  const { '!kind': _, ...others } = directory
+  const file = header('hello.txt', 6)
+  t.strictSame(decode(new SenderDecoder(), [readTranscript('extensions').sender]), {
+    messages: [
+      greeting,
+      {
+        ...header('photos', 0, { ...others, type: 'application/octet-stream', mtime: null, mode: null }),
+        unsupported: 'the header frame needs the kind "directory", which this side (version 1) does not know',
+      },
+      { frame: 'end', bytes: 0, blake3: digest(''), header: digest(JSON.stringify(directory)) },
+      ...entry(file, 'hello\n'),
+      finished(2),
+    ],
+    error: null,
+  })
+})
+
 t.test('version-refused: a receiver refuses the sender with the reason of the transcript', async (t) => {
   const { messages, error } = decode(new SenderDecoder(), [readTranscript('version-refused').sender])
   t.strictSame(messages, [])
@@ -204,6 +232,6 @@ t.test('magic-mismatch: neither side takes the other for one of its kind', async
 /** A comment shows the line's bytes as text, or names the frame that the line begins, with its length. */
 function isTrue({ bytes, comment }: Line): boolean {
   if (comment.startsWith('|')) return comment === `|${bytes.toString('latin1').replace(/[^ -~]/g, '.')}|`
-  const [, letter, length] = /^([A-Z]) [a-z]+, (\d+) bytes$/.exec(comment) ?? []
+  const [, letter, length] = /^([A-Za-z]) [a-z]+, (\d+) bytes$/.exec(comment) ?? []
   return bytes.length === 5 && bytes.toString('latin1', 0, 1) === letter && bytes.readUInt32BE(1) === Number(length)
 }
