@@ -54,7 +54,7 @@ t.test('takes the size for announced: what cannot fit is refused, and progress t
   await peer.write('x')
   t.equal(await peer.ended, 'reset')
   const message = 'the file has 1025 bytes, and only 1024 are free there'
-  t.match(await small.events.until('refused'), { code: 'no-space', message })
+  t.match(await small.events.until('refused'), { reason: 'no-space', message })
   await small.stop()
   const receiver = await startReceiver(t, { out, plain, expect: { size: 1024 }, name: 'file', count: 1 })
   t.match((await trySend(t, receiver.port, join(folder, 'file.bin'), { plain })).summary, { files: 1 })

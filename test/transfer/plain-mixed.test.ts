@@ -93,7 +93,7 @@ t.test('a plain receiver refuses a sender that speaks the protocol, tells it why
   const sent = await trySend(t, receiver.port, path)
   t.match(sent.error, refused)
   t.equal(sent.error?.message, toSender)
-  t.match(await receiver.events.until('refused'), { transfer: 1, code: 'policy', message: toPlainReceiver })
+  t.match(await receiver.events.until('refused'), { transfer: 1, reason: 'policy', message: toPlainReceiver })
   t.strictSame(namesIn(out), [])
   t.match((await trySend(t, receiver.port, path, { plain })).summary, { files: 1 })
   await receiver.stop()
