@@ -47,7 +47,7 @@ export interface ReporterOptions {
 }
 
 export interface Reporter {
-  /** Creates the receipt. Throws if it cannot. Called first, so that the failure can be reported as an event. */
+  /** Creates the receipt. Throws on failure. Called first, so that the failure can be reported as an event. */
   open(): void
   /** Reports an event. */
   onEvent(event: TransferEvent): void

@@ -86,7 +86,7 @@ t.test('aligns what is known of all files, and leaves out what does not fit', as
 })
 
 t.test('gives a single file the room of the others', async (t) => {
-  const rows = (pace: FileProgress) => barRows([pace], 80)
+  const rows = (file: FileProgress) => barRows([file], 80)
   t.same(rows(iso), ['debian.iso  [==========              ]   45 %   450 MB/1.00 GB  98.3 MB/s  0:06'])
   t.same(rows(dump), ['db.sql            1.20 MB of ?   300 kB/s'], 'and no track where none can be drawn')
   t.same(rows({ ...build, name: '文件'.repeat(20) }), [
@@ -100,16 +100,16 @@ t.test('is never wider than the terminal', async () => {
     unit: fc.oneof(fc.constantFrom('文', '👩‍👩‍👧‍👦', 'a'), fc.string({ unit: 'grapheme' })),
     maxLength: 60,
   })
-  const pace = fc
+  const file = fc
     .record({ name, bytes: fc.maxSafeNat(), more: fc.maxSafeNat(), rate: fc.double({ min: 0, noNaN: true }) })
     .map(({ name, bytes, more, rate }): FileProgress => {
       const size = Math.max(1, Math.min(bytes + more, Number.MAX_SAFE_INTEGER))
       return { name, bytes, size, rate, secondsLeft: (size - bytes) / rate }
     })
-  const unknown = pace.map((known): FileProgress => ({ ...known, size: null, secondsLeft: null }))
-  const paces = fc.array(fc.oneof(pace, unknown), { maxLength: 8 })
+  const unknown = file.map((known): FileProgress => ({ ...known, size: null, secondsLeft: null }))
+  const files = fc.array(fc.oneof(file, unknown), { maxLength: 8 })
   fc.assert(
-    fc.property(paces, fc.constantFrom(1, 2, 8, 20, 21, 30, 40, 60, 80, 200), (drawn, columns) => {
+    fc.property(files, fc.constantFrom(1, 2, 8, 20, 21, 30, 40, 60, 80, 200), (drawn, columns) => {
       const rows = barRows(drawn, columns)
       return rows.length === drawn.length && rows.every((row) => stringWidth(row) < Math.max(columns, 2))
     }),

@@ -35,7 +35,7 @@ async function frame(terminal: Terminal, isRight: (screen: string[]) => boolean)
   return terminal.screen
 }
 
-t.test('shows a bar once a file has a pace, and follows it', async (t) => {
+t.test('shows a bar once the rate of a file is known, and follows it', async (t) => {
   const { terminal, shown } = bars(t)
   shown.update(progress('a.iso', 0))
   t.same(terminal.screen, [])
@@ -106,7 +106,7 @@ t.test('removes the bar of a file that is done', async (t) => {
   t.same(terminal.screen, ['tcp-recv: refused a', 'tcp-recv: refused b'])
 })
 
-/** Files with a pace, so that each would have a bar. */
+/** Files with a known rate, so that each can have a bar. */
 function follow(shown: BarProgress, names: readonly string[], bytes = 100): void {
   for (const name of names) {
     shown.update(progress(name, 0))
