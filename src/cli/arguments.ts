@@ -21,9 +21,9 @@ export interface Arguments {
 type Values = Record<string, string | true | string[] | undefined> & { _: string[]; '--'?: string[] }
 
 /**
- * Parses `args`, the words after the command's name. Throws a usage error for an unknown option, a missing or unexpected
- * value, and a repeated option that allows only one value. With `--help` or `--version` the other words are ignored,
- * even if they are wrong.
+ * Parses `args`, the words after the command's name. Throws a usage error for an unknown option, a missing or
+ * unexpected value, and a repeated option that allows only one value. With `--help` or `--version` the other words are
+ * ignored, even if they are wrong.
  */
 export function parseArguments(line: CommandLine, args: string[]): Arguments {
   const { options } = line
@@ -74,7 +74,9 @@ function valuesOf(args: string[], name: string, option: Option, value: Values[st
   return list
 }
 
-/** Throws for a name that is not an option. yargs accepts `--no-quiet` and `--name.x` if `--quiet` and `--name` exist. */
+/**
+ * Throws for a name that is not an option. yargs accepts `--no-quiet` and `--name.x` if `--quiet` and `--name` exist.
+ */
 function checkNames(line: CommandLine, values: Values): void {
   const letters = Object.values(line.options).map(({ short }) => short)
   const known = [...Object.keys(line.options), ...letters, '_', '--', '$0']

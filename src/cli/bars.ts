@@ -1,8 +1,9 @@
 /**
- * Displays progress as bars on a terminal. This module is only loaded for a terminal, because cli-progress loads slowly.
+ * Displays progress as bars on a terminal. This module is only loaded for a terminal, because cli-progress loads
+ * slowly.
  *
- * Three parts share the work. cli-progress keeps the list of bars and the redraw timer. `bar-rows.ts` lays out the rows.
- * `screen.ts` puts the rows on the terminal, below the lines.
+ * Three parts share the work. cli-progress keeps the list of bars and the redraw timer. `bar-rows.ts` lays out the
+ * rows. `screen.ts` puts the rows on the terminal, below the lines.
  */
 import { Writable } from 'node:stream'
 import cliProgress, { type SingleBar } from 'cli-progress'

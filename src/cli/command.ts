@@ -13,8 +13,8 @@ import { inspectStdio } from './stdio.js'
 import { parseChoice, usage } from './values.js'
 
 /**
- * Runs a command and returns its exit status. `--help`, `--version` and `--completion` print a text; anything else calls
- * `work`.
+ * Runs a command and returns its exit status. `--help`, `--version` and `--completion` print a text; anything else
+ * calls `work`.
  */
 export async function runCommand(
   line: CommandLine,
@@ -38,8 +38,8 @@ async function print(text: string): Promise<void> {
 }
 
 /**
- * Runs the work of a command after its options have been read. From here on every failure is an event, and the last event
- * is `done`. `check` throws if the work cannot start.
+ * Runs the work of a command after its options have been read. From here on every failure is an event, and the last
+ * event is `done`. `check` throws if the work cannot start.
  */
 export async function runReported(reporter: Reporter, check: () => void, work: () => Promise<void>): Promise<void> {
   const { onEvent } = reporter
@@ -69,8 +69,8 @@ function packageVersion(): string {
 }
 
 /**
- * Creates the reporter that the options ask for. `stdout` is where paths or JSON go, and `print` returns the text for an
- * event there, or null.
+ * Creates the reporter that the options ask for. `stdout` is where paths or JSON go, and `print` returns the text for
+ * an event there, or null.
  */
 export async function reporterFor(
   command: string,

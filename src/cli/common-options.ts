@@ -62,5 +62,21 @@ export function readCount(args: Arguments, name: string, minimum = 1): number | 
   return text === undefined ? undefined : parseInteger(`--${name}`, text, minimum, 1_000_000_000)
 }
 
+const exitStatuses = [
+  '0 stored, verified and durable',
+  '1 internal error',
+  '2 wrong usage or unsupported Node.js version',
+  '3 cannot connect, listen or resolve',
+  '5 refused by the receiver',
+  '6 broken or incomplete transfer',
+  '7 digest mismatch or missing digest',
+  '8 cannot read or write a local file',
+  '9 timeout',
+  '10 the --exec command failed',
+  '129 hung up',
+  '130 interrupted',
+  '143 terminated',
+]
+
 /** The last paragraph of the help. */
-export const exitCodesHelp = `Exit status: 0 stored, verified and durable; 1 internal error; 2 wrong usage or unsupported Node.js version; 3 cannot connect, listen or resolve; 5 refused by the receiver; 6 broken or incomplete transfer; 7 digest mismatch or missing digest; 8 cannot read or write a local file; 9 timeout; 10 the --exec command failed; 129 hung up; 130 interrupted; 143 terminated.`
+export const exitCodesHelp = `Exit status: ${exitStatuses.join('; ')}.`

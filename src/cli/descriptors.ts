@@ -1,12 +1,13 @@
 /**
- * Checks the descriptors that the process starts with: whether a standard stream was closed, and whether the process may
- * open enough files.
+ * Checks the descriptors that the process starts with: whether a standard stream was closed, and whether the process
+ * may open enough files.
  *
- * A standard stream may be closed when the process starts (`>&-`). Node then opens /dev/null in its place before it runs
- * any JavaScript. Writes to the stream vanish without an error, and reads return an empty file. On Linux such a stream can
- * be recognised: Node opens /dev/null for reading and writing, while `>/dev/null` and `</dev/null` in a shell open it for
- * one of them. Some programs also open it for both (Python's `DEVNULL`, Node's `ignore`). Therefore a stream is only
- * checked if it carries the file itself; paths and events may be discarded. Without /proc nothing is checked.
+ * A standard stream may be closed when the process starts (`>&-`). Node then opens /dev/null in its place before it
+ * runs any JavaScript. Writes to the stream vanish without an error, and reads return an empty file. On Linux such a
+ * stream can be recognised: Node opens /dev/null for reading and writing, while `>/dev/null` and `</dev/null` in a
+ * shell open it for one of them. Some programs also open it for both (Python's `DEVNULL`, Node's `ignore`). Therefore a
+ * stream is only checked if it carries the file itself; paths and events may be discarded. Without /proc nothing is
+ * checked.
  */
 import { closeSync, constants, openSync, readFileSync, readlinkSync } from 'node:fs'
 import { asTransferError, TransferError } from '../errors.js'
@@ -18,7 +19,9 @@ export const standardStreams = [
   { name: 'standard error', remedy: 'to discard the output, use 2>/dev/null' },
 ] as const
 
-/** Throws a `local-file` error if the standard stream `fd` was closed when the process started. Tests replace `proc`. */
+/**
+ * Throws a `local-file` error if the standard stream `fd` was closed when the process started. Tests replace `proc`.
+ */
 export function assertOpen(fd: 0 | 1 | 2, proc = '/proc/self'): void {
   if (!wasClosed(fd, proc)) return
   const { name, remedy } = standardStreams[fd]

@@ -6,8 +6,8 @@ import { printableJson } from '../text.js'
 import { usage } from './values.js'
 
 /**
- * Splits a command at spaces; single or double quotes keep words together. Nothing is expanded, and no facts about a file
- * are inserted. Throws a usage error for a quote without its counterpart.
+ * Splits a command at spaces; single or double quotes keep words together. Nothing is expanded, and no facts about a
+ * file are inserted. Throws a usage error for a quote without its counterpart.
  */
 export function splitCommand(text: string): string[] {
   if (/['"]/.test(text.replace(/'[^']*'|"[^"]*"/g, ''))) throw usage('--exec has an unmatched quote')
@@ -29,8 +29,9 @@ function environmentOf({ path, name, size, blake3, type, peer, verified }: Store
 }
 
 /**
- * Returns a function that runs `command` for a stored file. The program gets the event as JSON on standard input, and its
- * output goes to stderr. The promise rejects with a `hook` error if the program cannot be started or does not exit with 0.
+ * Returns a function that runs `command` for a stored file. The program gets the event as JSON on standard input, and
+ * its output goes to stderr. The promise rejects with a `hook` error if the program cannot be started or does not exit
+ * with 0.
  *
  * When `signal` is aborted, the program is sent SIGTERM and waited for. The promise then rejects with the interruption,
  * even if the program exits with 0: a program that only cleaned up has not done its work.

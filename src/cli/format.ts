@@ -1,6 +1,6 @@
 /**
- * Formats numbers and events for people. `describeEvent` makes the text of an event's line on stderr. Text from a peer is
- * escaped, so that it can neither forge a line nor control the terminal.
+ * Formats numbers and events for people. `describeEvent` makes the text of an event's line on stderr. Text from a peer
+ * is escaped, so that it can neither forge a line nor control the terminal.
  */
 import { basename } from 'node:path'
 import type { FailedEvent, SentEvent, StoredEvent, TransferEvent } from '../events.js'

@@ -1,6 +1,6 @@
 /**
- * The usage errors for words that begin with a dash. Each message is one line and says what to type instead. This module
- * only rejects words. yargs decides what an accepted word means and which value an option gets.
+ * The usage errors for words that begin with a dash. Each message is one line and says what to type instead. This
+ * module only rejects words. yargs decides what an accepted word means and which value an option gets.
  */
 import { existsSync } from 'node:fs'
 import type { TransferError } from '../errors.js'

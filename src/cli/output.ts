@@ -5,8 +5,8 @@ import { describe } from '../system-errors.js'
 import { standardStreams } from './descriptors.js'
 
 /**
- * The error for output that cannot be written. Its reason is `output`: neither the file that is sent nor the disk that it
- * is stored on is at fault.
+ * The error for output that cannot be written. Its reason is `output`: neither the file that is sent nor the disk that
+ * it is stored on is at fault.
  */
 export function outputError(doing: string, error: unknown): TransferError {
   return new TransferError('local-file', `${doing}: ${describe(error)}`, {

@@ -10,8 +10,8 @@ import { printable } from '../text.js'
 import { usage } from './values.js'
 
 /**
- * Removes the port file of an earlier run and returns an event listener that writes the new one at the `listening` event.
- * The file is removed when the process exits. Without a path both do nothing.
+ * Removes the port file of an earlier run and returns an event listener that writes the new one at the `listening`
+ * event. The file is removed when the process exits. Without a path both do nothing.
  *
  * Throws a usage error for an empty path. The listener throws a `local-file` error if the port cannot be written, or if
  * the path holds anything but a port file.
@@ -31,8 +31,8 @@ export function portFileWriter(path: string | undefined): OnEvent {
 }
 
 /**
- * Removes a port file that an earlier run left: a regular file that holds nothing but a port. Anything else is kept, such
- * as a symlink, /dev/stdout, or a file whose name was given by mistake.
+ * Removes a port file that an earlier run left: a regular file that holds nothing but a port. Anything else is kept,
+ * such as a symlink, /dev/stdout, or a file whose name was given by mistake.
  */
 function removePortFile(path: string): void {
   const stats = lstatSync(path, { throwIfNoEntry: false })

@@ -23,7 +23,9 @@ export interface ProgressDisplay {
   stop(): void
 }
 
-/** How far one file is. On a sender, it counts the bytes that the receiver has acknowledged, if the receiver does so. */
+/**
+ * How far one file is. On a sender, it counts the bytes that the receiver has acknowledged, if the receiver does so.
+ */
 export interface FileProgress {
   /** The name of the file, safe to print. */
   name: string

@@ -56,7 +56,9 @@ export class Receipt {
   }
 }
 
-/** Escapes the path like b3sum and GNU coreutils: `\\` and `\n` in the name, and a backslash at the start of the line. */
+/**
+ * Escapes the path like b3sum and GNU coreutils: `\\` and `\n` in the name, and a backslash at the start of the line.
+ */
 function receiptLine(digest: string, path: string): string {
   const escaped = path.replace(/[\\\n]/g, (character) => (character === '\n' ? '\\n' : '\\\\'))
   return `${escaped === path ? '' : '\\'}${digest}  ${escaped}\n`

@@ -146,8 +146,8 @@ function readPlainOptions(
 }
 
 /**
- * Opens standard output as a stream that never blocks the process. `process.stdout` writes to a pipe synchronously (Node's
- * documentation, "A note on process I/O"), so a stalled reader would also stall heartbeats and signals.
+ * Opens standard output as a stream that never blocks the process. `process.stdout` writes to a pipe synchronously
+ * (Node's documentation, "A note on process I/O"), so a stalled reader would also stall heartbeats and signals.
  */
 function standardOutput(): Writable {
   const fd = 1

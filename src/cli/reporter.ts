@@ -5,10 +5,10 @@
  *
  * 1. The progress display follows the event: bars on a terminal (`bars.ts`) or lines in a log (`progress-lines.ts`).
  * 2. People get a line on stderr. `describeEvent` (`format.ts`) makes its text. `TransferTotals` (`transfer-totals.ts`)
- *    decides whether a finished file is listed or only counted, and adds the totals. The display prints the line, because
- *    on a terminal it must appear above the bars (`screen.ts`).
- * 3. Programs get a line on stdout (`output.ts`): the event as JSON with `--json`, otherwise the path of a stored file or
- *    a message.
+ *    decides whether a finished file is listed or only counted, and adds the totals. The display prints the line,
+ *    because on a terminal it must appear above the bars (`screen.ts`).
+ * 3. Programs get a line on stdout (`output.ts`): the event as JSON with `--json`, otherwise the path of a stored file
+ *    or a message.
  * 4. A finished file gets a line in the receipt (`receipt.ts`).
  */
 import type { Writable } from 'node:stream'
@@ -22,7 +22,9 @@ import { Receipt } from './receipt.js'
 import type { Stdio } from './stdio.js'
 import { TransferTotals } from './transfer-totals.js'
 
-/** The values of `--progress`. `auto` shows bars on a terminal, lines in a log, and nothing with `--quiet` or `--json`. */
+/**
+ * The values of `--progress`. `auto` shows bars on a terminal, lines in a log, and nothing with `--quiet` or `--json`.
+ */
 export const progressChoices = ['auto', 'bar', 'lines', 'none'] as const
 export const DEFAULT_PROGRESS = 'auto'
 
@@ -80,7 +82,7 @@ export async function createReporter(options: ReporterOptions): Promise<Reporter
     onEvent(event) {
       const failure = receipt?.failure
       if (event.event !== 'done' || event.exitCode !== 0 || !failure) return onEvent(event)
-      // Everything was confirmed before the missing line could end the transfer. So the command fails, not the transfer.
+      // The whole transfer was confirmed before the missing line could end it. Only the command fails.
       report(onEvent, { transfer: 0 }, failure)
       onEvent({ ...event, exitCode: failure.exitCode })
     },

@@ -48,7 +48,10 @@ export class Screen {
     this.#stream.write(`${this.#cleared}${text}\n${this.#draw()}`)
   }
 
-  /** Calls `write`, which writes complete lines to the same terminal through another stream. They appear above the block. */
+  /**
+   * Calls `write`, which writes complete lines to the same terminal through another stream. They appear above the
+   * block.
+   */
   writeAbove(write: () => void): void {
     if (this.#block.length === 0) {
       write()

@@ -1,4 +1,6 @@
-/** Finds out what stdout and stderr of the command are connected to: one terminal or two, a log, or systemd's journal. */
+/**
+ * Finds out what stdout and stderr of the command are connected to: one terminal or two, a log, or systemd's journal.
+ */
 import { fstatSync } from 'node:fs'
 import type { Writable } from 'node:stream'
 
@@ -42,7 +44,9 @@ function isJournal(stream: Stream, journalStream: string | undefined): boolean {
   return journalStream !== undefined && fileId(stream) === journalStream
 }
 
-/** The device and inode of the stream's file, in the format of `JOURNAL_STREAM`; null for a stream without a descriptor. */
+/**
+ * The device and inode of the stream's file, in the format of `JOURNAL_STREAM`; null for a stream without a descriptor.
+ */
 function fileId({ fd }: Stream): string | null {
   if (fd === undefined) return null
   const { dev, ino } = fstatSync(fd)

@@ -1,8 +1,9 @@
 /**
  * Counts the files of each transfer, so that the lines for people stay few.
  *
- * The first ten files of a transfer have a line each. Further files are only counted: `status` says how many so far, and
- * `total` sums up the transfer at its end. Failures and refusals are always listed. Stdout and JSON list every file.
+ * The first ten files of a transfer have a line each. Further files are only counted: `status` says how many so far,
+ * and `total` sums up the transfer at its end. Failures and refusals are always listed. Stdout and JSON list every
+ * file.
  */
 import type { TransferEvent } from '../events.js'
 import { formatBytes, formatThroughput } from './format.js'

@@ -1,4 +1,6 @@
-/** Parses option values: numbers, sizes, times. Each function throws a usage error that quotes the option and the value. */
+/**
+ * Parses option values: numbers, sizes, times. Each function throws a usage error that quotes the option and the value.
+ */
 import { TransferError } from '../errors.js'
 import { printable } from '../text.js'
 import { nameProblem } from '../transfer/names.js'

@@ -1,6 +1,6 @@
 /**
- * Handles a working directory that has been removed. `process.cwd()` throws there, and yargs calls it while it loads, so
- * this module must be imported before yargs. Commands that use only absolute paths still work.
+ * Handles a working directory that has been removed. `process.cwd()` throws there, and yargs calls it while it loads,
+ * so this module must be imported before yargs. Commands that use only absolute paths still work.
  */
 import { isAbsolute } from 'node:path'
 import { shown } from '../disk/local-error.js'
@@ -24,6 +24,7 @@ checkWorkingDirectory()
 export function assertReachable(paths: readonly string[]): void {
   const path = isGone ? paths.find((path) => !isAbsolute(path)) : undefined
   if (path === undefined) return
-  const text = `cannot use ${shown(path)}: the working directory was removed; change to another one, or give an absolute path`
+  const remedy = 'change to another one, or give an absolute path'
+  const text = `cannot use ${shown(path)}: the working directory was removed; ${remedy}`
   throw new TransferError('local-file', text, { reason: 'disk' })
 }
