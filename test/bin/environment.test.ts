@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
-import { runCommand, shell, start, startReceiver } from '../fixtures/commands.js'
+import { commandLine, runCommand, shell, start, startReceiver } from '../fixtures/commands.js'
 import { filesIn } from '../fixtures/folder.js'
 import { only, readEvents } from '../fixtures/json-events.js'
 
@@ -12,15 +12,15 @@ t.jobs = 3
 const parallel = { buffered: true }
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
-/** The commands as users get them, beside those that `shell` knows: each loads its modules in its own way. */
-const bundled = {
-  SEND: `${process.execPath} ${root}bin/tcp-send.js`,
-  RECV: `${process.execPath} ${root}bin/tcp-recv.js`,
+/** What the bundle is made of, beside the bundle itself: each loads its modules in its own way. */
+const unbundled = {
+  SEND: [process.execPath, ...commandLine('tcp-send', true)].join(' '),
+  RECV: [process.execPath, ...commandLine('tcp-recv', true)].join(' '),
 }
 const REMOVED = 'mkdir gone && cd gone && rmdir ../gone'
 const RECEIVE = '$RECV --host 127.0.0.1 --port 0'
 
-for (const [what, commands] of Object.entries({ unbundled: {}, bundled })) {
+for (const [what, commands] of Object.entries({ unbundled, bundled: {} })) {
   t.test(`a removed working directory keeps nobody from help and absolute paths (${what})`, parallel, async (t) => {
     const folder = t.testdir({ file: 'hello' })
     for (const command of ['$SEND --version', '$RECV --version', '$SEND --help', '$RECV --completion bash']) {
@@ -65,7 +65,7 @@ t.test('with few descriptors both commands work, or say in one line what is miss
   const taken = Number((await shell(t, probe, { NODE: process.execPath }).done).stdout)
   t.ok(taken > 3 && taken < 40, `${taken} descriptors`)
   const receiver = await startReceiver(t, ['--json', '--out', 'out'], { cwd: folder })
-  const variables = { ...bundled, PORT: receiver.port }
+  const variables = { PORT: receiver.port }
   const codes: (number | null)[] = []
   for (const more of [4, 7, 11, 20]) {
     const limit = `ulimit -n ${taken + more}`

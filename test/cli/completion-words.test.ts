@@ -15,7 +15,7 @@ const scripts = new Map<string, string>()
 function scriptOf(command: CommandName): string {
   const known = scripts.get(command)
   if (known !== undefined) return known
-  const args = [...commandLine(command), '--completion', 'bash']
+  const args = [...commandLine(command, true), '--completion', 'bash']
   const script = spawnSync(process.execPath, args, { encoding: 'utf8' }).stdout
   scripts.set(command, script)
   return script
