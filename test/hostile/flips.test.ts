@@ -2,6 +2,7 @@
 import { basename, join } from 'node:path'
 import fc from 'fast-check'
 import t from 'tap'
+import { fakeClock } from '../fixtures/clock.ts'
 import { startReceiver, trySend } from '../fixtures/ends.ts'
 import { bytesOf, filesIn, namesIn } from '../fixtures/folder.ts'
 import { Peer } from '../fixtures/peer.ts'
@@ -40,9 +41,12 @@ t.test('finds one bit that was flipped in the data, on both ends', async (t) => 
 
 t.test('fails a receiver that counts with the digest when its sender does not come back', async (t) => {
   const folder = t.testdir({ 'file.bin': bytesOf(3_000), out: {} })
-  const receiver = await startReceiver(t, { out: join(folder, 'out'), count: 1, timeout: 50 })
+  const clock = fakeClock(t)
+  const receiver = await startReceiver(t, { out: join(folder, 'out'), count: 1, timeout: 30_000 })
   const port = await damagedPort(t, receiver.port, { change: flipAt('to-receiver', 1_000) })
   t.match((await trySend(t, port, join(folder, 'file.bin'))).error, { exitCode: 7 })
+  await receiver.events.until('waiting')
+  clock.advance(30_000)
   t.match((await receiver.ended).error, { code: 'digest-mismatch', exitCode: 7 })
 })
 

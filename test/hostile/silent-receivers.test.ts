@@ -1,7 +1,9 @@
 import { PassThrough, Readable } from 'node:stream'
 import t from 'tap'
+import { fakeClock, passUntil } from '../fixtures/clock.ts'
 import { trySend } from '../fixtures/ends.ts'
 import { bytesOf } from '../fixtures/folder.ts'
+import { gate } from '../fixtures/gate.ts'
 import { watchOpenFiles } from '../fixtures/open-files.ts'
 import { listenAsPeer } from '../fixtures/peer.ts'
 import { frame, receiverOpening } from '../fixtures/peer-frames.ts'
@@ -37,11 +39,16 @@ t.test('fails when a receiver that said it was alive goes away', async (t) => {
 })
 
 t.test('gives up on a receiver that reads and never answers', async (t) => {
-  const { error } = await sendTo(t, (peer) => peer.closed, { timeout: 100 })
-  t.match(error, { code: 'timeout', exitCode: 9, message: /^no (greeting within|progress for) 0\.1 seconds/ })
+  const clock = fakeClock(t)
+  const { error } = await sendTo(t, async (peer) => {
+    await peer.next('H')
+    await passUntil(clock, peer.closed)
+  })
+  t.match(error, { code: 'timeout', exitCode: 9, message: /^no (greeting within|progress for) 30 seconds/ })
 })
 
 t.test('gives up on a receiver that never reads, and reads no more of its source than fits', async (t) => {
+  const clock = fakeClock(t)
   const leftOpen = watchOpenFiles('/')
   const listener = await listenAsPeer(t, (peer) => peer.socket.pause())
   let given = 0
@@ -50,7 +57,12 @@ t.test('gives up on a receiver that never reads, and reads no more of its source
       for (; given < 1_000; given++) yield bytesOf(1_048_576)
     })(),
   )
-  const sent = await trySend(t, listener.port, [{ stream: endless, name: 'endless' }], { timeout: 300 })
+  const connected = gate()
+  const onEvent = ({ event }: { event: string }) => event === 'connected' && connected.open()
+  const sending = trySend(t, listener.port, [{ stream: endless, name: 'endless' }], { onEvent })
+  await connected.opened
+  await passUntil(clock, sending)
+  const sent = await sending
   t.match(sent.error, { code: 'timeout', exitCode: 9 })
   t.ok(endless.destroyed)
   t.ok(given < 100, `${given} MiB were read`)

@@ -192,7 +192,7 @@ t.test('takes the reason of an abort for what the sender says, and never for one
   const words = ['changed', 'skipped', 'magic', 'broken', 'busy', 'zebra']
   const folder = t.testdir(Object.fromEntries(words.map((reason) => [reason, {}])))
   const abortWith = async (reason: string) => {
-    const { port, ended } = await startReceiver(t, { out: join(folder, reason), count: 1, timeout: 100 })
+    const { port, ended } = await startReceiver(t, { out: join(folder, reason), oneAttempt: true })
     const peer = await Peer.dial(t, port)
     const abort = frame('A', { entry: 0, reason, message: 'because' })
     peer.finish(senderOpening, frame('H', { name: 'a', size: 5 }), abort, frame('F', { entries: 1 }))

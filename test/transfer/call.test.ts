@@ -3,10 +3,12 @@ import { getEventListeners } from 'node:events'
 import type { Socket } from 'node:net'
 import t, { type Test } from 'tap'
 import { TransferError } from '../../dist/errors.js'
+import type { TransferEvent } from '../../dist/index.js'
 import { dialled } from '../../dist/transfer/call.js'
 import type { TransferResult } from '../../dist/transfer/transfer.js'
 import { Events } from '../fixtures/ends.ts'
 import { listenAsPeer } from '../fixtures/peer.ts'
+import { fakePerformanceNow } from '../fixtures/performance-clock.ts'
 import { unusedPlace } from '../fixtures/ports.ts'
 
 const result: TransferResult = { admitted: true, files: 2, bytes: 30, failure: null }
@@ -17,7 +19,7 @@ async function dialling(t: Test) {
   const [events, controller] = [new Events(), new AbortController()]
   const { signal } = controller
   const place = { host: '127.0.0.1', port, partner: 'receiver' as const }
-  const options = { ...place, wait: 0, timeout: 5_000, signal, onEvent: events.add }
+  const options = { ...place, wait: 0, timeout: 60_000, signal, onEvent: events.add }
   const keep = (socket: Socket) => t.teardown(() => socket.destroy())
   return { options, events, controller, keep }
 }
@@ -68,7 +70,12 @@ for (const [partner, program] of [
     const { options, events } = await dialling(t)
     const { host, port } = await unusedPlace()
     const place = { host, port: Number(port), partner, wait: 120 }
-    const failed = dialled({ ...options, ...place }, () => t.fail('there is no connection') as never)
+    const clock = fakePerformanceNow(t)
+    const onEvent = (event: TransferEvent) => {
+      events.add(event)
+      clock.pass(120)
+    }
+    const failed = dialled({ ...options, ...place, onEvent }, () => t.fail('there is no connection') as never)
     const why = `cannot connect to ${host}:${port}: nothing listens there (is ${program} running?) (ECONNREFUSED)`
     await t.rejects(failed, { code: 'connect', message: why })
     const message = `${why}; trying again for up to 0.12 seconds`

@@ -48,7 +48,7 @@ const cases: Record<string, Case> = {
 for (const [what, { opening = senderOpening, end, refused }] of Object.entries(cases)) {
   t.test(`${refused === undefined ? 'stores' : 'refuses'} a file whose sender sends ${what}`, async (t) => {
     const out = t.testdir()
-    const receiver = await startReceiver(t, { out, count: 1, timeout: 50 })
+    const receiver = await startReceiver(t, { out, oneAttempt: true })
     const peer = await Peer.dial(t, receiver.port)
     peer.finish(opening, header, data, frame('E', end), finished)
     if (refused === undefined) {

@@ -97,10 +97,14 @@ for (const whole of [text, '', 'tcp-send']) {
 }
 
 t.test('waits for the end no longer than the timeout allows', async (t) => {
+  const clock = fakeClock(t)
   const out = t.testdir()
   const receiver = await startReceiver(t, { out, plain, name: 'file', expect: { size }, count: 1, timeout: 200 })
   const peer = await Peer.dial(t, receiver.port)
   await peer.write(text)
+  await receiver.events.until('progress')
+  await until(() => clock.timers === 2)
+  clock.advance(200)
   t.equal(await peer.ended, 'end')
   peer.finish()
   t.match((await receiver.ended).summary, { files: 1 })

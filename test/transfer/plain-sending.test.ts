@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import { PassThrough, Readable } from 'node:stream'
 import t from 'tap'
+import { fakeClock, passUntil } from '../fixtures/clock.ts'
 import { startReceiver, startSender, tryReceive, trySend } from '../fixtures/ends.ts'
 import { bytesOf, filesIn, namesIn } from '../fixtures/folder.ts'
 import { gate } from '../fixtures/gate.ts'
@@ -74,13 +75,19 @@ t.test('resets the connection when the source fails, is not what was expected, o
 })
 
 t.test('gives up on a peer that takes nothing', async (t) => {
+  const clock = fakeClock(t)
   const listener = await listenAsPeer(t, (peer) => peer.socket.pause())
   const endless = Readable.from(
     (function* () {
       for (;;) yield bytesOf(1_048_576)
     })(),
   )
-  const sent = await trySend(t, listener.port, [{ stream: endless, name: 'endless' }], { plain, timeout: 200 })
+  const connected = gate()
+  const onEvent = ({ event }: { event: string }) => event === 'connected' && connected.open()
+  const sending = trySend(t, listener.port, [{ stream: endless, name: 'endless' }], { plain, onEvent })
+  await connected.opened
+  await passUntil(clock, sending)
+  const sent = await sending
   t.match(sent.error, { code: 'timeout', exitCode: 9 })
 })
 

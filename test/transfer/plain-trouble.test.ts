@@ -33,7 +33,7 @@ t.test('waits for a slow producer as long as it takes: that is no stall of the o
 t.test('takes a reset for no end, also where the last bytes come together with it', async (t) => {
   for (const size of [1, 5_000, 100_000]) {
     const out = t.testdir()
-    const receiver = await startReceiver(t, { out, plain, count: 1, timeout: 50 })
+    const receiver = await startReceiver(t, { out, plain, oneAttempt: true })
     const peer = await Peer.dial(t, receiver.port)
     await peer.write('x')
     await receiver.events.until('progress')
@@ -56,7 +56,7 @@ t.test('resets the connection when the file changes while it is sent, and nothin
       if (event === 'progress') appendFileSync(path, 'more')
     }
     if (who === 'sender') {
-      const receiver = await startReceiver(t, { out, plain, count: 1, timeout: 50 })
+      const receiver = await startReceiver(t, { out, plain, oneAttempt: true })
       t.match((await trySend(t, receiver.port, path, { plain, onEvent })).error, changed)
       t.match((await receiver.ended).error, reset)
     } else {
@@ -73,7 +73,7 @@ t.test('refuses a name of its own user that cannot be stored, and stores nothing
   for (const name of ['../evil', 'a/b', '.bashrc', '', 'two\nlines', '\u202etxt.exe', '.tcp-recv', 'x'.repeat(256)]) {
     const folder = t.testdir({ 'file.txt': 'text', out: {} })
     const out = join(folder, 'out')
-    const sender = await startSender(t, [join(folder, 'file.txt')], { plain, timeout: 50 })
+    const sender = await startSender(t, [join(folder, 'file.txt')], { plain })
     const fetched = await tryReceive(t, sender.port, { out, plain, name })
     t.ok(fetched.error, JSON.stringify(name))
     t.strictSame(fetched.events.of('stored'), [])
@@ -111,7 +111,7 @@ t.test('does what it was told when the name is taken', async (t) => {
 t.test('is content to skip what it has already, as with the protocol', async (t) => {
   const folder = t.testdir({ 'a.txt': 'new', out: { 'a.txt': 'old' } })
   const out = join(folder, 'out')
-  const sender = await startSender(t, [join(folder, 'a.txt')], { plain, timeout: 50 })
+  const sender = await startSender(t, [join(folder, 'a.txt')], { plain, oneAttempt: true })
   const fetched = await tryReceive(t, sender.port, { out, plain, name: 'a.txt', ifExists: 'skip' })
   t.match(fetched.error, undefined)
   t.match((await sender.ended).error, { code: 'incomplete', reason: 'broken' }, 'the sender cannot know why')

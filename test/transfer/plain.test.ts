@@ -64,7 +64,7 @@ t.test('stores only what was expected, and calls that verified', async (t) => {
     [{ blake3: digest('') }, { code: 'digest-mismatch', exitCode: 7, reason: 'digest' }],
   ] as const) {
     const out = t.testdir()
-    const receiver = await startReceiver(t, { out, plain, name: 'file', expect, count: 1, timeout: 50 })
+    const receiver = await startReceiver(t, { out, plain, name: 'file', expect, oneAttempt: true })
     const peer = await Peer.dial(t, receiver.port)
     peer.finish(text)
     t.equal(await peer.ended, 'reset', 'the other side can see that it failed')
@@ -75,7 +75,7 @@ t.test('stores only what was expected, and calls that verified', async (t) => {
 
 t.test('stores nothing of a connection that was reset', async (t) => {
   const out = t.testdir()
-  const receiver = await startReceiver(t, { out, plain, count: 1, timeout: 50 })
+  const receiver = await startReceiver(t, { out, plain, oneAttempt: true })
   const peer = await Peer.dial(t, receiver.port)
   await peer.write(text)
   await receiver.events.until('progress')
