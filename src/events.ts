@@ -155,89 +155,15 @@ export type TransferEvent =
   | WarningEvent
   | DoneEvent
 
-/** The event of a transfer that began at `start` (a `performance.now()`) and ended so. */
-export function endedEvent(
-  transfer: number,
-  start: number,
-  { files, bytes, failure }: { files: number; bytes: number; failure: TransferError | null },
-): EndedEvent {
-  return { event: 'ended', transfer, files, bytes, complete: failure === null, seconds: secondsSince(start) }
-}
-
 /** Called for every event, in order. What it throws is thrown by the transfer. */
 export type OnEvent = (event: TransferEvent) => void
 
-/** Errors that have had their event: one that ends a transfer and the call around it is still news only once. */
-const reported = new WeakSet<TransferError>()
-
-/** True if `error` has had its event. */
-export function wasReported(error: TransferError): boolean {
-  return reported.has(error)
-}
-
-/** Reports a failure, once. `transfer` is 0 where it concerns no connection; `name` is the file, where it concerns one. */
-export function report(
-  onEvent: OnEvent,
-  about: { transfer: number; name?: string | undefined },
-  error: TransferError,
-): void {
-  if (reported.has(error)) return
-  reported.add(error)
-  const { code, reason, message } = error
-  onEvent({ event: 'failed', transfer: about.transfer, ...named(about.name), code, reason, message })
-}
-
-/** Reports that this side did not take something, once. */
-export function reportRefusal(
-  onEvent: OnEvent,
-  about: { transfer: number; peer: string; name?: string | undefined },
-  error: TransferError,
-): void {
-  if (reported.has(error)) return
-  reported.add(error)
-  const { transfer, peer, name } = about
-  const { code, reason, message } = error
-  onEvent({ event: 'refused', transfer, peer, ...named(name), code, reason, message })
-}
-
-function named(name: string | undefined): { name?: string } {
-  return name === undefined ? {} : { name }
-}
-
-/** The least time between two progress events of one file, in milliseconds. */
-const PROGRESS_INTERVAL = 200
-
-/** Reports one file's progress, at most every 200 ms. */
-export class ProgressReport {
-  readonly #report: () => void
-  #bytes = 0
-  /** Null until the receiver has said how much it has. */
-  #received: number | null = null
-  #next: number
-
-  constructor(onEvent: OnEvent, file: { transfer: number; name: string; size: number | null }) {
-    const { transfer, name, size } = file
-    this.#report = () => {
-      const received = this.#received === null ? {} : { received: this.#received }
-      onEvent({ event: 'progress', transfer, name, bytes: this.#bytes, size, ...received })
-    }
-    this.#report()
-    this.#next = performance.now() + PROGRESS_INTERVAL
-  }
-
-  update(bytes: number): void {
-    this.#bytes = bytes
-    const now = performance.now()
-    if (now < this.#next) return
-    this.#next = now + PROGRESS_INTERVAL
-    this.#report()
-  }
-
-  /** The receiver says that it has `bytes`: no more than were sent, and no less than it has said before. */
-  received(bytes: number): void {
-    this.#received = Math.max(this.#received ?? 0, Math.min(bytes, this.#bytes))
-    this.update(this.#bytes)
-  }
+/** The event for a failure. `transfer` is 0 if it concerns no connection; `name` is the file, if it concerns one. */
+export function failedEvent(
+  { code, reason, message }: TransferError,
+  { transfer = 0, name }: { transfer?: number; name?: string | undefined } = {},
+): FailedEvent {
+  return { event: 'failed', transfer, ...(name === undefined ? {} : { name }), code, reason, message }
 }
 
 /** Seconds since `start` (a `performance.now()`), to the millisecond. */

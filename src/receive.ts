@@ -1,23 +1,25 @@
 /** Receiving, from a port to a summary: what `tcp-recv` does, for a program. */
 import type { Writable } from 'node:stream'
 import { defaults } from './defaults.js'
-import { Blocking } from './disk/blocking.js'
 import { asTransferError, TransferError } from './errors.js'
-import { type OnEvent, report, type StoredEvent } from './events.js'
+import { failedEvent, type OnEvent, type StoredEvent } from './events.js'
+import { FramedReceiverLink } from './links/framed-receiver-link.js'
+import type { ReceiverLink } from './links/link.js'
+import { PlainReceiverLink } from './links/plain-receiver-link.js'
+import type { Heartbeat } from './protocol/messages.js'
+import { createDestination } from './stores/create-destination.js'
 import type { IfExists } from './stores/final-name.js'
-import { FolderStore } from './stores/folder-store.js'
-import { leaveFolder, prepareFolder } from './stores/out-folder.js'
-import { OutputStore } from './stores/output-store.js'
-import { newOwner } from './stores/staging.js'
-import type { Store } from './stores/store.js'
-import { conclude, type Summary } from './summary.js'
-import { dialled } from './transfer/call.js'
+import type { Destination } from './stores/store.js'
+import { runToSummary, type Summary } from './summary.js'
+import { call } from './transfer/call.js'
 import { createDigest } from './transfer/digest.js'
 import type { Expectation } from './transfer/expectation.js'
-import { Incoming } from './transfer/incoming.js'
-import { Service } from './transfer/listener.js'
-import { PlainIncoming } from './transfer/plain-incoming.js'
-import type { Connection, Transfer } from './transfer/transfer.js'
+import { Listener } from './transfer/listener.js'
+import type { Policy } from './transfer/policy.js'
+import { Receiver } from './transfer/receiver.js'
+import { ReceiverSession } from './transfer/receiver-session.js'
+import type { Connection, Transfer, TransferResult } from './transfer/transfer.js'
+import { TransferReport } from './transfer/transfer-report.js'
 
 export interface ReceiveOptions {
   /** The port to listen on, 0 for any free one, which the `listening` event tells; or, with `connect`, to connect to. */
@@ -73,39 +75,40 @@ export interface ReceiveOptions {
 
 /**
  * Receives transfers until `count` of them have succeeded, or until `signal` is aborted. Rejects with a TransferError:
- * what kept it from listening, the interruption, the time that ran out, or, with `count`, the failure of a transfer that
- * was not made good within `timeout`.
+ * what kept it from listening, the interruption, the time that ran out, or, with `count`, the failure of a transfer after
+ * which no other came within `timeout`.
  */
 export async function receive(options: ReceiveOptions): Promise<Summary> {
-  const { onEvent = () => {}, out, expect, maxSize = Number.MAX_SAFE_INTEGER } = options
-  const tally = { files: 0, bytes: 0 }
-  return await conclude(onEvent, tally, async () => {
+  const { onEvent = () => {}, out, ifExists = defaults.ifExists, expect, maxSize = Number.MAX_SAFE_INTEGER } = options
+  const totals = { files: 0, bytes: 0 }
+  return await runToSummary(onEvent, totals, async () => {
     if ((expect?.size ?? 0) > maxSize)
       throw new TransferError('usage', 'the expected size is beyond the largest allowed')
     // Loaded now, and not at the first file: by then other connections may have taken the descriptors that loading needs.
     await createDigest()
-    const owner = await newOwner()
-    const warnings = typeof out === 'string' ? await prepareFolder(out, owner) : []
-    for (const warning of warnings) onEvent({ event: 'warning', ...warning })
+    const destination = createDestination(out, ifExists)
+    for (const warning of await destination.prepare()) onEvent({ event: 'warning', ...warning })
     const hooks = new Hooks(onEvent, options.afterStored)
     const observed = { ...options, onEvent: hooks.onEvent }
     try {
-      await (options.connect ? dial : serve)(observed, new Transfers(observed, owner), tally)
+      const failure = await (options.connect ? dial : listen)(destination, observed, totals)
+      await hooks.settled
+      return failure ?? hooks.failure
     } finally {
       await hooks.settled
-      if (typeof out === 'string') await leaveFolder(out, owner)
+      await destination.close()
     }
-    if (hooks.failure) throw hooks.failure
   })
 }
 
-/** The options with what listens to the events. */
+/** The options with a listener to the events. */
 type Observed = ReceiveOptions & { onEvent: OnEvent }
 
 /** Runs `afterStored` for one file after the other, beside the transfers. */
 class Hooks {
   readonly onEvent: OnEvent
   settled: Promise<void> = Promise.resolve()
+  /** The first failure. Each one has been reported. */
   failure: TransferError | null = null
 
   constructor(onEvent: OnEvent, afterStored: ReceiveOptions['afterStored']) {
@@ -116,84 +119,74 @@ class Hooks {
       this.settled = this.settled.then(run).catch((error) => {
         const failure = asTransferError(error)
         this.failure ??= failure
-        report(onEvent, { transfer: event.transfer, name: event.name }, failure)
+        onEvent(failedEvent(failure, event))
       })
     }
   }
 }
 
-async function serve(options: Observed, transfers: Transfers, tally: Omit<Summary, 'seconds'>): Promise<void> {
-  const { out, timeout = defaults.timeout, count, oneAttempt = false } = options
-  const isStream = typeof out !== 'string'
-  const service = new Service(
-    { ...options, timeout, count: isStream || oneAttempt ? 1 : count },
+type Totals = Pick<TransferResult, 'files' | 'bytes'>
+
+async function listen(destination: Destination, options: Observed, totals: Totals): Promise<TransferError | null> {
+  const { host, port, wait, signal, timeout = defaults.timeout, oneAttempt = false, onEvent } = options
+  const { count = Number.POSITIVE_INFINITY, maxConnections = defaults.maxConnections } = options
+  const isOnce = destination.isOnce || oneAttempt
+  const listener = new Listener(
+    { host, port, wait, signal, timeout, maxConnections, onEvent, count: isOnce ? 1 : count },
     {
       partner: 'sender',
-      isSpoiled: () => oneAttempt || transfers.isOutputUsed,
-      start: (connection) => transfers.start(connection),
+      cannotRetry: () => oneAttempt || (destination.isOnce && destination.isUsed),
+      start: (connection) => start(destination, options, connection),
     },
   )
   try {
-    await service.run()
+    return await listener.run()
   } finally {
-    Object.assign(tally, { files: service.files, bytes: service.bytes })
+    Object.assign(totals, { files: listener.files, bytes: listener.bytes })
   }
 }
 
-async function dial(options: Observed, transfers: Transfers, tally: Omit<Summary, 'seconds'>): Promise<void> {
+async function dial(destination: Destination, options: Observed, totals: Totals): Promise<TransferError | null> {
   const { host = defaults.host, port, wait = defaults.wait, timeout = defaults.timeout, onEvent } = options
   const signal = options.signal ?? new AbortController().signal
-  const { admitted, files, bytes, failure } = await dialled(
+  const { admitted, files, bytes, failure, isReported } = await call(
     { host, port, wait, timeout, signal, onEvent, partner: 'sender' },
-    (connection) => transfers.start(connection),
+    (connection) => start(destination, options, connection),
   )
-  Object.assign(tally, { files, bytes })
-  if (failure) throw failure
-  if (!admitted) throw new TransferError('incomplete', 'the sender had nothing to send', { reason: 'broken' })
+  Object.assign(totals, { files, bytes })
+  if (failure && !isReported) throw failure
+  if (!failure && !admitted) {
+    throw new TransferError('incomplete', 'the sender had nothing to send', { reason: 'broken' })
+  }
+  return failure
 }
 
-/** Makes the transfer for each connection, and the store for each transfer. */
-class Transfers {
-  readonly #options: Observed
-  readonly #owner: string
-  readonly #blocking = new Blocking()
-  /** True once the output stream has been given to a transfer: it cannot take back what that wrote. */
-  isOutputUsed = false
+/** One transfer into the destination over one connection. */
+function start(destination: Destination, options: Observed, connection: Connection): Transfer {
+  const { socket, admit, transfer, peer } = connection
+  const report = new TransferReport({ onEvent: options.onEvent, transfer, peer })
+  const receiver = new Receiver({ policy: policyOf(destination, options), destination, report, admit })
+  return new ReceiverSession(receiver, (progress) => createLink(socket, options, progress))
+}
 
-  constructor(options: Observed, owner: string) {
-    this.#options = options
-    this.#owner = owner
-  }
+function createLink(socket: Connection['socket'], options: Observed, progress: () => Heartbeat): ReceiverLink {
+  const { plain = false, name, expect, timeout = defaults.timeout } = options
+  return plain
+    ? new PlainReceiverLink(socket, { name, size: expect?.size, timeout })
+    : new FramedReceiverLink(socket, { timeout, progress })
+}
 
-  start({
-    socket,
-    transfer,
-    peer,
-    admit,
-  }: Pick<Connection, 'socket' | 'transfer' | 'peer'> & Partial<Connection>): Transfer {
-    const { out, plain, name, expect = {}, timeout = defaults.timeout } = this.#options
-    const {
-      accept = [],
-      maxSize = Number.MAX_SAFE_INTEGER,
-      maxFiles = defaults.maxFiles,
-      textOnly,
-      onEvent,
-    } = this.#options
-    const { allowUnverified = false } = this.#options
-    const openStore = (signal: AbortSignal) => this.#openStore(signal)
-    const common = { onEvent, transfer, peer, timeout, openStore, admit }
-    if (plain) return new PlainIncoming(socket, { ...common, name, maxSize, expect })
-    const take = textOnly ? 'messages' : typeof out === 'string' ? 'both' : 'files'
-    return new Incoming(socket, { ...common, policy: { accept, maxSize, maxFiles, take, allowUnverified } })
-  }
-
-  async #openStore(signal: AbortSignal): Promise<Store> {
-    const { out, ifExists = defaults.ifExists, allowHidden = false } = this.#options
-    if (typeof out !== 'string') {
-      this.isOutputUsed = true
-      return new OutputStore(out, signal)
-    }
-    const [owner, umask, blocking] = [this.#owner, process.umask(), this.#blocking]
-    return await FolderStore.open({ path: out, owner, ifExists, allowHidden, umask, blocking })
+function policyOf({ hasNames }: Destination, options: Observed): Policy {
+  const { accept = [], maxSize = Number.MAX_SAFE_INTEGER, maxFiles = defaults.maxFiles, textOnly = false } = options
+  const { plain = false, expect = {}, allowHidden = false, allowUnverified = false } = options
+  return {
+    accept,
+    maxSize,
+    maxFiles,
+    takesFiles: !textOnly,
+    takesMessages: hasNames || textOnly,
+    names: hasNames ? { allowHidden, platform: process.platform } : null,
+    allowUnverified: plain || allowUnverified,
+    expect: plain ? expect : {},
   }
 }

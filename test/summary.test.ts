@@ -1,14 +1,16 @@
 /** The frame of every call of the library: the events and the summary at the end. */
 import t from 'tap'
 import { TransferError } from '../dist/errors.js'
-import { report } from '../dist/events.js'
-import { conclude } from '../dist/summary.js'
+import { runToSummary } from '../dist/summary.js'
 import { Events } from './fixtures/ends.ts'
 
 t.test('sums up a success, and says done last', async (t) => {
   const events = new Events()
   const tally = { files: 0, bytes: 0 }
-  const summary = await conclude(events.add, tally, async () => void Object.assign(tally, { files: 2, bytes: 30 }))
+  const summary = await runToSummary(events.add, tally, async () => {
+    Object.assign(tally, { files: 2, bytes: 30 })
+    return null
+  })
   t.match(summary, { files: 2, bytes: 30, seconds: Number })
   t.strictSame(events.all, [{ event: 'done', ...summary, exitCode: 0 }])
 })
@@ -17,9 +19,9 @@ t.test('reports a failure that had no event, and one that had one no more', asyn
   for (const isKnown of [false, true]) {
     const events = new Events()
     const failure = new TransferError('timeout', 'nobody came', { reason: 'timeout' })
-    if (isKnown) report(() => {}, { transfer: 4 }, failure)
     const tally = { files: 1, bytes: 5 }
-    const thrown = await conclude(events.add, tally, () => Promise.reject(failure)).catch((error) => error)
+    const work = () => (isKnown ? Promise.resolve(failure) : Promise.reject(failure))
+    const thrown = await runToSummary(events.add, tally, work).catch((error: unknown) => error)
     t.equal(thrown, failure)
     const failed = { event: 'failed', transfer: 0, code: 'timeout', reason: 'timeout', message: 'nobody came' }
     const done = { event: 'done', files: 1, bytes: 5, exitCode: 9 }
@@ -31,7 +33,7 @@ t.test('reports a failure that had no event, and one that had one no more', asyn
 t.test('turns a fault of ours into an internal error', async (t) => {
   const events = new Events()
   const fault = new RangeError('an index too far')
-  const failed = conclude(events.add, { files: 0, bytes: 0 }, () => Promise.reject(fault))
+  const failed = runToSummary(events.add, { files: 0, bytes: 0 }, () => Promise.reject(fault))
   await t.rejects(failed, { code: 'internal', exitCode: 1, cause: fault })
   t.match(events.all, [{ code: 'internal' }, { event: 'done', exitCode: 1 }])
 })

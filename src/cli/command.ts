@@ -1,7 +1,8 @@
 /** The course of a command: parse the options, create the reporter, do the work, and report how it ended. */
 import { readFileSync } from 'node:fs'
+import { asTransferError, type TransferError } from '../errors.js'
 import type { TransferEvent } from '../events.js'
-import { conclude } from '../summary.js'
+import { runToSummary } from '../summary.js'
 import { type Arguments, parseArguments } from './arguments.js'
 import type { CommandLine } from './command-line.js'
 import { assertSpareDescriptors } from './descriptors.js'
@@ -19,15 +20,16 @@ import { parseChoice, usage } from './values.js'
 export async function runCommand(
   line: CommandLine,
   argv: string[],
-  work: (args: Arguments, context: Context) => Promise<void>,
+  work: (args: Arguments, context: Context) => Promise<TransferError | null>,
 ): Promise<number> {
   return await run(line.command, async (context) => {
     const args = parseArguments(line, argv)
     const shell = args.text('completion')
     if (args.flag('help')) await print(`${await (await import('./help.js')).help(line)}\n`)
     else if (args.flag('version')) await print(`${packageVersion()}\n`)
-    else if (shell === undefined) await work(args, context)
+    else if (shell === undefined) return await work(args, context)
     else await print((await import('./completion.js')).completion(line, parseChoice('--completion', shell, shells)))
+    return null
   })
 }
 
@@ -40,26 +42,31 @@ async function print(text: string): Promise<void> {
 /**
  * Runs the work of a command after its options have been read. From here on every failure is an event, and the last
  * event is `done`. `check` throws if the work cannot start.
+ * `work` is a call of the library, which reports what it throws. Returns the failure that has been reported, or null.
+ * Throws if output could not be written after the last event.
  */
-export async function runReported(reporter: Reporter, check: () => void, work: () => Promise<void>): Promise<void> {
-  const { onEvent } = reporter
+export async function runReported(
+  reporter: Reporter,
+  check: () => void,
+  work: () => Promise<unknown>,
+): Promise<TransferError | null> {
   try {
-    await prepare(reporter, check).catch((error) =>
-      conclude(onEvent, { files: 0, bytes: 0 }, () => Promise.reject(error)),
-    )
+    const preparing = prepare(reporter, check)
+    await preparing.catch(() => runToSummary(reporter.onEvent, { files: 0, bytes: 0 }, () => preparing))
     await work()
   } catch (error) {
     // The first failure is the one that counts.
     await reporter.close().catch(() => {})
-    throw error
+    return asTransferError(error)
   }
-  await reporter.close()
+  return await reporter.close()
 }
 
-async function prepare(reporter: Reporter, check: () => void): Promise<void> {
+async function prepare(reporter: Reporter, check: () => void): Promise<null> {
   reporter.open()
   assertSpareDescriptors()
   check()
+  return null
 }
 
 /** The version of this package. */

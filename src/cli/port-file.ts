@@ -3,7 +3,7 @@
  * A reader finds either the complete port or no file, and never the port of an earlier run.
  */
 import { lstatSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { localTrouble } from '../disk/local-error.js'
+import { localError } from '../disk/local-error.js'
 import { TransferError } from '../errors.js'
 import type { OnEvent } from '../events.js'
 import { printable } from '../text.js'
@@ -48,7 +48,7 @@ function write(path: string, text: string): void {
     renameSync(temporary, path)
   } catch (error) {
     ignoreErrors(() => rmSync(temporary, { force: true }))
-    throw localTrouble('cannot write the port to', path, error)
+    throw localError('cannot write the port to', path, error)
   }
 }
 

@@ -19,7 +19,7 @@ const options: OptionTable = {
     short: 'o',
     value: 'DIR',
     fallback: DEFAULT_OUT,
-    describe: 'SendPositionals folder, created if missing; - writes one file to standard output',
+    describe: 'Destination folder, created if missing; - writes one file to standard output',
   },
   once: { describe: 'Exit after one successful transfer' },
   count: { value: 'N', describe: 'Exit after N successful transfers' },

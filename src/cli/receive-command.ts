@@ -4,10 +4,11 @@ import { Socket } from 'node:net'
 import type { Writable } from 'node:stream'
 import { isatty } from 'node:tty'
 import { defaults } from '../defaults.js'
+import type { TransferError } from '../errors.js'
 import type { TransferEvent } from '../events.js'
+import { isTypePattern } from '../media-type.js'
 import { formatAddress } from '../net/address.js'
 import { type ReceiveOptions, receive } from '../receive.js'
-import { isTypePattern } from '../sources/media-type.js'
 import { ifExistsChoices } from '../stores/final-name.js'
 import { printable } from '../text.js'
 import { isExpecting } from '../transfer/expectation.js'
@@ -30,7 +31,7 @@ export async function receiveCommand(argv: string[]): Promise<number> {
   return await runCommand(receiveCommandLine, argv, receiveWith)
 }
 
-async function receiveWith(args: Arguments, context: Context): Promise<void> {
+async function receiveWith(args: Arguments, context: Context): Promise<TransferError | null> {
   const writePort = portFileWriter(args.text('port-file'))
   const options = readOptions(args)
   const output = options.out === '-' ? standardOutput() : null
@@ -41,7 +42,7 @@ async function receiveWith(args: Arguments, context: Context): Promise<void> {
   const warning = exec === undefined ? null : shellWarning(exec)
   if (warning !== null) reporter.note(`warning: ${warning}`)
   const check = () => (output ? assertOpen(1) : assertReachable([options.out]))
-  await runReported(reporter, check, async () => {
+  return await runReported(reporter, check, async () => {
     const hook = exec === undefined ? undefined : (await import('./exec.js')).createExecHook(exec, context.signal)
     await receive({
       ...options,

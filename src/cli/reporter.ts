@@ -12,7 +12,8 @@
  * 4. A finished file gets a line in the receipt (`receipt.ts`).
  */
 import type { Writable } from 'node:stream'
-import { EVENTS_VERSION, report, type TransferEvent } from '../events.js'
+import type { TransferError } from '../errors.js'
+import { EVENTS_VERSION, failedEvent, type TransferEvent } from '../events.js'
 import { printableJson } from '../text.js'
 import { describeEvent } from './format.js'
 import { Output } from './output.js'
@@ -57,8 +58,11 @@ export interface Reporter {
   note(text: string): void
   /** Hides the progress while `work` runs, which may write to stderr at any time. */
   aside(work: () => Promise<void>): Promise<void>
-  /** Ends the output. Throws if any output or a line of the receipt could not be written. */
-  close(): Promise<void>
+  /**
+   * Ends the output. Returns the reported failure of a receipt that lacks a line, or null. Throws if any other output
+   * could not be written.
+   */
+  close(): Promise<TransferError | null>
 }
 
 /** If stderr is gone, no one can be told. The transfer goes on. */
@@ -83,7 +87,7 @@ export async function createReporter(options: ReporterOptions): Promise<Reporter
       const failure = receipt?.failure
       if (event.event !== 'done' || event.exitCode !== 0 || !failure) return onEvent(event)
       // The whole transfer was confirmed before the missing line could end it. Only the command fails.
-      report(onEvent, { transfer: 0 }, failure)
+      onEvent(failedEvent(failure))
       onEvent({ ...event, exitCode: failure.exitCode })
     },
     note(text) {
@@ -101,7 +105,7 @@ export async function createReporter(options: ReporterOptions): Promise<Reporter
       try {
         receipt?.close()
         await output.finish()
-        if (receipt?.failure) throw receipt.failure
+        return receipt?.failure ?? null
       } finally {
         display.stop()
       }

@@ -1,6 +1,5 @@
 /** Runs a command as a process: signals, the text of errors, and the exit status. */
 import { asTransferError, type ErrorCode, exitCodes, TransferError } from '../errors.js'
-import { wasReported } from '../events.js'
 
 export interface Context {
   /** Aborted by SIGINT, SIGTERM, SIGHUP and `abort`. The reason is the TransferError to exit with. */
@@ -15,10 +14,10 @@ const signals: Record<string, ErrorCode> = { SIGINT: 'interrupted', SIGTERM: 'te
 const ignore = () => {}
 
 /**
- * Runs `main` and returns the exit status of the command. `main` throws its failures. Those that it has not reported as
- * events are printed here. The first signal aborts the context; a second SIGINT or SIGTERM exits at once.
+ * Runs `main` and returns the exit status of the command. `main` returns a failure that it has reported as an event, or
+ * null. What it throws is printed here. The first signal aborts the context; a second SIGINT or SIGTERM exits at once.
  */
-export async function run(command: string, main: (context: Context) => Promise<void>): Promise<number> {
+export async function run(command: string, main: (context: Context) => Promise<TransferError | null>): Promise<number> {
   const controller = new AbortController()
   const abort = (error: Error) => controller.abort(error)
   const handlers = Object.entries(signals).map(([name, code]) => {
@@ -36,10 +35,14 @@ export async function run(command: string, main: (context: Context) => Promise<v
   })
   process.stderr.off('error', ignore).on('error', ignore)
   const status = await main({ signal: controller.signal, abort }).then(
-    () => 0,
+    (failure) => {
+      if (failure) process.stderr.write(bugReport(failure))
+      return failure?.exitCode ?? 0
+    },
     (thrown) => {
       const error = asTransferError(thrown)
-      process.stderr.write(finalMessage(command, error))
+      const how = error.code === 'usage' ? '' : 'failed: '
+      process.stderr.write(`${command}: ${how}${error.message}\n${bugReport(error)}`)
       return error.exitCode
     },
   )
@@ -47,14 +50,9 @@ export async function run(command: string, main: (context: Context) => Promise<v
   return status
 }
 
-/**
- * The text that remains to be printed for an error: the message of a usage error, the message of an error without an
- * event, and for a bug the request to report it.
- */
-function finalMessage(command: string, error: TransferError): string {
-  if (error.code === 'usage') return `${command}: ${error.message}\n`
-  const itself = wasReported(error) ? '' : `${command}: failed: ${error.message}\n`
-  if (error.code !== 'internal') return itself
+/** For a bug, the request to report it. */
+function bugReport(error: TransferError): string {
+  if (error.code !== 'internal') return ''
   const stack = error.cause instanceof Error ? error.cause.stack : error.stack
-  return `${itself}this is a bug; please report it with these lines:\n${stack}\n`
+  return `this is a bug; please report it with these lines:\n${stack}\n`
 }

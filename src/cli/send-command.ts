@@ -2,6 +2,7 @@
 import { statSync } from 'node:fs'
 import { isatty } from 'node:tty'
 import { defaults } from '../defaults.js'
+import type { TransferError } from '../errors.js'
 import type { OnEvent } from '../events.js'
 import { type SendOptions, send } from '../send.js'
 import { printable } from '../text.js'
@@ -25,7 +26,7 @@ export async function sendCommand(argv: string[]): Promise<number> {
   return await runCommand(sendCommandLine, argv, sendWith)
 }
 
-async function sendWith(args: Arguments, context: Context): Promise<void> {
+async function sendWith(args: Arguments, context: Context): Promise<TransferError | null> {
   const writePort = portFileWriter(args.text('port-file'))
   const { usesInput, paths, ...options } = readOptions(args)
   const reporter = await reporterFor('tcp-send', args, context, process.stdout, () => null)
@@ -34,7 +35,7 @@ async function sendWith(args: Arguments, context: Context): Promise<void> {
     if (usesInput) assertOpen(0)
     assertReachable(paths.filter((path) => path !== '-'))
   }
-  await runReported(reporter, check, async () => {
+  return await runReported(reporter, check, async () => {
     const onEvent: OnEvent = (event) => {
       writePort(event)
       reporter.onEvent(event)

@@ -1,7 +1,7 @@
 /** Reading a descriptor to the brim of what was asked for, with blocking calls while they are quick (blocking.ts). */
 import { Blocking } from './blocking.js'
 import { disk } from './disk.js'
-import { localTrouble } from './local-error.js'
+import { localError } from './local-error.js'
 
 export class FullReader {
   readonly #fd: number
@@ -33,7 +33,7 @@ export class FullReader {
     try {
       return this.#blocking.call(() => disk.readSync(this.#fd, buffer, offset, length, position))
     } catch (error) {
-      throw localTrouble('cannot read', this.#label, error)
+      throw localError('cannot read', this.#label, error)
     }
   }
 
@@ -52,7 +52,7 @@ export class FullReader {
         filled += count
       }
     } catch (error) {
-      throw localTrouble('cannot read', this.#label, error)
+      throw localError('cannot read', this.#label, error)
     }
     return filled
   }

@@ -21,7 +21,7 @@ export type Doing = keyof typeof peerWords
 const full: Readonly<Record<string, string>> = { ENOSPC: 'its disk is full', EDQUOT: 'its disk quota is used up' }
 
 /** The error for a local file or folder that cannot be used; the path is for this side only. */
-export function localTrouble(doing: Doing, path: string, error: unknown): TransferError {
+export function localError(doing: Doing, path: string, error: unknown): TransferError {
   if (error instanceof TransferError) return error
   const fullness = full[codeOf(error) ?? '']
   return new TransferError('local-file', `${doing} ${shown(path)}: ${describe(error)}`, {

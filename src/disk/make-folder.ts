@@ -7,7 +7,7 @@ import { dirname } from 'node:path'
 import { TransferError } from '../errors.js'
 import { Directory } from './directory.js'
 import { disk, errno } from './disk.js'
-import { localTrouble, shown } from './local-error.js'
+import { localError, shown } from './local-error.js'
 
 /** Makes the folder `path` unless it is there. Throws a local-file error that names what is in the way. */
 export async function makeFolder(path: string): Promise<void> {
@@ -16,7 +16,7 @@ export async function makeFolder(path: string): Promise<void> {
   try {
     for (const missing of await findMissing(folder)) await makeOne(missing)
   } catch (error) {
-    if (!(error instanceof InTheWay)) throw localTrouble('cannot store in', path, error)
+    if (!(error instanceof InTheWay)) throw localError('cannot store in', path, error)
     const what = error.place === folder ? 'it' : shown(error.place)
     const text = `cannot store in ${shown(path)}: ${what} ${error.message}`
     throw new TransferError('local-file', text, { reason: 'disk', cause: error })
@@ -79,7 +79,7 @@ async function makeOne(path: string): Promise<void> {
   } catch (error) {
     // The next start would take it for a folder that is durable.
     if (isNew) await disk.rmdir(path).catch(() => {})
-    throw localTrouble('cannot fsync the parent of', path, error)
+    throw localError('cannot fsync the parent of', path, error)
   }
 }
 
@@ -92,6 +92,6 @@ async function mkdir(path: string): Promise<boolean> {
     if (errno(error) === 'EEXIST' && (await isFolder(path))) return false
     const isUnfit = ['ENOENT', 'EINVAL'].includes(String(errno(error)))
     const why = isUnfit ? new Error('the file system takes no folder of that name there', { cause: error }) : error
-    throw localTrouble('cannot make the folder', path, why)
+    throw localError('cannot make the folder', path, why)
   }
 }

@@ -1,18 +1,17 @@
 /**
- * A connection as the engine sees it: bytes in, frames out, and one clock that notices when nothing moves.
+ * A connection as a link uses it: bytes in, bytes out, and one clock that notices when nothing moves.
  *
- * - `receive` feeds the peer's bytes to a consumer. While the consumer is busy the socket is paused and TCP pushes back.
- * - `write` resolves when the kernel has taken the bytes, so a caller that awaits it owns its buffer again.
- * - While we wait for the peer, something must happen within `timeout`: a byte arrives or written bytes leave
- *   (patience.ts). Time that our own side takes (an fsync, a slow pipe) is not the peer's and does not count.
- * - A side that has written nothing for a second sends a heartbeat, so that its own slowness is never taken for silence.
- * - Whatever goes wrong first is the error that everyone waiting gets; `fail` sends a last word and then lingers, because
- *   closing with unread bytes makes TCP reset the connection and destroy that word on its way (RFC 1122, 4.2.2.13).
+ * - `receive` feeds the peer's bytes to a consumer. While the consumer is busy the socket is paused, and TCP pushes back.
+ * - `write` resolves when the kernel has taken the bytes. A caller that awaits it may then use its buffer again.
+ * - While this side waits for the peer, something must happen within `timeout`: a byte arrives or written bytes leave
+ *   (patience.ts). The time that this side takes itself (an fsync, a slow pipe) does not count.
+ * - A side that has written nothing for a second sends a heartbeat, so that its own slowness never counts as silence.
+ * - The first failure is the error that everyone waiting gets. `fail` sends a last word and then lingers, because closing
+ *   with unread bytes makes TCP reset the connection and destroy that word on its way (RFC 1122, 4.2.2.13).
  */
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { asTransferError, TransferError } from '../errors.js'
-import { encode } from '../protocol/encode.js'
 import { HEARTBEAT_INTERVAL } from '../protocol/limits.js'
 import { describe } from '../system-errors.js'
 import { feed } from './feed.js'
@@ -26,27 +25,21 @@ export interface ChannelOptions {
   timeout: number
   /** The last bytes to send to the peer when the channel fails. Without them the connection is reset instead. */
   farewell?: (error: TransferError) => Uint8Array | null
-  /** True where the protocol is not spoken: no heartbeats. */
-  plain?: boolean
-  /** The heartbeat to send now. Default: an empty one. */
+  /** Returns the heartbeat to send now. Without it none is sent, and the end of the stream is read with care (feed.ts). */
   heartbeat?: () => Uint8Array
 }
 
-/**
- * Takes bytes. What it needs after it has returned, behind a promise, it must `keep` (memory.ts); they last until the
- * promise is kept, and for ever if it is broken.
- */
+/** Takes bytes, by the rule of memory.ts. */
 export type Consumer = (bytes: Buffer) => void | Promise<void>
 
-/** What is received before anyone wants it, or after. */
+/** Takes what is received before anyone wants it, or after. */
 const drop: Consumer = () => {}
 
 export class Channel {
   readonly #socket: Duplex
   readonly #timeout: number
   readonly #farewell: ChannelOptions['farewell']
-  readonly #heartbeats: boolean
-  readonly #heartbeat: () => Uint8Array
+  readonly #heartbeat: ChannelOptions['heartbeat']
   readonly #clock: NodeJS.Timeout
   #consume = drop
   #receiving: { resolve(): void; reject(error: Error): void } | null = null
@@ -59,20 +52,19 @@ export class Channel {
   #error: TransferError | null = null
   readonly #patience: Patience
   #lastWrite = performance.now()
-  #speaking = false
+  #hasSpoken = false
   readonly #failed = new AbortController()
-  /** Aborted, with the channel's error, as soon as it fails: for whoever waits for something else than the channel. */
+  /** Aborted with the channel's error as soon as it fails: for code that waits for something else than the channel. */
   readonly signal: AbortSignal = this.#failed.signal
   /** Settles when the socket is closed and nothing of it is left. Never rejects. */
   readonly closed: Promise<void>
 
-  constructor(socket: Duplex, { timeout, farewell, plain = false, heartbeat = encode.heartbeat }: ChannelOptions) {
+  constructor(socket: Duplex, { timeout, farewell, heartbeat }: ChannelOptions) {
     this.#socket = socket
     this.#timeout = timeout
     this.#patience = new Patience(socket, timeout)
     this.#farewell = farewell
-    this.#heartbeats = !plain
-    this.#heartbeat = () => heartbeat()
+    this.#heartbeat = heartbeat
     this.closed = new Promise((resolve) => socket.once('close', resolve))
     socket.once('end', () => this.#onEnd())
     socket.on('error', (error: NodeJS.ErrnoException) => this.#onError(error))
@@ -82,14 +74,14 @@ export class Channel {
 
   /**
    * Feeds every piece that comes to `consume`, the next one only after the last was consumed. Resolves when the peer has
-   * ended its direction or `stopReceiving` was called; rejects with the channel's or the consumer's error, and not before
-   * the consumer has come to rest: what it has open can be closed then. Called once.
+   * ended its direction or `stopReceiving` was called. Rejects with the error of the channel or the consumer, but not
+   * before the consumer has come to rest: what it has open can then be closed. Called once.
    *
    * @param isAwaited false if nothing need ever come, so that silence is no stall
    */
   receive(consume: Consumer, isAwaited = true): Promise<void> {
     return new Promise((resolve, reject) => {
-      // What fails before it begins is still fed, and dropped: a close waits for the other side's end.
+      // A channel that has failed before is still fed, and drops everything: a close waits for the end of the peer.
       if (this.#error) reject(this.#error)
       else {
         this.#receiving = { resolve, reject }
@@ -97,7 +89,7 @@ export class Channel {
         this.#isAwaited = isAwaited
         this.#patience.moved()
       }
-      feed(this.#socket, (bytes) => this.#onBytes(bytes), !this.#heartbeats)
+      feed(this.#socket, (bytes) => this.#onBytes(bytes), !this.#heartbeat)
     })
   }
 
@@ -111,13 +103,13 @@ export class Channel {
   write(bytes: Uint8Array): Promise<void> {
     if (this.#error) return Promise.reject(this.#error)
     if (!this.#isWaiting()) this.#patience.moved()
-    this.#speaking = true
+    this.#hasSpoken = true
     this.#lastWrite = performance.now()
     this.#patience.wrote(bytes.length, true)
     return new Promise((resolve, reject) => {
       this.#writers.add(reject)
       this.#socket.write(bytes, (error) => {
-        // An error is not told here: it comes to everyone through #onError, with its proper text.
+        // Everyone gets an error through #onError, with its proper text.
         if (error) return
         this.#writers.delete(reject)
         this.#patience.moved()
@@ -126,13 +118,13 @@ export class Channel {
     })
   }
 
-  /** Ends our direction: all has been said. The other one stays open. Resolves when the kernel has it all. */
+  /** Ends this side's direction. The other one stays open. Resolves when the kernel has taken everything. */
   finish(): Promise<void> {
     if (this.#error) return Promise.reject(this.#error)
     this.#finished = true
     return new Promise((resolve, reject) => {
       this.#writers.add(reject)
-      // The callback of `end` would be called for an error, too.
+      // The callback of `end` is called for an error, too.
       this.#socket.once('finish', () => {
         this.#writers.delete(reject)
         resolve()
@@ -141,7 +133,7 @@ export class Channel {
     })
   }
 
-  /** The first error wins: everyone waiting gets it, and the peer gets the farewell if the connection still carries it. */
+  /** Ends the channel. The first error wins: everyone waiting gets it, and the peer gets the farewell if it can still arrive. */
   fail(error: TransferError): void {
     if (this.#error) return
     this.#error = error
@@ -154,14 +146,14 @@ export class Channel {
     else this.#reset()
   }
 
-  /** Ends our direction after `farewell`, drops what still comes until the peer ends too, for at most a second. */
+  /** Ends this side's direction after `farewell`, and drops what still comes until the peer ends, too, for at most a second. */
   async close(farewell?: Uint8Array): Promise<void> {
     clearInterval(this.#clock)
     this.#consume = drop
     const socket = this.#socket
     const deadline = setTimeout(() => socket.destroy(), LINGER)
     if (socket.writable && !this.#finished) socket.end(farewell)
-    // Also where `receive` was never called.
+    // `receive` may never have been called.
     socket.resume()
     const destroy = () => socket.destroy()
     if (!this.#ended) socket.once('end', destroy)
@@ -171,10 +163,10 @@ export class Channel {
     clearTimeout(deadline)
   }
 
-  /** Without a farewell a close would look like the end of a file; a reset does not. */
+  /** Without a farewell, a close would look like the end of a file. A reset does not. */
   #reset(): void {
     clearInterval(this.#clock)
-    // After our end there is nothing to reset; Node would leave the handle open then.
+    // After this side's end there is nothing to reset, and Node would leave the handle open.
     if (this.#socket instanceof Socket && !this.#finished) this.#socket.resetAndDestroy()
     else this.#socket.destroy()
   }
@@ -211,7 +203,7 @@ export class Channel {
     this.#stopWaiting()
   }
 
-  /** There is nothing more to receive. Where the channel has failed, `receive` rejects, once its consumer has come to rest. */
+  /** Nothing more is received. If the channel has failed, `receive` rejects instead, once its consumer has come to rest. */
   #stopWaiting(): void {
     if (this.#error) return
     this.#receiving?.resolve()
@@ -239,9 +231,9 @@ export class Channel {
       this.fail(new TransferError('timeout', message, { reason: 'timeout', peerMessage: text }))
       return
     }
-    // Only after our opening, and only if the kernel takes what we write: never a growing queue.
-    const quiet = now - this.#lastWrite >= HEARTBEAT_INTERVAL && this.#socket.writableLength === 0
-    if (quiet && this.#heartbeats && this.#speaking && !this.#finished) {
+    // Only after the opening, and only if the kernel takes what is written: the queue never grows.
+    const isQuiet = now - this.#lastWrite >= HEARTBEAT_INTERVAL && this.#socket.writableLength === 0
+    if (this.#heartbeat && isQuiet && this.#hasSpoken && !this.#finished) {
       const heartbeat = this.#heartbeat()
       this.#lastWrite = now
       this.#patience.wrote(heartbeat.length, false)

@@ -1,44 +1,44 @@
 /**
- * Reading a socket in large pieces. By Node's `data` event every system call brings at most 64 KiB, in a buffer of its
- * own; with the `onread` option of `net.Socket` it brings as much as a buffer holds, always into the same memory.
- * `onread` is documented for sockets that dial, but `net.Server` does not offer it, so an accepted socket is wrapped anew
- * around its handle. That uses two things that Node does not document (the `handle` option and `_handle`), so it happens
- * only here, and where they are missing the `data` event serves: slower, and otherwise the same.
+ * Reads a socket in large pieces. With Node's `data` event every system call reads at most 64 KiB into a new buffer. With
+ * the `onread` option of `net.Socket` it reads as much as a buffer holds, always into the same memory. Node documents
+ * `onread` for sockets that dial, but `net.Server` does not offer it, so an accepted socket is wrapped anew around its
+ * handle. That needs two things that Node does not document (the `handle` option and `_handle`), so it happens only here.
+ * Where they are missing, the `data` event is used: slower, and otherwise the same.
  */
 import { type OnReadOpts, Socket, type SocketConstructorOpts } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { giveBack, isShared, readable, takeMemory } from './memory.js'
 
-/** Takes bytes; what it needs after it has returned it must `keep`. */
+/** Takes bytes, by the rule of memory.ts. */
 type Sink = (bytes: Buffer) => void | Promise<void>
 
-/** The bytes after which others have their turn: what is digested and written in a few milliseconds. */
+/** The bytes in a row after which other connections get their turn. They take a few milliseconds to digest and write. */
 const TURN = 2 * 1024 * 1024
 
-/** The bytes of one read while the memory is in use. */
+/** The bytes of one read while the large memory is lent to the consumer. */
 const ASIDE = 64 * 1024
 
-/** Takes bytes; `isTurnOver` lets others read first. False pauses the socket. */
-type Take = (bytes: Buffer, isTurnOver: boolean) => boolean
+/** Takes bytes. With `shouldYield` other connections read first. Returns false if the socket is to pause. */
+type Take = (bytes: Buffer, shouldYield: boolean) => boolean
 
 const readers = new WeakMap<Duplex, Reader>()
 
-/** What a socket reads into, and what takes the bytes. */
+/** The memory that a socket reads into, and the function that takes the bytes. */
 class Reader {
   /** For the socket's options. */
   readonly onread: OnReadOpts
   readonly #memory: Buffer
-  /** What comes while the sink still works with the memory. */
+  /** For a read that comes while the sink still works with the memory. */
   #aside: Buffer | null = null
-  /** Which of the two the next read goes to, and the part of it that may be filled. Node asks for it after each read. */
+  /** Which of the two the next read fills, and the part of it that may be filled. Node asks for it after each read. */
   #base: Buffer
   #place: Buffer
   #take: Take | null = null
-  /** The bytes of the full reads since others had their turn. */
+  /** The bytes of the full reads since other connections had their turn. */
   #inARow = 0
-  /** What came before: a socket that dialled reads from the moment it is connected. */
+  /** What was read before `start`: a socket that dials reads from the moment it is connected. */
   #early: Buffer | null = null
-  /** Which of them the sink works with behind a promise; for ever, if that is broken: a pipe may still take from it. */
+  /** The memory that the sink uses behind a promise. It stays lent if the promise rejects: a pipe may still write from it. */
   #lent: Buffer | null = null
   #isWorking = false
   #isClosed = false
@@ -67,7 +67,7 @@ class Reader {
     return this.#early === null || take(this.#early, true)
   }
 
-  /** The sink works until `working` has settled with what it was given. */
+  /** The sink uses what it was given until `working` has settled. */
   lend(working: Promise<void>): void {
     this.#lent = this.#base
     this.#isWorking = true
@@ -82,7 +82,7 @@ class Reader {
     )
   }
 
-  /** Called after each read, when it is known whether the sink works on with what was read. */
+  /** Called after each read. By then it is known whether the sink goes on behind a promise. */
   #nextPlace(): Buffer {
     if (this.#lent === this.#memory && !isShared(this.#memory)) {
       this.#aside ??= Buffer.allocUnsafeSlow(ASIDE)
@@ -95,13 +95,13 @@ class Reader {
     return this.#place
   }
 
-  /** libuv goes on reading, up to 32 times, while each read fills its buffer. */
+  /** libuv goes on reading, up to 32 times, as long as each read fills its buffer. */
   #onBytes(length: number): boolean {
     const bytes = this.#place.subarray(0, length)
     this.#inARow = length === this.#place.length ? this.#inARow + length : 0
-    const isTurnOver = this.#inARow >= TURN
-    if (isTurnOver) this.#inARow = 0
-    if (this.#take) return this.#take(bytes, isTurnOver)
+    const shouldYield = this.#inARow >= TURN
+    if (shouldYield) this.#inARow = 0
+    if (this.#take) return this.#take(bytes, shouldYield)
     this.#early = Buffer.from(bytes)
     return false
   }
@@ -111,7 +111,7 @@ class Reader {
   }
 }
 
-/** A socket with large reads, made by `connect` with the option that it is given. `feed` must be called on it. */
+/** Makes a socket with large reads: `connect` must pass on the option that it is given. `feed` must be called on the socket. */
 export function connectWithLargeReads(connect: (options: { onread: OnReadOpts }) => Socket): Socket {
   const reader = new Reader()
   const socket = connect({ onread: reader.onread })
@@ -119,7 +119,7 @@ export function connectWithLargeReads(connect: (options: { onread: OnReadOpts })
   return socket
 }
 
-/** `accepted` (from a server with `pauseOnConnect`) as a socket with large reads; or itself where that cannot be had. */
+/** Turns `accepted`, from a server with `pauseOnConnect`, into a socket with large reads, or returns it as it is. */
 export function withLargeReads(accepted: Socket): Socket {
   const { _handle: handle } = accepted as unknown as { _handle?: { reading?: boolean } | null }
   if (!handle) return accepted
@@ -127,7 +127,7 @@ export function withLargeReads(accepted: Socket): Socket {
   try {
     const options = { handle, allowHalfOpen: true, pauseOnCreate: true, onread: reader.onread }
     const socket = new Socket(options as SocketConstructorOpts)
-    // The first wrapper lets go of the handle, so that nothing that happens to it can touch the connection.
+    // The first wrapper loses the handle, so that nothing that happens to it can touch the connection.
     Object.assign(accepted, { _handle: null })
     reader.attach(socket)
     return socket
@@ -138,21 +138,21 @@ export function withLargeReads(accepted: Socket): Socket {
 }
 
 /**
- * Feeds what `socket` reads to `sink`, piece by piece; a promise pauses the socket until it has settled.
+ * Feeds what `socket` reads to `sink`, piece by piece. A promise pauses the socket until it has settled.
  *
- * With `careful` the end that is seen is a true one. Where the last bytes and a reset come together, libuv takes the
- * hang-up for an end without asking the system (`uv__stream_io`, POLLHUP after a partial read), unless reading was
- * stopped in between; the next read then meets the reset. It costs a little for each read, and serves `--plain`, where
- * the end of the stream is all there is.
+ * With `careful`, an end of the stream is never a reset in disguise. If the last bytes and a reset come together, libuv
+ * takes the hang-up for an end without asking the system (`uv__stream_io`, POLLHUP after a partial read), unless reading
+ * was stopped in between: then the next read meets the reset. This costs a little for each read. `--plain` needs it,
+ * because there the end of the stream is the only sign of a complete file.
  */
 export function feed(socket: Duplex, sink: Sink, careful = false): void {
   const reader = readers.get(socket)
   const resume = () => void socket.resume()
-  // A promise may be kept before libuv looks whether reading was stopped.
+  // A promise may settle before libuv looks whether reading was stopped.
   const goOn = careful ? () => void setImmediate(resume) : resume
-  const take = (bytes: Buffer, isTurnOver = false): boolean => {
+  const take = (bytes: Buffer, shouldYield = false): boolean => {
     const working = sink(bytes)
-    if (!working && !isTurnOver && !careful) return true
+    if (!working && !shouldYield && !careful) return true
     socket.pause()
     if (working) {
       reader?.lend(working)

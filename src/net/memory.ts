@@ -1,7 +1,12 @@
 /**
- * The memory that connections read into. It is used over and over, so it is in the processor's cache when the bytes are
- * digested and written. The first connection has memory of its own; those beside it share, each for the time of one
- * read: what they need longer they must `keep`.
+ * The memory that connections read into, and the rule for everybody who is given bytes of it.
+ *
+ * The memory is used over and over, so it is in the processor's cache when the bytes are digested and written. The first
+ * connection has memory of its own. Connections beside it share one piece, each for the time of one read.
+ *
+ * The rule: a function that is given bytes may use them until it returns. If it goes on behind a promise, it must
+ * `retain` them before it returns, and may use what `retain` gives until that promise settles. A promise that rejects
+ * takes the memory out of use, because a thread of the disk may still write from it.
  */
 
 /**
@@ -10,7 +15,7 @@
  */
 const OWN = 8 * 1024 * 1024
 
-/** The bytes of one read beside others, which wait meanwhile; and what each of them that waits for a disk may keep. */
+/** The bytes of one read beside other connections, which wait meanwhile, and the most that each of them retains. */
 const SHARED = 512 * 1024
 
 let own: Buffer | null = null
@@ -30,7 +35,7 @@ export function takeMemory(): Buffer {
   return shared
 }
 
-/** @param isReusable false if something may still be written from it: then nobody gets it again */
+/** @param isReusable false if something may still be written from it; then no other connection gets it */
 export function giveBack(memory: Buffer, isReusable: boolean): void {
   takers--
   if (memory !== own) return
@@ -43,12 +48,12 @@ export function readable(memory: Buffer): Buffer {
   return takers > 1 ? memory.subarray(0, SHARED) : memory
 }
 
-/** Whether other connections read into it, too. */
+/** True if other connections read into it, too. */
 export function isShared(memory: Buffer): boolean {
   return memory.buffer === shared?.buffer
 }
 
-/** `bytes` for later: a copy if they lie in shared memory, otherwise themselves. */
-export function keep(bytes: Buffer): Buffer {
+/** The same bytes, to be used after the caller has returned: a copy if they lie in shared memory, otherwise themselves. */
+export function retain(bytes: Buffer): Buffer {
   return isShared(bytes) ? Buffer.from(bytes) : bytes
 }

@@ -5,23 +5,24 @@
 import { constants } from 'node:fs'
 import { basename } from 'node:path'
 import { disk } from '../disk/disk.js'
-import { localTrouble, shown } from '../disk/local-error.js'
+import { localError, shown } from '../disk/local-error.js'
 import { TransferError } from '../errors.js'
-import { OpenPipe } from './descriptor-source.js'
-import { type OpenSource, type Source, streamHeader } from './source.js'
+import { OpenPipe } from './open-pipe.js'
+import { type OpenEntry, SingleSource, streamHeader } from './source.js'
 
 const { O_RDONLY, O_NONBLOCK = 0, R_OK } = constants
 
 /** What a shell calls the pipe of `<(command)`: its name is a number, and says nothing. */
 const descriptorPath = /^\/(?:dev|proc\/(?:self|\d+))\/fd\/\d+$/
 
-export class FifoSource implements Source {
+export class FifoSource extends SingleSource {
   readonly label: string
   readonly path: string
   readonly isOnce = true
   readonly name: string
 
   constructor(path: string, name: string = descriptorPath.test(path) ? 'pipe' : basename(path)) {
+    super()
     this.path = path
     this.label = shown(path)
     this.name = name
@@ -32,18 +33,15 @@ export class FifoSource implements Source {
       await disk.access(this.path, R_OK)
       return null
     } catch (error) {
-      throw localTrouble('cannot read', this.label, error)
+      throw localError('cannot read', this.label, error)
     }
   }
-
-  /** Nobody has opened it, so a writer that waits is met by the next reader, and nothing of it is lost. */
-  release(): void {}
 
   /**
    * Opening it must not wait for a writer, since nothing could interrupt that. Until the first one has come there is no
    * end to be seen either: a poll tells of an end only after a writer has been there (pipe(7), fifo(7)).
    */
-  async open(signal: AbortSignal): Promise<OpenSource> {
+  async open(signal: AbortSignal): Promise<OpenEntry> {
     let fd: number | undefined
     try {
       fd = await disk.open(this.path, O_RDONLY | O_NONBLOCK)
@@ -54,7 +52,7 @@ export class FifoSource implements Source {
       return new OpenPipe(header, this.label, fd, false, signal)
     } catch (error) {
       if (fd !== undefined) await disk.close(fd).catch(() => {})
-      throw localTrouble('cannot read', this.label, error)
+      throw localError('cannot read', this.label, error)
     }
   }
 }

@@ -1,17 +1,15 @@
-/** Messages (`--text`): entries that are shown and not stored. Small by rule, so both ends hold them in memory. */
+/** Messages to send (`--text`). They are small by rule, so both ends hold them in memory. */
 import { isUtf8 } from 'node:buffer'
 import type { Readable } from 'node:stream'
-import { localTrouble } from '../disk/local-error.js'
-import { type Reason, refusal, TransferError } from '../errors.js'
+import { localError } from '../disk/local-error.js'
+import { type Reason, TransferError } from '../errors.js'
 import { MAX_MESSAGE } from '../protocol/limits.js'
-import type { Header } from '../protocol/messages.js'
-import type { Incoming } from '../stores/store.js'
-import type { OpenSource, Source } from './source.js'
+import { type OpenEntry, SingleSource } from './source.js'
 
 const NEWLINE = 10
 
 /** A message to send: a text, or a stream that gives one. */
-export class MessageSource implements Source {
+export class MessageSource extends SingleSource {
   readonly label = 'the message'
   readonly path = '-'
   readonly name = 'message'
@@ -21,6 +19,7 @@ export class MessageSource implements Source {
   #bytes: Buffer = Buffer.alloc(0)
 
   constructor(text: string | Readable) {
+    super()
     this.#text = text
   }
 
@@ -44,7 +43,7 @@ export class MessageSource implements Source {
         if (length > MAX_MESSAGE + 1) break
       }
     } catch (error) {
-      throw localTrouble('cannot read', this.label, error)
+      throw localError('cannot read', this.label, error)
     }
     const bytes = Buffer.concat(pieces)
     return bytes.at(-1) === NEWLINE ? bytes.subarray(0, -1) : bytes
@@ -55,9 +54,7 @@ export class MessageSource implements Source {
     return new TransferError('local-file', `${this.label} ${why}; send it as a file`, { reason })
   }
 
-  release(): void {}
-
-  async open(): Promise<OpenSource> {
+  async open(): Promise<OpenEntry> {
     const bytes = this.#bytes
     let position = 0
     return {
@@ -70,22 +67,5 @@ export class MessageSource implements Source {
       check: async () => {},
       close: async () => {},
     }
-  }
-}
-
-/** A message on its way in. Its text is the `text` of what `commit` returns. */
-export function receiveMessage(header: Header): Incoming {
-  if (header.size === null || header.size > MAX_MESSAGE) {
-    throw refusal('too-large', `a message has at most ${MAX_MESSAGE} bytes`)
-  }
-  const pieces: Buffer[] = []
-  return {
-    write: (bytes) => void pieces.push(Buffer.from(bytes)),
-    commit: async () => {
-      const bytes = Buffer.concat(pieces)
-      if (!isUtf8(bytes)) throw refusal('policy', 'the message is not UTF-8')
-      return { name: '', path: '', text: bytes.toString() }
-    },
-    discard: async () => {},
   }
 }

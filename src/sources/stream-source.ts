@@ -1,14 +1,14 @@
 /** A stream as something to send, such as a terminal's input, or one that a program gives. */
 import type { Readable } from 'node:stream'
-import { localTrouble } from '../disk/local-error.js'
+import { localError } from '../disk/local-error.js'
 import { TransferError } from '../errors.js'
 import { CHUNK } from '../protocol/limits.js'
 import type { Header } from '../protocol/messages.js'
 import { printable } from '../text.js'
-import { type OpenSource, type Source, streamHeader } from './source.js'
+import { type OpenEntry, SingleSource, streamHeader } from './source.js'
 
 /** A stream of unknown length, read once, such as standard input. */
-export class StreamSource implements Source {
+export class StreamSource extends SingleSource {
   readonly label: string
   readonly path = '-'
   readonly isOnce = true
@@ -16,6 +16,7 @@ export class StreamSource implements Source {
   readonly #stream: Readable
 
   constructor(stream: Readable, name: string, label: string) {
+    super()
     this.#stream = stream
     this.name = name
     this.label = printable(label)
@@ -27,16 +28,16 @@ export class StreamSource implements Source {
     return null
   }
 
-  release(): void {
+  override release(): void {
     this.#stream.destroy()
   }
 
-  async open(signal: AbortSignal): Promise<OpenSource> {
+  async open(signal: AbortSignal): Promise<OpenEntry> {
     return new OpenStream(this.#stream, this.name, this.label, signal)
   }
 }
 
-class OpenStream implements OpenSource {
+class OpenStream implements OpenEntry {
   readonly header: Header
   readonly #stream: Readable
   readonly #label: string
@@ -86,7 +87,7 @@ class OpenStream implements OpenSource {
         for (const event of ['readable', 'end', 'error', 'close']) stream.removeListener(event, settle)
         this.#signal.removeEventListener('abort', settle)
         if (this.#signal.aborted) reject(this.#signal.reason)
-        else if (stream.errored) reject(localTrouble('cannot read', this.#label, stream.errored))
+        else if (stream.errored) reject(localError('cannot read', this.#label, stream.errored))
         else if (stream.readableEnded) resolve(false)
         else if (stream.destroyed) reject(this.#cut())
         else resolve(true)

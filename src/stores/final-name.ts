@@ -4,7 +4,7 @@ import type { Directory } from '../disk/directory.js'
 import { disk, errno, isUnsupported } from '../disk/disk.js'
 import { refusal, type TransferError } from '../errors.js'
 import { printable } from '../text.js'
-import { backupName } from '../transfer/names.js'
+import { backupName } from './backup-name.js'
 import type { StagedFile } from './staged-file.js'
 
 /** What to do when the final name is taken. */

@@ -1,19 +1,18 @@
 /**
  * A file in the staging folder, from its first byte until it is durable. It is written with blocking calls while they are
- * quick, and sent to the disk bit by bit while more is coming. So the disk works from the start, the sender's progress is
- * the disk's, and the last fsync, for which the sender waits, finds little to do.
+ * quick, and flushed to the disk piece by piece while more is coming. So the disk works from the start, the progress that
+ * the sender sees is that of the disk, and the last fsync, for which the sender waits, finds little to do.
  */
 
 import type { Blocking } from '../disk/blocking.js'
 import type { Directory } from '../disk/directory.js'
 import { disk, ifSupported } from '../disk/disk.js'
-import { keep } from '../net/memory.js'
 import { createStaged } from './staging.js'
 
 /**
- * After how many bytes what was written is sent to the disk; who is twice as far ahead waits (bench/README.md). Where
- * that takes long it is done after less: while it goes on some file systems let nobody write (btrfs, FUSE), and who
- * interrupts us waits for it.
+ * What was written is flushed after this many bytes. A writer that is twice this far ahead of the disk waits
+ * (bench/README.md). If a flush takes long, the next ones come after fewer bytes: during a flush some file systems let
+ * nobody write (btrfs, FUSE), and an interruption has to wait for it.
  */
 const MOST_FLUSHED = 16 * 1024 * 1024
 const LEAST_FLUSHED = 1024 * 1024
@@ -25,7 +24,7 @@ export class StagedFile {
   readonly fd: number
   readonly #path: string
   readonly #blocking: Blocking
-  #position = 0
+  #written = 0
   #flushed = 0
   #flushSize = MOST_FLUSHED
   #flushing: Promise<void> | null = null
@@ -49,49 +48,53 @@ export class StagedFile {
     return this.#path
   }
 
-  /** Takes the next bytes, at once or behind a promise. */
-  write(bytes: Buffer): void | Promise<void> {
+  /** Writes the bytes at `offset` now. Returns false, and has written nothing, if the disk is slow or too far behind. */
+  write(bytes: Buffer, offset: number): boolean {
     if (this.#failure) throw this.#failure.error
-    const unflushed = this.#position - this.#flushed
-    if (unflushed >= this.#flushSize && !this.#flushing) this.#flush()
-    else if (unflushed >= 2 * this.#flushSize) return this.#writeLater(keep(bytes))
-    return this.#blocking.isQuick ? this.#writeNow(bytes) : this.#writeBehind(keep(bytes))
-  }
-
-  #writeNow(bytes: Buffer): void {
+    if (this.#unflushed >= this.#flushSize && !this.#flushing) this.#flush()
+    if (this.#isBehind || !this.#blocking.isQuick) return false
     for (let done = 0; done < bytes.length; ) {
       const [from, left] = [done, bytes.length - done]
-      const count = this.#blocking.call(() => disk.writeSync(this.fd, bytes, from, left, this.#position))
+      const count = this.#blocking.call(() => disk.writeSync(this.fd, bytes, from, left, offset + from))
       done += count
-      this.#position += count
+      this.#written += count
     }
+    return true
   }
 
-  async #writeLater(bytes: Buffer): Promise<void> {
-    await this.#flushing
-    await this.write(bytes)
-  }
-
-  async #writeBehind(bytes: Buffer): Promise<void> {
+  /** Writes the bytes at `offset`, after the disk has caught up. */
+  async writeLater(bytes: Buffer, offset: number): Promise<void> {
+    if (this.#isBehind) {
+      await this.#flushing
+      if (this.write(bytes, offset)) return
+    }
     for (let done = 0; done < bytes.length; ) {
-      const count = await disk.write(this.fd, bytes, done, bytes.length - done, this.#position)
+      const count = await disk.write(this.fd, bytes, done, bytes.length - done, offset + done)
       done += count
-      this.#position += count
+      this.#written += count
     }
   }
 
-  /** Sends what was written so far to the disk. */
+  get #unflushed(): number {
+    return this.#written - this.#flushed
+  }
+
+  get #isBehind(): boolean {
+    return this.#unflushed >= 2 * this.#flushSize
+  }
+
+  /** Flushes what was written so far to the disk. */
   #flush(): void {
-    this.#flushed = this.#position
+    this.#flushed = this.#written
     const onDone = () => {
       this.#flushing = null
     }
-    // The system tells of bytes that it has lost once, to whoever asks first: the next write, or the sync, passes it on.
+    // The system reports lost bytes only once, to the first call that asks. The next write or the sync passes it on.
     const onError = (error: unknown) => {
       this.#failure = { error }
       onDone()
     }
-    // Others may be first, and what was given up meanwhile needs no flush.
+    // Other flushes may come first, and a file that was given up meanwhile needs none.
     const flush = async () => {
       const start = performance.now()
       if (this.#isOpen) await disk.fdatasync(this.fd)
@@ -114,7 +117,7 @@ export class StagedFile {
     await disk.fsync(this.fd)
   }
 
-  /** Once: by a second time the number could be another file's. After the fsync an error tells nothing new. */
+  /** Called once: by a second time the number could be another file's. After the fsync an error says nothing new. */
   async close(): Promise<void> {
     this.#isOpen = false
     await this.#flushing

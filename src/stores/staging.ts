@@ -1,69 +1,47 @@
 /**
- * The staging folder: where a file lives until it is whole.
+ * The staging folder holds every file until it is complete.
  *
- *     <out>/.tcp-recv/<owner>/<number>      private (0700 / 0600), on the file system of its final place
+ *     <out>/.tcp-recv/<receiver id>/<number>      private (0700 / 0600), on the file system of its final place
  *
- * Each receiver has an owner folder of its own, whose name says which process it is: `<machine>-<pid>-<start>-<instance>`.
- * So a receiver that was killed is known by its folder at the next start, and several receivers can share one `--out`,
- * also over a network file system, where only age can tell that an owner is gone.
+ * Each receiver has a folder of its own there. Its name says which process it belongs to (receiver-id.ts), so the next
+ * start recognizes what a killed receiver has left. Several receivers can share one `--out`, even over a network file
+ * system, where only its age can tell that a folder was left.
  */
-import { createHash } from 'node:crypto'
 import { constants } from 'node:fs'
-import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { type Directory, OTHERS_WRITE } from '../disk/directory.js'
 import { disk, errno } from '../disk/disk.js'
-import { localTrouble } from '../disk/local-error.js'
-import { STAGING } from '../transfer/names.js'
+import { localError } from '../disk/local-error.js'
+import { hasExited } from './receiver-id.js'
+
+/** The folder inside `--out` that holds files until they are complete. No peer may name it. */
+export const STAGING = '.tcp-recv'
 
 /** How long what another machine's receiver left is kept, in milliseconds: a day. */
 const FOREIGN_AGE = 24 * 60 * 60 * 1000
 
 const { O_CREAT, O_EXCL, O_WRONLY, O_NOFOLLOW = 0 } = constants
 
-let instances = 0
-
-/** One receiver's name in the staging folder. */
-export async function newOwner(): Promise<string> {
-  return `${await machine()}-${process.pid}-${await startTime(process.pid)}-${instances++}`
-}
-
-/** Eight digits for "this boot of this machine, in this process namespace": where a process id means something. */
-async function machine(): Promise<string> {
-  const parts = await Promise.all([
-    disk.readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(() => hostname()),
-    disk.readlink('/proc/self/ns/pid').catch(() => ''),
-  ])
-  return createHash('sha256').update(parts.join()).digest('hex').slice(0, 8)
-}
-
-/** When process `pid` started, in clock ticks since boot (proc(5), field 22 of stat); 0 where that is not known. */
-async function startTime(pid: number): Promise<string> {
-  const stat = await disk.readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '')
-  // The second field is a program's name in parentheses and may hold anything, so counting starts behind the last one.
-  return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '0'
-}
-
 /**
- * Opens an owner's folder inside `root`, making it if needed. Nothing of it is made durable: a name that a crash takes
+ * Opens the folder of a receiver inside `root`, making it if needed. Nothing of it is made durable: a name that a crash takes
  * away was no final name. `path` is that of `root`, as the user named it.
  */
-export async function openStaging(root: Directory, owner: string, path: string, attempts = 5): Promise<Directory> {
+export async function openStaging(root: Directory, receiverId: string, path: string, attempts = 5): Promise<Directory> {
   try {
-    return await makeStaging(root, owner)
+    return await makeStaging(root, receiverId)
   } catch (error) {
     // Another receiver that has just ended may remove the empty folder between our making and our opening it.
-    if (errno(error) === 'ENOENT' && attempts > 1) return await openStaging(root, owner, path, attempts - 1)
-    throw localTrouble('cannot use the staging folder', join(path, STAGING), error)
+    if (errno(error) === 'ENOENT' && attempts > 1) return await openStaging(root, receiverId, path, attempts - 1)
+    throw localError('cannot use the staging folder', join(path, STAGING), error)
   }
 }
 
-async function makeStaging(root: Directory, owner: string): Promise<Directory> {
+async function makeStaging(root: Directory, receiverId: string): Promise<Directory> {
   await makePrivate(root, STAGING)
   const staging = await root.openDirectory(STAGING)
   try {
-    await makePrivate(staging, owner)
-    const own = await staging.openDirectory(owner)
+    await makePrivate(staging, receiverId)
+    const own = await staging.openDirectory(receiverId)
     try {
       // Where everybody may write, somebody else could have made it first, and exchange what is in it.
       if (!(await staging.isPrivate()) && !(await isLikeOurs(staging, own))) {
@@ -144,16 +122,16 @@ export async function canHold(staging: Directory, name: string): Promise<boolean
   }
 }
 
-/** Removes what `owner` left, and the staging folder itself if that was the last of it. Failures are left for the next start. */
-export async function removeOwner(root: Directory, owner: string): Promise<void> {
-  await inStaging(root, (staging) => removeFolder(staging, owner))
+/** Removes what a receiver has left, and the staging folder itself if it is empty then. What fails is left for the next start. */
+export async function removeReceiver(root: Directory, receiverId: string): Promise<void> {
+  await inStaging(root, (staging) => removeFolder(staging, receiverId))
 }
 
 /** Removes what receivers left that are no longer there. Called at every start. */
 export async function cleanStaging(root: Directory): Promise<void> {
   await inStaging(root, async (staging) => {
-    for (const owner of await disk.readdir(staging.path())) {
-      if (await isGone(staging, owner).catch(() => false)) await removeFolder(staging, owner)
+    for (const receiverId of await disk.readdir(staging.path())) {
+      if (await isGone(staging, receiverId).catch(() => false)) await removeFolder(staging, receiverId)
     }
   })
 }
@@ -172,42 +150,27 @@ async function inStaging(root: Directory, work: (staging: Directory) => Promise<
   }
 }
 
-async function removeFolder(staging: Directory, owner: string): Promise<void> {
+async function removeFolder(staging: Directory, receiverId: string): Promise<void> {
   try {
-    const folder = await staging.openDirectory(owner)
+    const folder = await staging.openDirectory(receiverId)
     try {
       for (const name of await disk.readdir(folder.path())) await disk.unlink(folder.path(name))
     } finally {
       await folder.close()
     }
-    await disk.rmdir(staging.path(owner))
+    await disk.rmdir(staging.path(receiverId))
   } catch {
     // What cannot be removed now is tried again at the next start.
   }
 }
 
-async function isGone(staging: Directory, owner: string): Promise<boolean> {
-  const [where, pid = '', start] = owner.split('-')
-  if (where === (await machine()) && /^\d+$/.test(pid)) {
-    if (!isRunning(Number(pid))) return true
-    const known = [start, await startTime(Number(pid))]
-    return !known.includes('0') && known[0] !== known[1]
-  }
-  return (await newestChange(staging, owner)) < Date.now() - FOREIGN_AGE
+async function isGone(staging: Directory, receiverId: string): Promise<boolean> {
+  return (await hasExited(receiverId)) ?? (await newestChange(staging, receiverId)) < Date.now() - FOREIGN_AGE
 }
 
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return errno(error) === 'EPERM'
-  }
-}
-
-/** The latest modification of an owner's folder or of a file in it, in milliseconds since 1970. */
-async function newestChange(staging: Directory, owner: string): Promise<number> {
-  const folder = await staging.openDirectory(owner)
+/** The latest modification of a receiver's folder or of a file in it, in milliseconds since 1970. */
+async function newestChange(staging: Directory, receiverId: string): Promise<number> {
+  const folder = await staging.openDirectory(receiverId)
   try {
     const names = await disk.readdir(folder.path())
     // The folder's own path is a link of /proc, whose time is the present; `stat` goes to where it leads.

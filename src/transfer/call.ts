@@ -1,14 +1,14 @@
-/** Dialling instead of listening: one connection, one transfer. */
+/** A call: this side dials, for one connection and one transfer. */
 import { interruption, type TransferError } from '../errors.js'
-import { endedEvent, type OnEvent } from '../events.js'
+import type { OnEvent } from '../events.js'
 import { peerAddress } from '../net/address.js'
 import { type DialOptions, dial } from '../net/dial.js'
-import type { Connection, Transfer, TransferResult } from './transfer.js'
+import { type Connection, endedEvent, type Transfer, type TransferResult } from './transfer.js'
 
-/** Connects, and runs the transfer to its end. Throws where it cannot connect; how the transfer went is its result. */
-export async function dialled(
+/** Connects, and runs the transfer to its end. Throws if it cannot connect. How the transfer went is its result. */
+export async function call(
   options: DialOptions & { onEvent: OnEvent },
-  start: (connection: Pick<Connection, 'socket' | 'transfer' | 'peer'>) => Transfer,
+  start: (connection: Connection) => Transfer,
 ): Promise<TransferResult> {
   const { signal, onEvent, partner } = options
   const seconds = options.wait / 1000

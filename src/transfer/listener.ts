@@ -1,40 +1,41 @@
 /**
- * Listening, for either command: connections come and go, some of them are transfers, and some condition ends it all.
- * What a connection does is the caller's; here they are counted, limited, waited for and, at the end, stopped.
+ * Listening, for a sender and a receiver alike: connections come and go, some of them are transfers, and some condition
+ * ends it all. The caller decides what a connection does. Here connections are counted, limited, waited for and, at the
+ * end, stopped.
  */
 import type { AddressInfo, Server, Socket } from 'node:net'
-import { defaults } from '../defaults.js'
 import { asTransferError, interruption, refusal, TransferError } from '../errors.js'
-import { endedEvent, type OnEvent } from '../events.js'
+import type { OnEvent } from '../events.js'
 import { peerAddress } from '../net/address.js'
 import { listen } from '../net/listen.js'
-import type { Connection, Transfer } from './transfer.js'
+import { type Connection, endedEvent, type Transfer, type TransferResult } from './transfer.js'
 
-export interface ServeOptions {
+export interface ListenerOptions {
   port: number
-  host?: string | undefined
-  /** How many successful transfers end it. Default: no end. */
-  count?: number | undefined
-  /** Give up when no partner has come for so many milliseconds. Default: never. */
-  wait?: number | undefined
+  host: string | undefined
+  /** How many successful transfers end it; Infinity for no end. */
+  count: number
+  /** After how many milliseconds without a partner it gives up. Undefined: never. */
+  wait: number | undefined
   /** With `count`: how long to wait for another try after a transfer that failed, in milliseconds. */
   timeout: number
-  maxConnections?: number | undefined
-  signal?: AbortSignal | undefined
+  /** The most connections at once. More are refused. */
+  maxConnections: number
+  signal: AbortSignal | undefined
   onEvent: OnEvent
 }
 
 /** What differs between a listening sender and a listening receiver. */
 export interface Role {
-  /** Whom it waits for, in messages. */
+  /** The other side, as messages call it. */
   partner: 'sender' | 'receiver'
-  /** True if a transfer that failed is not to be made good by another, or cannot be: a stream has been read, or written to. */
-  isSpoiled(): boolean
+  /** True if no other transfer may follow one that failed, or none can: a stream has been read, or written to. */
+  cannotRetry(): boolean
   start(connection: Connection): Transfer
 }
 
-export class Service {
-  readonly #options: ServeOptions
+export class Listener {
+  readonly #options: ListenerOptions
   readonly #role: Role
   /** Successful transfers still wanted. */
   #wanted: number
@@ -43,8 +44,11 @@ export class Service {
   #connections = 0
   readonly #active = new Set<Transfer>()
   readonly #running = new Set<Promise<void>>()
-  /** How the last transfer failed, broken or refused, while its partner may still try again. */
+  /** How the last transfer failed, as long as its partner may still try again. */
   #failure: TransferError | null = null
+  /** What ended it, and whether a transfer has reported that as its own failure. */
+  #ending: TransferError | null = null
+  #isReported = false
   #idle: NodeJS.Timeout | undefined
   #hadPartner = false
   #isOver = false
@@ -53,17 +57,20 @@ export class Service {
   files = 0
   bytes = 0
 
-  constructor(options: ServeOptions, role: Role) {
+  constructor(options: ListenerOptions, role: Role) {
     this.#options = options
     this.#role = role
-    this.#wanted = options.count ?? Number.POSITIVE_INFINITY
+    this.#wanted = options.count
     this.#ended = new Promise((resolve) => {
       this.#settle = resolve
     })
   }
 
-  /** Listens until enough transfers have succeeded; throws what ended it otherwise. */
-  async run(): Promise<void> {
+  /**
+   * Listens until enough transfers have succeeded. Returns the failure that ended it otherwise, if a transfer has
+   * reported that failure, and throws it if not.
+   */
+  async run(): Promise<TransferError | null> {
     const { signal, host, port, onEvent } = this.#options
     const server = await listen({ host, port, onConnection: (socket) => this.#onConnection(socket) })
     const interrupt = () => this.#settle(interruption(signal as AbortSignal))
@@ -81,12 +88,14 @@ export class Service {
     }
     signal?.removeEventListener('abort', interrupt)
     await this.#stop(server, failure)
-    if (failure) throw failure
+    if (failure && !this.#isReported) throw failure
+    return failure
   }
 
   /** Ends what is still under way, and waits until it has let go of its files. */
   async #stop(server: Server, failure: TransferError | null): Promise<void> {
     this.#isOver = true
+    this.#ending = failure
     clearTimeout(this.#idle)
     server.close()
     const farewell = failure ?? refusal('busy', 'it has done what it waited for')
@@ -101,14 +110,14 @@ export class Service {
   }
 
   async #serve(socket: Socket): Promise<void> {
-    const { maxConnections = defaults.maxConnections } = this.#options
+    const { maxConnections } = this.#options
     const number = ++this.#connections
     const peer = peerAddress(socket)
     let isReturn = false
     let start = 0
     const admit = () => {
       this.#admit()
-      // After a failure, the next partner is taken for the one that failed; one that was there before is not.
+      // After a failure, the next partner counts as the one that failed coming back. One that was there before does not.
       isReturn = this.#failure !== null
       start = performance.now()
       this.#options.onEvent({ event: 'connected', transfer: number, peer })
@@ -125,8 +134,8 @@ export class Service {
       this.bytes += result.bytes
       if (result.admitted) {
         this.#options.onEvent(endedEvent(number, start, result))
-        // Its place is free at once: who was refused may come again before the old connection is closed.
-        this.#onTransferEnd(result.failure, isReturn)
+        // Its place is free at once: a partner that was refused may come again before the old connection is closed.
+        this.#onTransferEnd(result, isReturn)
       }
     } finally {
       this.#active.delete(transfer)
@@ -141,13 +150,15 @@ export class Service {
     clearTimeout(this.#idle)
   }
 
-  #onTransferEnd(failure: TransferError | null, isReturn: boolean): void {
+  #onTransferEnd({ failure, isReported }: TransferResult, isReturn: boolean): void {
     this.#admitted--
+    if (failure !== null && failure === this.#ending && isReported) this.#isReported = true
     if (failure === null) {
       this.#wanted--
       if (isReturn) this.#failure = null
       if (this.#wanted === 0) this.#settle(null)
-    } else if (this.#role.isSpoiled()) {
+    } else if (this.#role.cannotRetry()) {
+      this.#isReported ||= isReported
       this.#settle(failure)
     } else {
       this.#failure = failure
@@ -156,8 +167,8 @@ export class Service {
   }
 
   /**
-   * Nothing is under way: how long may that last? Another try for a transfer that failed, and is still wanted, must come
-   * within `timeout`; a partner that never came, or the next one that is wanted, must come within `wait`.
+   * Limits the time in which nothing is under way. Another try for a transfer that failed, and is still wanted, must come
+   * within `timeout`. A partner that has never come, or the next one that is wanted, must come within `wait`.
    */
   #watchIdle(): void {
     if (this.#admitted > 0 || this.#isOver) return
@@ -167,11 +178,10 @@ export class Service {
     const isCounting = this.#wanted !== Number.POSITIVE_INFINITY
     if (this.#failure && isCounting) {
       const seconds = timeout / 1000
-      const { code, message, reason } = this.#failure
-      // The words of a refusal are for the sender, to whom they say what "it" does.
+      const { code, message } = this.#failure
+      // A refusal is worded for the sender and says what "it" does.
       const what = code === 'refused' && partner === 'sender' ? `the sender was refused: ${message}` : message
-      const text = `${what}; no ${partner} came back within ${seconds} seconds`
-      const failure = new TransferError(code, text, { reason, cause: this.#failure })
+      const failure = this.#failure.withMessage(`${what}; no ${partner} came back within ${seconds} seconds`)
       this.#idle = setTimeout(() => this.#settle(failure), timeout)
       const waiting = `waiting up to ${seconds} seconds for a ${partner} to try again`
       onEvent({ event: 'waiting', for: partner, seconds, message: waiting })

@@ -1,16 +1,12 @@
 /**
- * Which names a receiver takes, and which it gives. Pure: no disk is asked, so every rule can be tested as a table.
- * A name that is legal on this file system, stays inside the folder and cannot lie on a terminal is taken as it is;
- * nothing is decoded, normalised or repaired. Everything else is refused with its reason.
+ * Which names a receiver takes. Nothing here asks a disk, so every rule can be tested as a table. A name is taken as it is
+ * if it is legal, stays inside the folder and cannot deceive a person who sees it on a terminal. Nothing is decoded,
+ * normalised or repaired. Every other name is refused with the reason.
  */
-import { refusal, type TransferError } from '../errors.js'
+import { refusal } from '../errors.js'
+import { MAX_NAME } from '../stores/backup-name.js'
+import { STAGING } from '../stores/staging.js'
 import { isUnsafe, printable } from '../text.js'
-
-/** The folder inside `--out` that holds what is not finished yet. No peer may name it. */
-export const STAGING = '.tcp-recv'
-
-/** The most bytes of a name on every file system that matters here (NAME_MAX). */
-export const MAX_NAME = 255
 
 /** Device names that Windows finds in every folder, with or without an extension (Naming Files, Microsoft). */
 const windowsDevice = /^(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³]) *(\.|$)/i
@@ -46,53 +42,5 @@ export function nameProblem(name: string, { allowHidden, platform }: NameRules):
 /** Throws the refusal of a name that cannot be stored. */
 export function checkName(name: string, rules: NameRules): void {
   const problem = nameProblem(name, rules)
-  if (problem !== null) throw nameRefusal(name, problem)
-}
-
-function nameRefusal(name: string, problem: string): TransferError {
-  return refusal('name', `the name "${printable(name, 80)}" is refused: ${problem}`)
-}
-
-/** The refusal of a name that the file system in use cannot hold. */
-export function unfitName(name: string): TransferError {
-  return nameRefusal(name, 'the file system there cannot hold it')
-}
-
-/** True for a name that every file system holds. Any other is tried out before its bytes come. */
-export function isPlain(name: string): boolean {
-  return /^[\w.+-]{1,100}$/.test(name)
-}
-
-/** Extensions that belong to the one before them: `archive.tar.gz` is an archive named `archive`. */
-const afterTar = /\.tar\.[^.]+$/i
-
-/** Splits a name before its extension. A leading dot starts no extension: `.bashrc` has none. */
-function splitExtension(name: string): [stem: string, extension: string] {
-  const tar = name.slice(1).search(afterTar)
-  const dot = tar >= 0 ? tar + 1 : name.lastIndexOf('.')
-  return dot > 0 && dot < name.length - 1 ? [name.slice(0, dot), name.slice(dot)] : [name, '']
-}
-
-/** The longest start of `text` that fits in `bytes` bytes of UTF-8, cut between code points. */
-function truncate(text: string, bytes: number): string {
-  let used = 0
-  let kept = ''
-  for (const character of text) {
-    used += Buffer.byteLength(character)
-    if (used > bytes) break
-    kept += character
-  }
-  return kept
-}
-
-/**
- * The name under which the `number`th copy of `name` is kept: `file_bak.txt`, then `file_bak2.txt`. The stem of a long
- * name is shortened so that the result still fits; an extension that leaves no room for a stem is treated as part of it.
- */
-export function backupName(name: string, number: number): string {
-  const mark = number === 1 ? '_bak' : `_bak${number}`
-  const [stem, extension] = splitExtension(name)
-  const room = MAX_NAME - mark.length - Buffer.byteLength(extension)
-  const kept = truncate(stem, room)
-  return kept === '' ? truncate(name, MAX_NAME - mark.length) + mark : kept + mark + extension
+  if (problem !== null) throw refusal('name', `the name "${printable(name, 80)}" is refused: ${problem}`)
 }

@@ -1,37 +1,36 @@
 /**
- * From a source to a channel: read, digested while still in the processor's cache, handed to the kernel. The kernel holds
- * megabytes that are on their way, so the network does not wait while the next is read.
+ * Moves bytes from a source to a link: each piece is read, digested while it is still in the processor's cache, framed and
+ * handed to the kernel. The kernel holds megabytes that are on their way, so the network does not wait for the next read.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import type { Channel } from '../net/channel.js'
-import { writeFrameHeader } from '../protocol/encode.js'
-import { FRAME_HEADER, MAX_DATA } from '../protocol/limits.js'
-import type { OpenSource } from '../sources/source.js'
+import type { SenderLink } from '../links/link.js'
+import { MAX_DATA } from '../protocol/limits.js'
+import type { OpenEntry } from '../sources/source.js'
 import { type Algorithm, type Digests, EntryDigest } from './digest.js'
 
 /** The bytes of one data frame, half of what the protocol allows: read, digested and copied within the nearest caches. */
 const FRAME_DATA = MAX_DATA / 2
 
-/** The frames of one write of a pump that is alone and whose connection takes them quickly (bench/README.md). */
+/** The frames of one write, if no other pump runs and the connection takes them quickly (bench/README.md). */
 const FRAMES = 4
 
-/** A write that took less was quick, in milliseconds. */
+/** A write that takes less than this is quick, in milliseconds. */
 const QUICK = 50
 
 /**
- * So many bytes in a row, taken quickly, make a quick connection. It is more than the kernel buffers for one (4 MiB on
- * Linux, tcp(7)), which a slow one takes quickly, too: there progress is told frame by frame.
+ * A connection counts as quick after it has taken this many bytes in a row quickly. That is more than the kernel buffers
+ * (4 MiB on Linux, tcp(7)): a slow connection takes that much quickly, too, and must report progress frame by frame.
  */
 const PROOF = 16 * 1024 * 1024
 
 /**
- * A connection that takes everything at once would never let the event loop turn: no Ctrl-C, no refusal of the other
- * side would be heard. After so many milliseconds it turns.
+ * After this many milliseconds the event loop gets a turn. A connection that takes everything at once would otherwise
+ * never let it turn: no Ctrl-C and no refusal of the other side would be heard.
  */
 const TURN = 10
 
-/** What went through: the facts of the end frame. */
-export interface Moved extends Digests {
+/** What went through the pump: the facts of the end of an entry. */
+export interface Totals extends Digests {
   bytes: number
 }
 
@@ -42,11 +41,14 @@ export interface MoveOptions {
   checkGrowing?: (bytes: number) => void
 }
 
-/** The pumps that run. A hundred together take 50 MB; with long writes it would be 200. */
+/** What the pump needs of a link. */
+type DataLink = Pick<SenderLink, 'prefix' | 'frame' | 'write'>
+
+/** How many pumps run. A hundred with short writes take 50 MB, with long writes 200 MB. */
 let running = 0
 
 export class Pump {
-  readonly #channel: Channel
+  readonly #link: DataLink
   readonly #prefix: number
   readonly #piece: number
   readonly #longest: number
@@ -55,10 +57,9 @@ export class Pump {
   #quick = 0
   #lastTurn = performance.now()
 
-  /** @param framed whether each piece is a data frame, or just its bytes (`--plain`) */
-  constructor(channel: Channel, framed: boolean) {
-    this.#channel = channel
-    this.#prefix = framed ? FRAME_HEADER : 0
+  constructor(link: DataLink) {
+    this.#link = link
+    this.#prefix = link.prefix
     this.#piece = this.#prefix + FRAME_DATA
     this.#longest = this.#piece * FRAMES
     this.#buffer = Buffer.allocUnsafeSlow(this.#piece)
@@ -70,11 +71,11 @@ export class Pump {
    * @param onProgress called with the bytes that were written so far
    */
   async move(
-    source: OpenSource,
+    source: OpenEntry,
     signal: AbortSignal,
     onProgress: (bytes: number) => void,
     { algorithm = 'blake3', checkGrowing = () => {} }: MoveOptions = {},
-  ): Promise<Moved> {
+  ): Promise<Totals> {
     const digest = await EntryDigest.create(algorithm)
     running++
     try {
@@ -87,7 +88,7 @@ export class Pump {
   }
 
   async #move(
-    source: OpenSource,
+    source: OpenEntry,
     digest: EntryDigest,
     signal: AbortSignal,
     onProgress: (bytes: number) => void,
@@ -112,7 +113,7 @@ export class Pump {
       if (count === 0) break
       bytes += count
       checkGrowing(bytes)
-      if (prefix > 0) writeFrameHeader(this.#buffer, 'data', count, filled)
+      this.#link.frame(this.#buffer, filled, count)
       digest.update(this.#buffer.subarray(start, start + count))
       filled = start + count
       // What had to be waited for waits for nothing else.
@@ -124,7 +125,7 @@ export class Pump {
 
   async #write(length: number): Promise<void> {
     const start = performance.now()
-    await this.#channel.write(this.#buffer.subarray(0, length))
+    await this.#link.write(this.#buffer.subarray(0, length))
     const now = performance.now()
     this.#quick = now - start < QUICK ? this.#quick + length : 0
     if (now - this.#lastTurn < TURN) return

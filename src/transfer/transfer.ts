@@ -1,32 +1,44 @@
-/** One connection's worth of work, whoever has made the connection: what is started, and how it went. */
+/** One connection at work, as the listener and the call see it. */
 import type { Socket } from 'node:net'
 import type { TransferError } from '../errors.js'
+import { type EndedEvent, secondsSince } from '../events.js'
 
-/** One connection at work. */
+/** A transfer at work over one connection. */
 export interface Transfer {
-  /** Works until the outcome is known. Never rejects, but for an `onEvent` that throws. */
+  /** Works until the outcome is known. Rejects only if `onEvent` throws. */
   run(): Promise<TransferResult>
-  /** After `run`: settles when nothing of it is left, where that takes longer. Never rejects. */
+  /** After `run`: settles when nothing of the connection is left, if that takes longer. Never rejects. */
   readonly closed?: Promise<void>
-  /** Ends it at once for `error`, telling the other side. */
+  /** Ends the transfer at once with `error`, and says so to the other side. */
   fail(error: TransferError): void
 }
 
 export interface TransferResult {
-  /** True once the other side was taken for a partner: from then on a failure is a broken transfer, not a stray connection. */
+  /** True once the other side counts as a partner. Before that, a failure is a stray connection and not a broken transfer. */
   admitted: boolean
   files: number
   bytes: number
-  /** The first thing that went wrong, on either side. */
+  /** The first failure, on either side. */
   failure: TransferError | null
+  /** True if the transfer has reported its failure as an event. */
+  isReported: boolean
 }
 
 /** What a connection is told about itself. */
 export interface Connection {
   socket: Socket
-  /** Counts from 1. */
+  /** The number of the connection, from 1. */
   transfer: number
+  /** `address:port` of the other side. */
   peer: string
-  /** Called when the other side turns out to be a partner. Throws a refusal if no more transfers are wanted. */
-  admit(): void
+  /**
+   * Called when the other side turns out to be a partner. Throws a refusal if no more transfers are wanted. Absent for a
+   * connection that this side has dialled: it knows whom it called.
+   */
+  admit?: (() => void) | undefined
+}
+
+/** The event of a transfer that began at `start` (a `performance.now()`) and has ended with `result`. */
+export function endedEvent(transfer: number, start: number, { files, bytes, failure }: TransferResult): EndedEvent {
+  return { event: 'ended', transfer, files, bytes, complete: failure === null, seconds: secondsSince(start) }
 }

@@ -1,5 +1,5 @@
 /**
- * What shows that an entry is whole: its size, its digest, and the digest of its header. Each side compares its own
+ * What shows that an entry is complete: its size, its digest, and the digest of its header. Each side compares its own
  * figures with those of the other side. Only what was compared counts as verified.
  */
 import { TransferError } from '../errors.js'
@@ -9,8 +9,8 @@ import { type Digests, digestOf } from './digest.js'
 /** What the receiver has of an entry when its end frame comes. */
 export interface Received extends Digests {
   header: Header
-  /** The payload of the header frame, as it came. */
-  headerPayload: Buffer
+  /** The payload of the header frame, as it came. Null over a link without one. */
+  headerPayload: Buffer | null
   bytes: number
 }
 
@@ -24,7 +24,7 @@ export async function verifyEnd(end: End, received: Received): Promise<boolean> 
   }
   const wrong = mismatch(end, received)
   if (wrong) throw digestMismatch(`the digest does not match: ${wrong.ours} came, ${wrong.theirs} was sent`)
-  if (end.header !== undefined) {
+  if (end.header !== undefined && headerPayload) {
     const came = await digestOf(headerPayload, end.blake3 === null ? 'sha256' : 'blake3')
     if (came !== end.header) throw digestMismatch('the name or another fact in the header was changed on its way')
   }
@@ -43,7 +43,7 @@ export function verifyStored(label: string, answer: Stored, sent: Digests & { by
   return isCompared(answer, sent)
 }
 
-/** The error for an entry that nothing shows to be whole. `subject` is who sent no digest. */
+/** The error for an entry that nothing shows to be complete. `subject` names the side that sent no digest. */
 export function unverifiable(subject: string): TransferError {
   const text = `${subject} no digest that this side computes (BLAKE3, or SHA-256 announced in the greeting)`
   return new TransferError('digest-mismatch', `${text}; --allow-unverified accepts that`, {

@@ -2,7 +2,6 @@ import t, { type Test } from 'tap'
 import { type Context, run } from '../../dist/cli/run.js'
 import { usage } from '../../dist/cli/values.js'
 import { exitCodes, TransferError } from '../../dist/errors.js'
-import { report } from '../../dist/events.js'
 
 /** What is written to stderr from now on, which is not shown. */
 function captureStderr(t: Test): () => string {
@@ -31,16 +30,16 @@ function signalling(): { send(name: Name): void; added(): number } {
   }
 }
 
-/** Settles as a transfer does that is interrupted: with the signal's reason. */
-function untilAborted({ signal }: Context): Promise<never> {
-  return new Promise((_resolve, reject) => {
-    signal.addEventListener('abort', () => reject(signal.reason))
+/** Settles as a transfer does that is interrupted: with the signal's reason, which it has reported. */
+function untilAborted({ signal }: Context): Promise<TransferError> {
+  return new Promise((resolve) => {
+    signal.addEventListener('abort', () => resolve(signal.reason))
   })
 }
 
 t.test('ends with 0 and without a word when all is well', async (t) => {
   const stderr = captureStderr(t)
-  t.equal(await run('tcp-try', async () => {}), 0)
+  t.equal(await run('tcp-try', async () => null), 0)
   t.equal(stderr(), '')
 })
 
@@ -48,11 +47,7 @@ t.test('ends with the status of what went wrong, of which the events have told',
   const stderr = captureStderr(t)
   for (const [code, status] of Object.entries(exitCodes)) {
     if (code === 'usage' || code === 'internal') continue
-    const failing = async () => {
-      const error = new TransferError(code as keyof typeof exitCodes, 'told already')
-      report(() => {}, { transfer: 0 }, error)
-      throw error
-    }
+    const failing = async () => new TransferError(code as keyof typeof exitCodes, 'told already')
     t.equal(await run('tcp-try', failing), status, code)
   }
   t.equal(stderr(), '')
@@ -107,7 +102,7 @@ t.test('aborts the work at a signal, and ends with its status', async (t) => {
       context.signal.addEventListener('abort', () => {
         reason = context.signal.reason
       })
-      await untilAborted(context)
+      return await untilAborted(context)
     })
     send(name)
     t.equal(await ended, status)
@@ -120,8 +115,8 @@ t.test('ends at once at the second signal', async (t) => {
   const { send } = signalling()
   const exits = t.capture(process, 'exit', (() => {}) as typeof process.exit)
   let finish = () => {}
-  const slow = new Promise<void>((resolve) => {
-    finish = resolve
+  const slow = new Promise<null>((resolve) => {
+    finish = () => resolve(null)
   })
   const ended = run('tcp-try', () => slow)
   send('SIGTERM')
@@ -152,7 +147,7 @@ t.test('lets the work end itself, with its own error', async (t) => {
   const ended = run('tcp-try', async (context) => {
     const aborted = untilAborted(context)
     context.abort(error)
-    await aborted
+    return await aborted
   })
   t.equal(await ended, 8)
 })

@@ -1,12 +1,12 @@
 import { constants } from 'node:os'
 import t from 'tap'
-import { localTrouble } from '../../dist/disk/local-error.js'
+import { localError } from '../../dist/disk/local-error.js'
 import { TransferError } from '../../dist/errors.js'
 import { systemError } from '../fixtures/disk.ts'
 
 t.test('tells this side the path and the peer only the cause', async (t) => {
   const cause = systemError('EACCES')
-  const error = localTrouble('cannot write', '/secret/place', cause)
+  const error = localError('cannot write', '/secret/place', cause)
   t.match(error, { code: 'local-file', reason: 'disk', exitCode: 8 })
   t.equal(error.message, 'cannot write /secret/place: permission denied (EACCES)')
   t.notMatch(error.peerMessage, /secret/)
@@ -15,7 +15,7 @@ t.test('tells this side the path and the peer only the cause', async (t) => {
 })
 
 t.test('names a full disk by a reason of its own', async (t) => {
-  const error = localTrouble('cannot write', 'file', systemError('ENOSPC'))
+  const error = localError('cannot write', 'file', systemError('ENOSPC'))
   t.match(error, { code: 'local-file', reason: 'no-space', peerMessage: 'its disk is full' })
   t.equal(error.message, 'cannot write file: no space left on device (ENOSPC)')
 })
@@ -24,7 +24,7 @@ t.test('takes a full quota for a full disk', async (t) => {
   // Node has no name for this error and gives only its number.
   const errno = -constants.errno.EDQUOT
   const error = Object.assign(new Error('write'), { errno, code: `Unknown system error ${errno}`, syscall: 'write' })
-  t.match(localTrouble('cannot write', 'file', error), {
+  t.match(localError('cannot write', 'file', error), {
     code: 'local-file',
     reason: 'no-space',
     message: 'cannot write file: disk quota exceeded (EDQUOT)',
@@ -44,23 +44,23 @@ t.test('tells the peer in whole sentences what could not be done', async (t) => 
     'cannot write the port to': 'it could not tell its port: i/o error (EIO)',
   } as const
   for (const [doing, peerMessage] of Object.entries(table)) {
-    const error = localTrouble(doing as keyof typeof table, 'p', systemError('EIO'))
+    const error = localError(doing as keyof typeof table, 'p', systemError('EIO'))
     t.match(error, { message: `${doing} p: i/o error (EIO)`, peerMessage })
   }
 })
 
 t.test('shows an empty path', async (t) => {
   t.equal(
-    localTrouble('cannot read', '', systemError('ENOENT')).message,
+    localError('cannot read', '', systemError('ENOENT')).message,
     'cannot read "": no such file or directory (ENOENT)',
   )
 })
 
 t.test('takes what is no system error for trouble with the disk', async (t) => {
-  t.match(localTrouble('cannot read', 'file', new Error('odd')), { reason: 'disk', message: 'cannot read file: odd' })
+  t.match(localError('cannot read', 'file', new Error('odd')), { reason: 'disk', message: 'cannot read file: odd' })
 })
 
 t.test('passes an error on that says already what is wrong', async (t) => {
   const known = new TransferError('refused', 'no', { reason: 'exists' })
-  t.equal(localTrouble('cannot write', 'file', known), known)
+  t.equal(localError('cannot write', 'file', known), known)
 })

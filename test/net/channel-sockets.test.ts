@@ -5,6 +5,7 @@ import { TransferError } from '../../dist/index.js'
 import { Channel } from '../../dist/net/channel.js'
 import { delivered } from '../../dist/net/delivered.js'
 import { listen } from '../../dist/net/listen.js'
+import { encode } from '../../dist/protocol/encode.js'
 import { fakeClock } from '../fixtures/clock.ts'
 import { bytesOf } from '../fixtures/folder.ts'
 import { Peer } from '../fixtures/peer.ts'
@@ -27,7 +28,7 @@ async function connected(
   t.teardown(() => socket.destroy())
   while (!dialled) await settle()
   const farewell = ({ reason }: TransferError) => Buffer.from(`bye: ${reason}`)
-  const channel = new Channel(socket, plain ? { timeout, plain } : { timeout, farewell })
+  const channel = new Channel(socket, plain ? { timeout } : { timeout, farewell, heartbeat: () => encode.heartbeat() })
   return { channel, socket, peer: dialled }
 }
 

@@ -1,6 +1,6 @@
 /** Whoever is first has memory of its own; all others share, and what is to last is copied only there. */
 import t from 'tap'
-import { giveBack, keep, readable, takeMemory } from '../../dist/net/memory.js'
+import { giveBack, readable, retain, takeMemory } from '../../dist/net/memory.js'
 
 t.test('gives memory of its own to one at a time, and one memory to all others', async (t) => {
   const own = takeMemory()
@@ -27,14 +27,14 @@ t.test('copies what is to be kept out of shared memory, and nothing else', async
   const own = takeMemory()
   const shared = takeMemory()
   const piece = shared.subarray(10, 20).fill('a')
-  const kept = keep(piece)
+  const kept = retain(piece)
   shared.fill('b')
   t.equal(kept.toString(), 'aaaaaaaaaa')
-  t.equal(keep(kept), kept)
+  t.equal(retain(kept), kept)
   const ours = own.subarray(10, 20)
-  t.equal(keep(ours), ours)
+  t.equal(retain(ours), ours)
   const other = Buffer.from('other')
-  t.equal(keep(other), other)
+  t.equal(retain(other), other)
   for (const memory of [own, shared]) giveBack(memory, true)
 })
 

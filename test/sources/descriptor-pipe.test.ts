@@ -4,7 +4,7 @@ import { fstatSync } from 'node:fs'
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import { DescriptorSource } from '../../dist/sources/descriptor-source.js'
-import type { OpenSource } from '../../dist/sources/source.js'
+import type { OpenEntry } from '../../dist/sources/source.js'
 import { openPipe } from '../fixtures/fifo.ts'
 import { bytesOf } from '../fixtures/folder.ts'
 import { readPieces } from '../fixtures/sources.ts'
@@ -19,7 +19,7 @@ async function open(t: Test, signal = new AbortController().signal) {
   return { fd, input, opened }
 }
 
-async function readOne(source: OpenSource, length = 4096): Promise<number> {
+async function readOne(source: OpenEntry, length = 4096): Promise<number> {
   return await source.read(Buffer.alloc(length), 0, length)
 }
 

@@ -3,7 +3,7 @@ import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { DescriptorSource } from '../../dist/sources/descriptor-source.js'
-import type { OpenSource } from '../../dist/sources/source.js'
+import type { OpenEntry } from '../../dist/sources/source.js'
 import { failDuring, replaceDuring } from '../fixtures/disk.ts'
 import { bytesOf } from '../fixtures/folder.ts'
 import { fakePerformanceNow } from '../fixtures/performance-clock.ts'
@@ -19,7 +19,7 @@ function opened(t: Test, bytes: Buffer = content): { fd: number; source: Descrip
   return { fd, source: new DescriptorSource(fd, 'dump.sql', 'standard input') }
 }
 
-async function readOne(source: OpenSource, length: number): Promise<number> {
+async function readOne(source: OpenEntry, length: number): Promise<number> {
   return await source.read(Buffer.alloc(length), 0, length)
 }
 

@@ -12,7 +12,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { FileSource } from '../../dist/sources/source.js'
+import { FileSource } from '../../dist/sources/file-source.js'
 import { watchDescriptors } from '../fixtures/descriptors.ts'
 import { failDuring, replaceDuring } from '../fixtures/disk.ts'
 import { bytesOf } from '../fixtures/folder.ts'

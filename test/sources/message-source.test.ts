@@ -1,7 +1,7 @@
 /** Messages: texts that are sent like a file, and shown instead of being stored. */
 import { PassThrough, Readable } from 'node:stream'
 import t from 'tap'
-import { MessageSource, receiveMessage } from '../../dist/sources/message-source.js'
+import { MessageSource } from '../../dist/sources/message-source.js'
 import { readPieces, readSource } from '../fixtures/sources.ts'
 
 const MOST = 65_536
@@ -114,38 +114,4 @@ t.test('says when its stream cannot be read', async (t) => {
 
 t.test('is called the message, wherever it came from', async (t) => {
   t.match(new MessageSource('x'), { label: 'the message', path: '-', name: 'message' })
-})
-
-t.test('takes a message in any pieces, and has its text at the end', async (t) => {
-  for (const text of ['hello', '', 'Grüße 👋\u001b[31m\n']) {
-    const entry = receiveMessage({ ...header, size: Buffer.byteLength(text) })
-    const reused = Buffer.alloc(1)
-    for (const byte of Buffer.from(text)) {
-      // The memory of a piece is used again as soon as it was taken.
-      reused[0] = byte
-      await entry.write(reused)
-    }
-    reused[0] = 0
-    t.strictSame(await entry.commit(), { name: '', path: '', text })
-  }
-})
-
-t.test('takes no message without a size, or with one over the limit', async (t) => {
-  for (const size of [null, MOST + 1, Number.MAX_SAFE_INTEGER]) {
-    const message = 'a message has at most 65536 bytes'
-    t.throws(() => receiveMessage({ ...header, size }), { code: 'refused', reason: 'too-large', message })
-  }
-  t.doesNotThrow(() => receiveMessage({ ...header, size: MOST }))
-})
-
-t.test('takes no message that is no text', async (t) => {
-  const entry = receiveMessage(header)
-  await entry.write(Buffer.from([0x68, 0xff]))
-  await t.rejects(entry.commit(), { code: 'refused', reason: 'policy', message: 'the message is not UTF-8' })
-})
-
-t.test('has nothing to clean up', async (t) => {
-  const entry = receiveMessage(header)
-  await entry.write(Buffer.from('half'))
-  await t.resolves(entry.discard())
 })

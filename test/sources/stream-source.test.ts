@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import { TransferError } from '../../dist/errors.js'
 import { CHUNK } from '../../dist/protocol/limits.js'
-import type { OpenSource } from '../../dist/sources/source.js'
+import type { OpenEntry } from '../../dist/sources/source.js'
 import { StreamSource } from '../../dist/sources/stream-source.js'
 import { systemError } from '../fixtures/disk.ts'
 import { bytesOf } from '../fixtures/folder.ts'
@@ -12,11 +12,11 @@ import { settle, stateOf } from '../fixtures/turns.ts'
 
 const never = new AbortController().signal
 
-async function open(stream: Readable, signal = never): Promise<OpenSource> {
+async function open(stream: Readable, signal = never): Promise<OpenEntry> {
   return await new StreamSource(stream, 'name.txt', 'standard input').open(signal)
 }
 
-async function readOne(opened: OpenSource, buffer = Buffer.alloc(4 * CHUNK)): Promise<number> {
+async function readOne(opened: OpenEntry, buffer = Buffer.alloc(4 * CHUNK)): Promise<number> {
   return await opened.read(buffer, 0, buffer.length)
 }
 

@@ -1,7 +1,7 @@
 import { readdirSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { STAGING } from '../../dist/transfer/names.js'
+import { STAGING } from '../../dist/stores/staging.js'
 import { watchDescriptors } from '../fixtures/descriptors.ts'
 import { failDuring, injectFault, realDisk, replaceCall, replaceDuring, systemError } from '../fixtures/disk.ts'
 import { contentOf, finalNames, header, openFolder, stagedFiles, storeIn } from '../fixtures/folder-store.ts'

@@ -2,8 +2,7 @@ import { mkdirSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } f
 import { join } from 'node:path'
 import t from 'tap'
 import { FolderStore } from '../../dist/stores/folder-store.js'
-import { printable } from '../../dist/text.js'
-import { STAGING } from '../../dist/transfer/names.js'
+import { STAGING } from '../../dist/stores/staging.js'
 import { watchDescriptors } from '../fixtures/descriptors.ts'
 import { failDuring, injectFault, realDisk, replaceDuring } from '../fixtures/disk.ts'
 import {
@@ -15,6 +14,7 @@ import {
   stagedFiles,
   storeIn,
 } from '../fixtures/folder-store.ts'
+import { append } from '../fixtures/sinks.ts'
 
 t.test('stores what was written, piece by piece, and says where', async (t) => {
   const path = t.testdir()
@@ -51,7 +51,7 @@ t.test('shows nothing under the final name before the commit, and nothing at all
   const path = t.testdir()
   const store = await openFolder(t, { path })
   const entry = await store.begin(header())
-  await entry.write(Buffer.from('half'))
+  await append(entry, Buffer.from('half'))
   t.strictSame(finalNames(path), [])
   t.equal(stagedFiles(path).length, 1)
   await entry.discard()
@@ -69,19 +69,6 @@ t.test('makes the file durable before it has its name, and the name before it sa
   })
   await storeIn(await openFolder(t, { path }), {}, 'durable')
   t.strictSame(steps, ['7 bytes, names: ', 'folder, names: file.txt'])
-})
-
-t.test('refuses a name by the rules, before it touches the disk', async (t) => {
-  const path = t.testdir()
-  const store = await openFolder(t, { path })
-  for (const name of ['../evil', STAGING, '.bashrc', 'a\u202eb', 'x'.repeat(256)]) {
-    await t.rejects(store.begin(header({ name })), { code: 'refused', reason: 'name' }, printable(name))
-  }
-  t.strictSame(stagedFiles(path), [])
-  const hidden = await openFolder(t, { path, allowHidden: true })
-  await storeIn(hidden, { name: '.bashrc' }, 'hidden')
-  await storeIn(hidden, { name: '.bashrc' }, 'hidden too')
-  t.strictSame(finalNames(path), ['.bashrc', '.bashrc_bak'])
 })
 
 t.test('takes names as they are that other systems or shells would take for something else', async (t) => {
@@ -204,7 +191,7 @@ t.test('stays in the folder that it has opened when a symlink takes its place', 
   }
   const entry = await store.begin(header())
   swap()
-  await entry.write(Buffer.from('inside'))
+  await append(entry, Buffer.from('inside'))
   await entry.commit()
   await storeIn(store, { name: 'second' }, 'inside too')
   await (await store.begin(header())).discard()
@@ -229,7 +216,7 @@ t.test('writes nothing through a symlink that is swapped in under the final name
   const out = join(path, 'out')
   for (const ifExists of ['backup', 'overwrite'] as const) {
     const entry = await (await openFolder(t, { path: out, ifExists })).begin(header({ name: ifExists }))
-    await entry.write(Buffer.from('new'))
+    await append(entry, Buffer.from('new'))
     symlinkSync('../target.txt', join(out, ifExists))
     await entry.commit()
   }

@@ -4,6 +4,7 @@ import t, { type Test } from 'tap'
 import type { IfExists } from '../../dist/stores/final-name.js'
 import { countCalls, failDuring, replaceDuring } from '../fixtures/disk.ts'
 import { contentOf, finalNames, header, openFolder, stagedFiles, storeIn } from '../fixtures/folder-store.ts'
+import { append } from '../fixtures/sinks.ts'
 import { makeFifo, makeSocket } from '../fixtures/special-files.ts'
 
 /** All that can stand under a final name, made in the folder `out` beside a file `target.txt` that is outside of it. */
@@ -99,7 +100,7 @@ for (const kind of Object.keys(obstacles)) {
       const place = await inTheWay(t, kind)
       const store = await openFolder(t, { path: place.out, ifExists })
       const entry = await store.begin(header({ name: 'name' }))
-      await entry.write(Buffer.from('new'))
+      await append(entry, Buffer.from('new'))
       await place.make()
       const before = place.identity()
       await t.rejects(entry.commit(), { code: 'refused', reason })
@@ -193,7 +194,7 @@ for (const [ifExists, names] of concurrent) {
     const entries = await Promise.all(
       Array.from({ length: 6 }, async (_, index) => {
         const entry = await (await openFolder(t, { path, ifExists })).begin(header({ name: 'name' }))
-        await entry.write(Buffer.from(`file ${index}`))
+        await append(entry, Buffer.from(`file ${index}`))
         return entry
       }),
     )
@@ -215,7 +216,7 @@ for (const [ifExists, names] of concurrent) {
 t.test('overwrite: fails, or refuses, when what is there cannot be replaced in the end', async (t) => {
   const path = t.testdir()
   const incoming = await (await openFolder(t, { path, ifExists: 'overwrite' })).begin(header({ name: 'name' }))
-  await incoming.write(Buffer.from('new'))
+  await append(incoming, Buffer.from('new'))
   mkdirSync(join(path, 'name'))
   await t.rejects(incoming.commit(), { code: 'refused', reason: 'exists', message: /it has a folder named "name"/ })
   failDuring(t, { call: 'rename', code: 'EIO' })

@@ -8,6 +8,7 @@ import { TransferError } from '../../dist/errors.js'
 import { OutputStore } from '../../dist/stores/output-store.js'
 import { failDuring, replaceDuring, systemError } from '../fixtures/disk.ts'
 import { header, storeIn } from '../fixtures/folder-store.ts'
+import { append } from '../fixtures/sinks.ts'
 import { stateOf } from '../fixtures/turns.ts'
 
 const never = new AbortController().signal
@@ -57,7 +58,7 @@ t.test('waits until a slow reader has taken a piece, and keeps a copy of it unti
   const { output, taken, take } = slowOutput()
   const entry = await new OutputStore(output, never).begin(header())
   const bytes = Buffer.from('first')
-  const writing = Promise.resolve(entry.write(bytes))
+  const writing = Promise.resolve(append(entry, bytes))
   bytes.fill('x')
   t.equal(await stateOf(writing), 'pending')
   take()
@@ -69,12 +70,12 @@ t.test('stops waiting for a slow reader when the connection fails', async (t) =>
   const { output } = slowOutput()
   const controller = new AbortController()
   const entry = await new OutputStore(output, controller.signal).begin(header())
-  const writing = Promise.resolve(entry.write(Buffer.from('never taken')))
+  const writing = Promise.resolve(append(entry, Buffer.from('never taken')))
   t.equal(await stateOf(writing), 'pending')
   const reason = new TransferError('timeout', 'the sender fell silent')
   controller.abort(reason)
   t.equal(await writing.catch((error) => error), reason)
-  t.equal(await Promise.resolve(entry.write(Buffer.from('more'))).catch((error) => error), reason)
+  t.equal(await Promise.resolve(append(entry, Buffer.from('more'))).catch((error) => error), reason)
   t.equal(output.writableLength, 'never taken'.length, 'and nothing more was queued')
 })
 
@@ -84,7 +85,7 @@ t.test('writes nothing once the connection has failed, also where nothing was wr
   const entry = await new OutputStore(output, controller.signal).begin(header())
   const reason = new TransferError('timeout', 'the sender fell silent')
   controller.abort(reason)
-  t.equal(await Promise.resolve(entry.write(Buffer.from('late'))).catch((error) => error), reason)
+  t.equal(await Promise.resolve(append(entry, Buffer.from('late'))).catch((error) => error), reason)
   t.equal(output.writableLength, 0)
 })
 
@@ -104,7 +105,7 @@ t.test('takes one file and refuses the next, even when the first was given up', 
     peerMessage: 'it writes to its standard output and takes one file',
   }
   await t.rejects(store.begin(header()), refused)
-  await entry.write(Buffer.from('what is out is out'))
+  await append(entry, Buffer.from('what is out is out'))
   await entry.discard()
   await t.rejects(store.begin(header()), refused)
 })
@@ -123,7 +124,7 @@ async function storeIntoProcess(t: Test, script: string) {
   const entry = await new OutputStore(reader.stdin, never).begin(header())
   // Some may still fit into the buffer of the pipe.
   const writeOn = async () => {
-    for (let piece = 0; piece < 64; piece++) await entry.write(Buffer.alloc(65_536))
+    for (let piece = 0; piece < 64; piece++) await append(entry, Buffer.alloc(65_536))
   }
   return { reader, entry, writeOn }
 }
@@ -158,7 +159,7 @@ t.test('names another failure of the output as what it is', async (t) => {
   const { output, take } = slowOutput()
   const store = new OutputStore(output, never)
   const entry = await store.begin(header())
-  const writing = Promise.resolve(entry.write(Buffer.from('x')))
+  const writing = Promise.resolve(append(entry, Buffer.from('x')))
   take(systemError('ENOSPC', 'write'))
   const expected = {
     ...outputError,

@@ -7,6 +7,7 @@ import { bytesOf } from '../fixtures/folder.ts'
 import { finalNames, header, openFolder, stagedFiles } from '../fixtures/folder-store.ts'
 import { gate } from '../fixtures/gate.ts'
 import { fakePerformanceNow } from '../fixtures/performance-clock.ts'
+import { append } from '../fixtures/sinks.ts'
 import { settle, stateOf } from '../fixtures/turns.ts'
 
 const MEGABYTE = 1024 * 1024
@@ -41,10 +42,10 @@ t.test('sends what it has to the disk after each 16 MiB, and a small file only a
       await current(fd)
     })
   }
-  for (let count = 0; count < 16; count++) await entry.write(piece)
+  for (let count = 0; count < 16; count++) await append(entry, piece)
   t.strictSame(calls, [])
   for (let count = 16; count < 50; count++) {
-    await entry.write(piece)
+    await append(entry, piece)
     await settle(20)
   }
   t.ok(calls.length >= 2, `${calls.length} flushes`)
@@ -60,16 +61,16 @@ t.test('sends what it has to the disk after each 16 MiB, and a small file only a
 t.test('goes on writing while the disk works, and waits for it when it is 32 MiB ahead', async (t) => {
   const { entry } = await begin(t)
   const { gates, count } = gatedFlushes(t)
-  for (let written = 0; written < FLUSH + 2 * FLUSH; written += MEGABYTE) t.equal(entry.write(piece), undefined)
+  for (let written = 0; written < FLUSH + 2 * FLUSH; written += MEGABYTE) t.equal(append(entry, piece), undefined)
   await settle()
   t.equal(count(), 1)
-  const waiting = Promise.resolve(entry.write(piece))
+  const waiting = Promise.resolve(append(entry, piece))
   t.equal(await stateOf(waiting), 'pending')
   gates[0].open()
   await waiting
   await settle()
   t.equal(count(), 2, 'the next flush takes all that has come meanwhile')
-  t.equal(entry.write(piece), undefined)
+  t.equal(append(entry, piece), undefined)
   gates[1].open()
   await entry.commit()
 })
@@ -79,10 +80,10 @@ for (const meets of ['the next write', 'the end'] as const) {
     const { path, entry } = await begin(t)
     // As on Linux: it is told once, and the fsync after it succeeds.
     failDuring(t, { call: 'fdatasync', code: 'EIO' })
-    for (let written = 0; written <= FLUSH; written += MEGABYTE) entry.write(piece)
+    for (let written = 0; written <= FLUSH; written += MEGABYTE) append(entry, piece)
     await settle()
     const expected = { code: 'local-file', reason: 'disk', message: /EIO/ }
-    if (meets === 'the next write') t.throws(() => entry.write(piece), expected)
+    if (meets === 'the next write') t.throws(() => append(entry, piece), expected)
     await t.rejects(entry.commit(), expected)
     t.strictSame([finalNames(path), stagedFiles(path)], [[], []])
   })
@@ -91,7 +92,7 @@ for (const meets of ['the next write', 'the end'] as const) {
 t.test('does not store what the disk loses at the last moment', async (t) => {
   const { path, entry } = await begin(t)
   const { gates } = gatedFlushes(t, () => Promise.reject(systemError('ENOSPC')))
-  for (let written = 0; written <= FLUSH; written += MEGABYTE) entry.write(piece)
+  for (let written = 0; written <= FLUSH; written += MEGABYTE) append(entry, piece)
   const committing = entry.commit()
   t.equal(await stateOf(committing), 'pending')
   gates[0].open()
@@ -102,8 +103,8 @@ t.test('does not store what the disk loses at the last moment', async (t) => {
 t.test('fails a write that waits for the disk when that fails', async (t) => {
   const { entry } = await begin(t)
   const { gates } = gatedFlushes(t, () => Promise.reject(systemError('EIO')))
-  for (let written = 0; written < 3 * FLUSH; written += MEGABYTE) entry.write(piece)
-  const waiting = Promise.resolve(entry.write(piece))
+  for (let written = 0; written < 3 * FLUSH; written += MEGABYTE) append(entry, piece)
+  const waiting = Promise.resolve(append(entry, piece))
   gates[0].open()
   await t.rejects(waiting, { code: 'local-file', reason: 'disk', message: /cannot write .*EIO/ })
   await entry.discard()
@@ -117,7 +118,7 @@ t.test('closes nothing that the disk is still busy with', async (t) => {
     closed++
     await realDisk.close(fd)
   })
-  for (let written = 0; written <= FLUSH; written += MEGABYTE) entry.write(piece)
+  for (let written = 0; written <= FLUSH; written += MEGABYTE) append(entry, piece)
   const discarding = entry.discard()
   t.equal(await stateOf(discarding), 'pending')
   t.equal(closed, 0)
@@ -132,7 +133,7 @@ t.test('starts no flush for what was given up while others had their turn', asyn
   const store = await openFolder(t, { path })
   const { gates, count } = gatedFlushes(t)
   const [first, second] = [await store.begin(header()), await store.begin(header())]
-  for (const entry of [first, second]) for (let written = 0; written <= FLUSH; written += MEGABYTE) entry.write(piece)
+  for (const entry of [first, second]) for (let written = 0; written <= FLUSH; written += MEGABYTE) append(entry, piece)
   await settle()
   t.equal(count(), 1, 'one at a time')
   const discarding = second.discard()
@@ -157,7 +158,7 @@ t.test('sends less to the disk at once where that takes long, and more again whe
     const before = flushes
     let written = 0
     while (flushes === before) {
-      await entry.write(piece)
+      await append(entry, piece)
       await settle()
       written++
     }

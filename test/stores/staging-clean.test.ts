@@ -3,15 +3,15 @@ import { mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { Directory } from '../../dist/disk/directory.js'
-import { cleanStaging, newOwner } from '../../dist/stores/staging.js'
-import { STAGING } from '../../dist/transfer/names.js'
+import { newReceiverId } from '../../dist/stores/receiver-id.js'
+import { cleanStaging, STAGING } from '../../dist/stores/staging.js'
 import { watchDescriptors } from '../fixtures/descriptors.ts'
 import { replaceDuring, systemError } from '../fixtures/disk.ts'
 import { stagedNames } from '../fixtures/folder-store.ts'
 
 /** An owner with some of its four parts replaced: this machine, this process, its start, its instance. */
 async function ownerWith(parts: { machine?: string; pid?: number | string; start?: string }): Promise<string> {
-  const [machine, pid, start, instance] = (await newOwner()).split('-')
+  const [machine, pid, start, instance] = (await newReceiverId()).split('-')
   return [parts.machine ?? machine, parts.pid ?? pid, parts.start ?? start, instance].join('-')
 }
 
@@ -57,7 +57,7 @@ t.test('removes what a process left whose number another one has now', async (t)
 })
 
 t.test('keeps what a running process works on: this one', async (t) => {
-  await judge(t, await newOwner(), 'kept')
+  await judge(t, await newReceiverId(), 'kept')
 })
 
 t.test('keeps what a running process works on: another one', async (t) => {
@@ -72,11 +72,11 @@ t.test('keeps what a running process of another user works on', async (t) => {
       throw systemError('EPERM', 'kill')
     },
   })
-  await judge(t, await newOwner(), 'kept')
+  await judge(t, await newReceiverId(), 'kept')
 })
 
 t.test('keeps what a running process works on when its start time cannot be read', async (t) => {
-  const owner = await newOwner()
+  const owner = await newReceiverId()
   replaceDuring(t, 'readFile', (current) => async (path, encoding) => {
     if (path.endsWith('/stat')) throw systemError('EMFILE', 'open')
     return await current(path, encoding)
@@ -108,7 +108,7 @@ t.test('judges by age what does not say whose it is', async (t) => {
 
 t.test('removes the dead beside the living', async (t) => {
   const path = t.testdir()
-  const live = await newOwner()
+  const live = await newReceiverId()
   leave(path, live)
   leave(path, await ownerWith({ start: '1' }))
   leave(path, 'foreign-old', { folder: 30, file: 30 })

@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { Directory } from '../../dist/disk/directory.js'
 import { disk } from '../../dist/disk/disk.js'
-import { createStaged, newOwner, openStaging, removeOwner } from '../../dist/stores/staging.js'
-import { STAGING } from '../../dist/transfer/names.js'
+import { newReceiverId } from '../../dist/stores/receiver-id.js'
+import { createStaged, openStaging, removeReceiver, STAGING } from '../../dist/stores/staging.js'
 import { watchDescriptors } from '../fixtures/descriptors.ts'
 import { failDuring, replaceDuring } from '../fixtures/disk.ts'
 import { stagedNames } from '../fixtures/folder-store.ts'
@@ -16,27 +16,27 @@ async function openRoot(t: Test, path: string): Promise<Directory> {
 }
 
 t.test('names an owner by machine, process, start time and instance', async (t) => {
-  const first = await newOwner()
-  const second = await newOwner()
+  const first = await newReceiverId()
+  const second = await newReceiverId()
   t.match(first, new RegExp(`^[0-9a-f]{8}-${process.pid}-[1-9]\\d*-\\d+$`))
   t.not(first, second)
   t.equal(first.replace(/\d+$/, ''), second.replace(/\d+$/, ''), 'which differ in the instance alone')
 })
 
 t.test('finds the start time behind a program name that holds parentheses and spaces', async (t) => {
-  const before = await newOwner()
+  const before = await newReceiverId()
   const { title } = process
   process.title = 'a) 1 (b c) 2'
   t.teardown(() => {
     process.title = title
   })
-  t.equal((await newOwner()).split('-')[2], before.split('-')[2])
+  t.equal((await newReceiverId()).split('-')[2], before.split('-')[2])
 })
 
 t.test('names an owner where the system tells nothing of itself', async (t) => {
   failDuring(t, { call: 'readFile', code: 'ENOENT', occurrence: 0 })
   failDuring(t, { call: 'readlink', code: 'ENOENT', occurrence: 0 })
-  t.match(await newOwner(), new RegExp(`^[0-9a-f]{8}-${process.pid}-0-\\d+$`))
+  t.match(await newReceiverId(), new RegExp(`^[0-9a-f]{8}-${process.pid}-0-\\d+$`))
 })
 
 t.test('makes the folders private, and private files in them', async (t) => {
@@ -124,7 +124,7 @@ t.test('lets several receivers come and go in one folder at once', async (t) => 
       const staged = await createStaged(staging)
       await disk.close(staged.fd)
       await staging.close()
-      await removeOwner(root, owner)
+      await removeReceiver(root, owner)
     }
   }
   await t.resolves(Promise.all([receiver('a-1'), receiver('b-2'), receiver('c-3')]))
@@ -134,18 +134,18 @@ t.test('lets several receivers come and go in one folder at once', async (t) => 
 t.test('removes what an owner left, and the folder itself after the last one', async (t) => {
   const path = t.testdir({ [STAGING]: { one: { 1: 'x', 2: 'y' }, two: { 3: 'z' } } })
   const root = await openRoot(t, path)
-  await removeOwner(root, 'one')
+  await removeReceiver(root, 'one')
   t.strictSame(stagedNames(path), ['two', 'two/3'])
-  await removeOwner(root, 'two')
+  await removeReceiver(root, 'two')
   t.strictSame(readdirSync(path), [])
-  await t.resolves(removeOwner(root, 'two'), 'and there is nothing wrong with nothing to remove')
+  await t.resolves(removeReceiver(root, 'two'), 'and there is nothing wrong with nothing to remove')
 })
 
 t.test('leaves what it cannot remove', async (t) => {
   const path = t.testdir({ [STAGING]: { one: { folder: { file: '' } }, file: '' } })
   const root = await openRoot(t, path)
-  await removeOwner(root, 'one')
-  await removeOwner(root, 'file')
+  await removeReceiver(root, 'one')
+  await removeReceiver(root, 'file')
   t.strictSame(stagedNames(path), ['file', 'one', 'one/folder', 'one/folder/file'])
 })
 
@@ -155,7 +155,7 @@ t.test('does not follow an owner that is a symlink, nor one that becomes one', a
     outside: { 1: 'keep' },
   })
   const root = await openRoot(t, path)
-  await removeOwner(root, 'linked')
+  await removeReceiver(root, 'linked')
   replaceDuring(t, 'readdir', (current) => async (read) => {
     const names = await current(read)
     unlinkSync(join(path, STAGING, 'swapped', '1'))
@@ -163,6 +163,6 @@ t.test('does not follow an owner that is a symlink, nor one that becomes one', a
     symlinkSync('../outside', join(path, STAGING, 'swapped'))
     return names
   })
-  await removeOwner(root, 'swapped')
+  await removeReceiver(root, 'swapped')
   t.strictSame(readdirSync(join(path, 'outside')), ['1'])
 })

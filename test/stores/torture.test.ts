@@ -3,13 +3,13 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { Directory } from '../../dist/disk/directory.js'
 import { TransferError } from '../../dist/errors.js'
-import { FileSource } from '../../dist/sources/source.js'
+import { FileSource } from '../../dist/sources/file-source.js'
 import type { IfExists } from '../../dist/stores/final-name.js'
+import { prepareFolder } from '../../dist/stores/folder-destination.js'
 import { FolderStore } from '../../dist/stores/folder-store.js'
-import { prepareFolder } from '../../dist/stores/out-folder.js'
-import { cleanStaging, newOwner, removeOwner } from '../../dist/stores/staging.js'
+import { newReceiverId } from '../../dist/stores/receiver-id.js'
+import { cleanStaging, removeReceiver, STAGING } from '../../dist/stores/staging.js'
 import type { StoredAs } from '../../dist/stores/store.js'
-import { STAGING } from '../../dist/transfer/names.js'
 import { type Fault, failDuring, replaceDuring } from '../fixtures/disk.ts'
 import { bytesOf, filesIn } from '../fixtures/folder.ts'
 import { AlwaysQuick, folderOptions, NeverQuick, storeIn } from '../fixtures/folder-store.ts'
@@ -30,9 +30,9 @@ function folders(t: Test, files: Record<string, string> = {}): () => string {
   }
 }
 
-/** An owner that looks like one of this machine that is there no longer, so that what it leaves is cleaned up. */
+/** A receiver that looks like one of this machine that is there no longer, so that what it leaves is cleaned up. */
 async function deadOwner(): Promise<string> {
-  const [machine, pid] = (await newOwner()).split('-')
+  const [machine, pid] = (await newReceiverId()).split('-')
   return `${machine}-${pid}-1-0`
 }
 
@@ -45,10 +45,13 @@ function wrongError(error: unknown, { code }: Fault): string[] {
   return error.message.includes(code) ? [] : [`${code} is not named: ${error.message}`]
 }
 
-async function storeWhole(path: string, settings: { owner: string; name: string; ifExists: IfExists; quick: boolean }) {
-  const { owner, name, ifExists, quick } = settings
+async function storeWhole(
+  path: string,
+  settings: { receiverId: string; name: string; ifExists: IfExists; quick: boolean },
+) {
+  const { receiverId, name, ifExists, quick } = settings
   const blocking = quick ? new AlwaysQuick() : new NeverQuick()
-  const store = await FolderStore.open(await folderOptions({ path, owner, ifExists, blocking }))
+  const store = await FolderStore.open(await folderOptions({ path, receiverId, ifExists, blocking }))
   try {
     return await storeIn(store, { name, size: 10, mtime: 1_000, mode: 0o644 }, 'whole', ' file')
   } finally {
@@ -98,10 +101,10 @@ for (const [title, { name = 'file.txt', ifExists = 'backup', files = {}, quick =
     replaceDuring(t, 'fsync', () => async () => {})
     if (has.permissions === false) disguise(t, () => ({ mode: 0o777 }))
     if (has.links === false) failDuring(t, { call: 'link', code: 'EPERM', occurrence: 0 })
-    const owner = await deadOwner()
+    const receiverId = await deadOwner()
     await torture(t, {
       prepare: folders(t, files),
-      work: (path) => storeWhole(path, { owner, name, ifExists, quick }),
+      work: (path) => storeWhole(path, { receiverId, name, ifExists, quick }),
       judge: (path, outcome, fault) => judgeStored(path, files, outcome, fault),
     })
   })
@@ -110,15 +113,15 @@ for (const [title, { name = 'file.txt', ifExists = 'backup', files = {}, quick =
 for (const permissions of [true, false]) {
   t.test(`begins, with${permissions ? '' : 'out'} permissions, or says why not, whichever call fails`, async (t) => {
     if (!permissions) disguise(t, () => ({ mode: 0o777 }))
-    const owner = await deadOwner()
+    const receiverId = await deadOwner()
     const folder = folders(t)
     await torture(t, {
       prepare: () => join(folder(), 'out'),
-      work: (path) => prepareFolder(path, owner),
+      work: (path) => prepareFolder(path, receiverId),
       judge: async (path, { value, error }, fault) => {
         const problems = error ? wrongError(error, fault) : []
         if (value && value.length !== (permissions ? 0 : 1)) problems.push(`it said ${JSON.stringify(value)}`)
-        await prepareFolder(path, await newOwner())
+        await prepareFolder(path, await newReceiverId())
         return readdirSync(path).length === 0 ? problems : [...problems, 'something is left']
       },
     })
@@ -160,9 +163,9 @@ function withRemains(t: Test, owners: readonly string[]): () => string {
   const folder = folders(t)
   return () => {
     const path = folder()
-    for (const owner of owners) {
-      mkdirSync(join(path, STAGING, owner), { recursive: true })
-      writeFileSync(join(path, STAGING, owner, '0'), 'half a file')
+    for (const receiverId of owners) {
+      mkdirSync(join(path, STAGING, receiverId), { recursive: true })
+      writeFileSync(join(path, STAGING, receiverId, '0'), 'half a file')
     }
     return path
   }
@@ -178,7 +181,7 @@ async function inRoot(path: string, work: (root: Directory) => Promise<void>): P
 }
 
 t.test('cleans up what is left of the dead and nothing of the living, whichever call fails', async (t) => {
-  const living = [await newOwner(), '0f0f0f0f-1-1-0']
+  const living = [await newReceiverId(), '0f0f0f0f-1-1-0']
   const dead = await deadOwner()
   await torture(t, {
     prepare: withRemains(t, [...living, dead]),
@@ -189,18 +192,18 @@ t.test('cleans up what is left of the dead and nothing of the living, whichever 
       if (error && !(call === 'open' && occurrence === 1)) problems.push(`it threw ${error}`)
       await inRoot(path, cleanStaging)
       const left = readdirSync(join(path, STAGING))
-      for (const owner of living) if (!left.includes(owner)) problems.push(`${owner} is gone`)
+      for (const receiverId of living) if (!left.includes(receiverId)) problems.push(`${receiverId} is gone`)
       if (left.includes(dead)) problems.push('the dead one was not removed by the next cleaning either')
       return problems
     },
   })
 })
 
-t.test('removes what its owner left, if not now then at the next start, whichever call fails', async (t) => {
-  const owner = await deadOwner()
+t.test('removes what its receiver left, if not now then at the next start, whichever call fails', async (t) => {
+  const receiverId = await deadOwner()
   await torture(t, {
-    prepare: withRemains(t, [owner]),
-    work: (path) => inRoot(path, (root) => removeOwner(root, owner)),
+    prepare: withRemains(t, [receiverId]),
+    work: (path) => inRoot(path, (root) => removeReceiver(root, receiverId)),
     judge: async (path, { error }, { call, occurrence }) => {
       await inRoot(path, cleanStaging)
       const problems = readdirSync(path).length === 0 ? [] : ['something is left']
@@ -209,10 +212,10 @@ t.test('removes what its owner left, if not now then at the next start, whicheve
   })
 })
 
-t.test('finds a name for an owner, whichever call fails', async (t) => {
+t.test('finds a name for a receiver, whichever call fails', async (t) => {
   await torture(t, {
     prepare: () => '',
-    work: newOwner,
+    work: newReceiverId,
     judge: (_, { value }) => (value && /^[0-9a-f]{8}-\d+-\d+-\d+$/.test(value) ? [] : [`it was ${value}`]),
   })
 })

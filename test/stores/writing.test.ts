@@ -12,6 +12,7 @@ import {
   stagedFiles,
   storeIn,
 } from '../fixtures/folder-store.ts'
+import { append } from '../fixtures/sinks.ts'
 import { settle } from '../fixtures/turns.ts'
 
 /** Both ways to write: blocking while the disk is quick, and through the thread pool while it is not. */
@@ -69,7 +70,7 @@ for (const [way, blocking] of Object.entries(ways)) {
       return await current(...args)
     })
     const bytes = Buffer.from('first')
-    await entry.write(bytes)
+    await append(entry, bytes)
     bytes.fill('x')
     await entry.commit()
     t.equal(contentOf(path, 'file.txt'), 'first')
@@ -79,7 +80,7 @@ for (const [way, blocking] of Object.entries(ways)) {
     const path = t.testdir()
     const entry = await (await openFolder(t, { path, blocking: blocking() })).begin(header())
     failDuring(t, { call: way === 'blocking' ? 'writeSync' : 'write', code: 'EIO' })
-    const error = await (async () => entry.write(Buffer.from('x')))().catch((thrown) => thrown)
+    const error = await (async () => append(entry, Buffer.from('x')))().catch((thrown) => thrown)
     await entry.discard()
     t.match(error, { code: 'local-file', reason: 'disk', peerMessage: 'it could not write the file: i/o error (EIO)' })
     t.equal(error.message, `cannot write ${path}/file.txt: i/o error (EIO)`)
@@ -89,10 +90,10 @@ for (const [way, blocking] of Object.entries(ways)) {
 t.test('returns no promise while writes are quick, and one when they are not', async (t) => {
   const path = t.testdir()
   const quick = await (await openFolder(t, { path, blocking: new AlwaysQuick() })).begin(header())
-  t.equal(quick.write(Buffer.from('x')), undefined)
+  t.equal(append(quick, Buffer.from('x')), undefined)
   await quick.discard()
   const slow = await (await openFolder(t, { path, blocking: new NeverQuick() })).begin(header())
-  const writing = slow.write(Buffer.from('x'))
+  const writing = append(slow, Buffer.from('x'))
   t.type(writing, Promise)
   await writing
   await slow.discard()
@@ -106,7 +107,7 @@ t.test('moves between the two ways in the middle of a file', async (t) => {
   const entry = await (await openFolder(t, { path, blocking })).begin(header())
   for (let piece = 0; piece < 10; piece++) {
     quick = piece % 3 !== 0
-    await entry.write(Buffer.from(`piece ${piece} `))
+    await append(entry, Buffer.from(`piece ${piece} `))
   }
   await entry.commit()
   t.equal(contentOf(path, 'file.txt'), Array.from({ length: 10 }, (_, piece) => `piece ${piece} `).join(''))

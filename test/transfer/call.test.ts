@@ -4,16 +4,16 @@ import type { Socket } from 'node:net'
 import t, { type Test } from 'tap'
 import { TransferError } from '../../dist/errors.js'
 import type { TransferEvent } from '../../dist/index.js'
-import { dialled } from '../../dist/transfer/call.js'
+import { call } from '../../dist/transfer/call.js'
 import type { TransferResult } from '../../dist/transfer/transfer.js'
 import { Events } from '../fixtures/ends.ts'
 import { listenAsPeer } from '../fixtures/peer.ts'
 import { fakePerformanceNow } from '../fixtures/performance-clock.ts'
 import { unusedPlace } from '../fixtures/ports.ts'
 
-const result: TransferResult = { admitted: true, files: 2, bytes: 30, failure: null }
+const result: TransferResult = { admitted: true, files: 2, bytes: 30, failure: null, isReported: false }
 
-/** A listener to dial, and what `dialled` needs beside it. */
+/** A listener to dial, and what `call` needs beside it. */
 async function dialling(t: Test) {
   const { port } = await listenAsPeer(t, () => {})
   const [events, controller] = [new Events(), new AbortController()]
@@ -27,7 +27,7 @@ async function dialling(t: Test) {
 t.test('dials once, says so, and gives back how the one transfer went', async (t) => {
   const { options, events, keep } = await dialling(t)
   const peer = `127.0.0.1:${options.port}`
-  const returned = await dialled(options, ({ socket, ...connection }) => {
+  const returned = await call(options, ({ socket, ...connection }) => {
     keep(socket)
     t.strictSame(connection, { transfer: 1, peer })
     t.match(events.all, [{ event: 'connected', transfer: 1, peer }], 'it is told before anything is done')
@@ -46,7 +46,7 @@ for (const when of ['while it runs', 'in the moment of the connection']) {
       if (moment === when) controller.abort(reason)
     }
     const onEvent = () => interruptAt('in the moment of the connection')
-    const returned = await dialled({ ...options, onEvent }, ({ socket }) => {
+    const returned = await call({ ...options, onEvent }, ({ socket }) => {
       keep(socket)
       let fail = (_failure: TransferError) => {}
       const failed = new Promise<TransferResult>((resolve) => {
@@ -75,7 +75,7 @@ for (const [partner, program] of [
       events.add(event)
       clock.pass(120)
     }
-    const failed = dialled({ ...options, ...place, onEvent }, () => t.fail('there is no connection') as never)
+    const failed = call({ ...options, ...place, onEvent }, () => t.fail('there is no connection') as never)
     const why = `cannot connect to ${host}:${port}: nothing listens there (is ${program} running?) (ECONNREFUSED)`
     await t.rejects(failed, { code: 'connect', message: why })
     const message = `${why}; trying again for up to 0.12 seconds`
@@ -88,7 +88,7 @@ t.test('starts nothing where it cannot connect', async (t) => {
   const { host, port } = await unusedPlace()
   const start = () => t.fail('there is no connection')
   await t.rejects(
-    dialled({ ...options, host, port: Number(port) }, () => start() as never),
+    call({ ...options, host, port: Number(port) }, () => start() as never),
     { code: 'connect', exitCode: 3 },
   )
   t.strictSame(events.all, [])

@@ -1,9 +1,9 @@
 /** How listening ends, and what becomes then of who is still connected. The transfers are scripted. */
 import t from 'tap'
 import { TransferError } from '../../dist/errors.js'
-import { Service } from '../../dist/transfer/listener.js'
+import { Listener } from '../../dist/transfer/listener.js'
 import { listenAsPeer } from '../fixtures/peer.ts'
-import { broken, scriptedRole, serving, TIMEOUT } from '../fixtures/scripted-service.ts'
+import { broken, listenerOptions, scriptedRole, serving } from '../fixtures/scripted-service.ts'
 import { settle, stateOf } from '../fixtures/turns.ts'
 
 t.test('tells everyone who is still connected that it is done, and waits until they have ended', async (t) => {
@@ -32,7 +32,7 @@ t.test('is interrupted before it listens', async (t) => {
   const signal = AbortSignal.abort()
   const events: string[] = []
   const onEvent = ({ event }: { event: string }) => void events.push(event)
-  const service = new Service({ port: 0, host: '127.0.0.1', timeout: TIMEOUT, signal, onEvent }, scriptedRole())
+  const service = new Listener({ ...listenerOptions, signal, onEvent }, scriptedRole())
   await t.rejects(service.run(), { code: 'interrupted', exitCode: 130 })
   t.strictSame(events, ['listening'])
 })
@@ -45,9 +45,9 @@ t.test('works without a signal', async (t) => {
 
 t.test('says why it cannot listen', async (t) => {
   const { port } = await listenAsPeer(t, () => {})
-  const options = { port, host: '127.0.0.1', timeout: TIMEOUT, onEvent: () => t.fail('it does not listen') }
+  const options = { ...listenerOptions, port, onEvent: () => t.fail('it does not listen') }
   const message = /^cannot listen on 127\.0\.0\.1:\d+: something listens there already/
-  await t.rejects(new Service(options, scriptedRole()).run(), { code: 'connect', exitCode: 3, message })
+  await t.rejects(new Listener(options, scriptedRole()).run(), { code: 'connect', exitCode: 3, message })
 })
 
 t.test('refuses connections over the limit before they have run, and does not count them', async (t) => {

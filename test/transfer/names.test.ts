@@ -1,8 +1,11 @@
 import { posix, win32 } from 'node:path'
 import fc from 'fast-check'
 import t from 'tap'
+import { MAX_NAME } from '../../dist/stores/backup-name.js'
+import { isPortable } from '../../dist/stores/folder-store.js'
+import { STAGING } from '../../dist/stores/staging.js'
 import { printable } from '../../dist/text.js'
-import { checkName, isPlain, MAX_NAME, type NameRules, nameProblem, STAGING } from '../../dist/transfer/names.js'
+import { checkName, type NameRules, nameProblem } from '../../dist/transfer/names.js'
 import { anyName } from '../fixtures/names.ts'
 
 const linux: NameRules = { allowHidden: false, platform: 'linux' }
@@ -134,6 +137,7 @@ t.test('takes only names that lie directly below any base, and are safe to show'
 })
 
 t.test('tries out no name that every file system holds, and every other', async (t) => {
-  for (const name of ['file.txt', 'a', 'archive-1.2.tar.gz', '_x+y', '0', 'x'.repeat(100)]) t.ok(isPlain(name), name)
-  for (const name of ['a:b.log', 'a b', 'what?', 'é', 'a\\b', '<x>', '"', 'x'.repeat(101)]) t.notOk(isPlain(name), name)
+  for (const name of ['file.txt', 'a', 'archive-1.2.tar.gz', '_x+y', '0', 'x'.repeat(100)]) t.ok(isPortable(name), name)
+  for (const name of ['a:b.log', 'a b', 'what?', 'é', 'a\\b', '<x>', '"', 'x'.repeat(101)])
+    t.notOk(isPortable(name), name)
 })

@@ -4,8 +4,11 @@ import { connect } from 'node:net'
 import { join } from 'node:path'
 import { PassThrough, Readable } from 'node:stream'
 import t, { type Test } from 'tap'
-import { FileSource } from '../../dist/sources/source.js'
-import { PlainOutgoing } from '../../dist/transfer/plain-outgoing.js'
+import { PlainSenderLink } from '../../dist/links/plain-sender-link.js'
+import { FileSource } from '../../dist/sources/file-source.js'
+import { Sender } from '../../dist/transfer/sender.js'
+import { SenderSession } from '../../dist/transfer/sender-session.js'
+import { TransferReport } from '../../dist/transfer/transfer-report.js'
 import { fakeClock } from '../fixtures/clock.ts'
 import { Events, startReceiver, startSender, tryReceive, trySend } from '../fixtures/ends.ts'
 import { bytesOf, filesIn, namesIn } from '../fixtures/folder.ts'
@@ -157,8 +160,9 @@ for (const isSilent of [true, false]) {
     const events = new Events()
     const source = new FileSource(path)
     await source.inspect()
-    const options = { source, onEvent: events.add, transfer: 1, timeout: 30_000, expect: {} }
-    const running = new PlainOutgoing(socket, { ...options, peer: 'x' } as typeof options).run()
+    const report = new TransferReport({ onEvent: events.add, transfer: 1, peer: 'x' })
+    const sender = new Sender({ entries: source.entries(), report, expect: {}, allowUnverified: true })
+    const running = new SenderSession(sender, new PlainSenderLink(socket, 30_000)).run()
     if (!isSilent) {
       const ended = new Promise((resolve) => socket.once('end', resolve))
       peer.finish()

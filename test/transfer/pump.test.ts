@@ -4,7 +4,8 @@ import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import { TransferError } from '../../dist/errors.js'
 import { Channel } from '../../dist/net/channel.js'
-import type { OpenSource } from '../../dist/sources/source.js'
+import { writeFrameHeader } from '../../dist/protocol/encode.js'
+import type { OpenEntry } from '../../dist/sources/source.js'
 import { Pump } from '../../dist/transfer/pump.js'
 import { bytesOf } from '../fixtures/folder.ts'
 import { digest, readFrames } from '../fixtures/peer-frames.ts'
@@ -14,10 +15,19 @@ import { settle, stateOf } from '../fixtures/turns.ts'
 /** The bytes of one data frame of the pump, or of one bare write. */
 const FRAME = 512 * 1024
 
+/** What a link makes of a channel: data frames, or bare bytes. */
+function linkOver(channel: Channel, framed = true): ConstructorParameters<typeof Pump>[0] {
+  return {
+    prefix: framed ? 5 : 0,
+    frame: (buffer, offset, length) => framed && writeFrameHeader(buffer, 'data', length, offset),
+    write: (pieces) => channel.write(pieces),
+  }
+}
+
 /** A channel, and the other side of it, which takes nothing until it is read. */
 function connected(t: Pick<Test, 'teardown'>): { channel: Channel; socket: Duplex; other: Duplex } {
   const [socket, other] = duplexPair({ highWaterMark: 1 })
-  const channel = new Channel(socket, { timeout: 30_000, plain: true })
+  const channel = new Channel(socket, { timeout: 30_000 })
   t.teardown(() => void socket.destroy())
   return { channel, socket, other }
 }
@@ -42,7 +52,7 @@ function takeAll(other: Duplex, length: number): Promise<Buffer> {
 }
 
 interface Reads {
-  source: OpenSource
+  source: OpenEntry
   /** What each read was asked for. */
   wanted: { buffer: Buffer; offset: number; length: number }[]
 }
@@ -54,7 +64,7 @@ function sourceOf(
 ): Reads {
   const wanted: Reads['wanted'] = []
   let position = 0
-  const source: OpenSource = {
+  const source: OpenEntry = {
     header: { kind: 'file', name: 'file', size, type: 'text/plain', mtime: null, mode: null },
     read: (buffer, offset, length) => {
       wanted.push({ buffer, offset, length })
@@ -80,7 +90,7 @@ for (const framed of [true, false]) {
         const content = bytesOf(size)
         const { channel, other } = connected(t)
         const { source, wanted } = sourceOf(content, isKnown ? {} : { size: null })
-        const moving = new Pump(channel, framed).move(source, never, () => {})
+        const moving = new Pump(linkOver(channel, framed)).move(source, never, () => {})
         const pieces = Math.ceil(size / FRAME)
         const stream = await takeAll(other, size + prefix * pieces)
         t.strictSame(await moving, { bytes: size, blake3: digest(content), sha256: null })
@@ -97,7 +107,7 @@ for (const framed of [true, false]) {
     const content = bytesOf(8 * FRAME)
     const { channel, other } = connected(t)
     const { source, wanted } = sourceOf(content)
-    const moving = new Pump(channel, framed).move(source, never, () => {})
+    const moving = new Pump(linkOver(channel, framed)).move(source, never, () => {})
     await settle(20)
     t.equal(wanted.length, 1)
     t.equal(await stateOf(moving), 'pending')
@@ -118,7 +128,7 @@ t.test('moves what comes in any pieces, and reports each of them', async () => {
         const teardown: (() => void)[] = []
         const { channel, other } = connected({ teardown: (work) => void teardown.push(work as () => void) })
         const { source } = sourceOf(content, { size: null, most })
-        const moving = new Pump(channel, framed).move(source, never, (bytes) => void reported.push(bytes))
+        const moving = new Pump(linkOver(channel, framed)).move(source, never, (bytes) => void reported.push(bytes))
         const pieces = Math.ceil(size / Math.min(most, FRAME))
         await takeAll(other, size + (framed ? 5 : 0) * pieces)
         const moved = await moving
@@ -134,7 +144,7 @@ t.test('moves what comes in any pieces, and reports each of them', async () => {
 t.test('tells of fewer bytes than there should be as they are: the source is asked what became of them', async (t) => {
   const { channel, other } = connected(t)
   const { source } = sourceOf(bytesOf(100), { size: 200 })
-  const moving = new Pump(channel, true).move(source, never, () => {})
+  const moving = new Pump(linkOver(channel)).move(source, never, () => {})
   await takeAll(other, 105)
   t.match(await moving, { bytes: 100, blake3: digest(bytesOf(100)) })
 })
@@ -147,7 +157,7 @@ t.test('lets what was read be looked at before it is written', async (t) => {
     seen.push(bytes)
     if (bytes > 2 * FRAME) throw fault
   }
-  const moving = new Pump(channel, true).move(atHand(Number.MAX_SAFE_INTEGER, false), never, () => {}, {
+  const moving = new Pump(linkOver(channel)).move(atHand(Number.MAX_SAFE_INTEGER, false), never, () => {}, {
     checkGrowing: check,
   })
   t.equal(await moving.catch((error) => error), fault)
@@ -161,7 +171,7 @@ t.test('stops between two reads when it is told to', async (t) => {
   const controller = new AbortController()
   const { source, wanted } = sourceOf(bytesOf(3 * FRAME))
   const reason = new TransferError('refused', 'the receiver refused it')
-  const moving = new Pump(channel, true).move(source, controller.signal, () => controller.abort(reason))
+  const moving = new Pump(linkOver(channel)).move(source, controller.signal, () => controller.abort(reason))
   t.equal(await moving.catch((error) => error), reason)
   t.equal(wanted.length, 1)
 })
@@ -177,11 +187,11 @@ function taking(t: Test, onWrite?: (bytes: Buffer) => void | Promise<void>): { c
   }
   const socket = new Duplex({ read() {}, write })
   t.teardown(() => void socket.destroy())
-  return { channel: new Channel(socket, { timeout: 30_000, plain: true }), writes }
+  return { channel: new Channel(socket, { timeout: 30_000 }), writes }
 }
 
 /** A source of `size` bytes that are at hand. */
-function atHand(size: number, isKnown = true): OpenSource {
+function atHand(size: number, isKnown = true): OpenEntry {
   const { source } = sourceOf(Buffer.alloc(0), { size: isKnown ? size : null })
   let left = size
   source.read = (_buffer, _offset, length) => {
@@ -208,7 +218,7 @@ t.test('moves every byte once, at hand or waited for, and leaves what is being w
           written.push(before.equals(bytes) ? before : Buffer.alloc(0))
         })
         const isAtHand = () => atHand[read++ % atHand.length] as boolean
-        await new Pump(channel, true).move(sourceOf(content, { most, isAtHand }).source, never, () => {})
+        await new Pump(linkOver(channel)).move(sourceOf(content, { most, isAtHand }).source, never, () => {})
         const { frames } = readFrames(Buffer.concat([Buffer.alloc(8), ...written]))
         return Buffer.concat(frames.map(({ bytes }) => bytes)).equals(content)
       },
@@ -222,7 +232,7 @@ t.test('writes several frames at once where many were taken quickly and nobody e
   const proof = Array.from({ length: 32 }, () => 1)
   for (const isKnown of [true, false]) {
     const { channel, writes } = taking(t)
-    const pump = new Pump(channel, true)
+    const pump = new Pump(linkOver(channel))
     const { bytes } = await pump.move(atHand(41 * FRAME + 1, isKnown), never, () => {})
     t.equal(bytes, 41 * FRAME + 1)
     t.strictSame(writes.splice(0), [...proof, 4, 4, 2])
@@ -230,7 +240,7 @@ t.test('writes several frames at once where many were taken quickly and nobody e
     t.strictSame(writes, [3], 'it has not forgotten that')
   }
   const slow = taking(t, () => clock.pass(slow.writes.length === 33 ? 50 : 49))
-  await new Pump(slow.channel, true).move(atHand(66 * FRAME), never, () => {})
+  await new Pump(linkOver(slow.channel)).move(atHand(66 * FRAME), never, () => {})
   t.strictSame(slow.writes, [...proof, 4, ...proof.slice(2)], 'one slow write, and the proof begins anew')
 })
 
@@ -242,7 +252,7 @@ t.test('writes frame by frame while others send: a hundred together would need t
   const waits = sourceOf(Buffer.alloc(0), { size: null }).source
   let end = (_count: number) => {}
   waits.read = () => new Promise((resolve) => (end = resolve))
-  const other = new Pump(taking(t).channel, true)
+  const other = new Pump(linkOver(taking(t).channel))
   let others: Promise<unknown> | null = null
   const { source } = sourceOf(content, { isAtHand: () => true })
   const { read } = source
@@ -253,7 +263,7 @@ t.test('writes frame by frame while others send: a hundred together would need t
     others = other.move(waits, never, () => {})
     return settle().then(() => read(...wanted))
   }
-  await new Pump(beside.channel, true).move(source, never, () => {})
+  await new Pump(linkOver(beside.channel)).move(source, never, () => {})
   t.strictSame(beside.writes, [...Array.from({ length: 32 }, () => 1), 4, 1, 1, 1, 1])
   const { frames } = readFrames(Buffer.concat([Buffer.alloc(8), ...written]))
   t.ok(Buffer.concat(frames.map(({ bytes }) => bytes)).equals(content))
@@ -270,7 +280,7 @@ t.test('hears that it is to stop, though the connection takes everything at once
     source.read = read
     const controller = new AbortController()
     setImmediate(() => controller.abort(reason))
-    const moving = new Pump(channel, true).move(source, controller.signal, () => {})
+    const moving = new Pump(linkOver(channel)).move(source, controller.signal, () => {})
     t.equal(await moving.catch((error) => error), reason)
   }
 })
@@ -278,7 +288,7 @@ t.test('hears that it is to stop, though the connection takes everything at once
 t.test('hears it between small files, too', async (t) => {
   const clock = fakePerformanceNow(t)
   const { channel } = taking(t, () => clock.pass(1))
-  const pump = new Pump(channel, true)
+  const pump = new Pump(linkOver(channel))
   const controller = new AbortController()
   setImmediate(() => controller.abort(new Error('enough')))
   const moveAll = async () => {
@@ -292,13 +302,13 @@ t.test('fails with the error of the source', async (t) => {
   const fault = new TransferError('local-file', 'cannot read it')
   const { source } = sourceOf(Buffer.alloc(0), { size: 10 })
   source.read = () => Promise.reject(fault)
-  t.equal(await new Pump(channel, true).move(source, never, () => {}).catch((error) => error), fault)
+  t.equal(await new Pump(linkOver(channel)).move(source, never, () => {}).catch((error) => error), fault)
 })
 
 t.test('fails with the error of the channel, however far it has read ahead', async (t) => {
   const { channel, socket } = connected(t)
   channel.receive(() => {}).catch(() => {})
-  const moving = new Pump(channel, true).move(sourceOf(bytesOf(6 * FRAME)).source, never, () => {})
+  const moving = new Pump(linkOver(channel)).move(sourceOf(bytesOf(6 * FRAME)).source, never, () => {})
   await settle(20)
   socket.destroy(Object.assign(new Error('read'), { code: 'ECONNRESET' }))
   await t.rejects(moving, { code: 'incomplete', reason: 'broken' })
@@ -306,7 +316,7 @@ t.test('fails with the error of the channel, however far it has read ahead', asy
 
 t.test('carries several sources one after the other in the same buffer', async (t) => {
   const { channel, other } = connected(t)
-  const pump = new Pump(channel, true)
+  const pump = new Pump(linkOver(channel))
   const buffers = new Set<Buffer>()
   for (const seed of [1, 2, 3, 4, 5, 6]) {
     const { source, wanted } = sourceOf(bytesOf(100, seed))

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { isTypePattern, mediaType, typeMatches, UNKNOWN_TYPE } from '../../dist/sources/media-type.js'
+import { isTypePattern, mediaType, typeMatches, UNKNOWN_TYPE } from '../dist/media-type.js'
 
 t.test('knows the type by the extension, whatever its case', async (t) => {
   t.equal(mediaType('photo.png'), 'image/png')

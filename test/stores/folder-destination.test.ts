@@ -1,22 +1,23 @@
-import { chmodSync, mkdirSync, readdirSync, renameSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, readdirSync, renameSync, rmdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { leaveFolder, prepareFolder } from '../../dist/stores/out-folder.js'
-import { newOwner } from '../../dist/stores/staging.js'
-import { STAGING } from '../../dist/transfer/names.js'
+import { FolderDestination, prepareFolder } from '../../dist/stores/folder-destination.js'
+import { newReceiverId } from '../../dist/stores/receiver-id.js'
+import { STAGING } from '../../dist/stores/staging.js'
 import { watchDescriptors } from '../fixtures/descriptors.ts'
 import { failDuring, replaceDuring } from '../fixtures/disk.ts'
-import { contentOf, openFolder, stagedFiles, storeIn } from '../fixtures/folder-store.ts'
+import { contentOf, header, openFolder, stagedFiles, storeIn } from '../fixtures/folder-store.ts'
 import { disguise, somebodyElse } from '../fixtures/permissions.ts'
+import { append } from '../fixtures/sinks.ts'
 
 /** What is said of a folder at a receiver's start. */
 async function warningsOf(path: string): Promise<string[]> {
-  return (await prepareFolder(path, await newOwner())).map(({ reason }) => reason)
+  return (await prepareFolder(path, await newReceiverId())).map(({ reason }) => reason)
 }
 
 /** Another receiver's staging folder, which is in use. */
 async function otherReceiver(path: string, mode = 0o700): Promise<void> {
-  mkdirSync(join(path, STAGING, await newOwner()), { recursive: true })
+  mkdirSync(join(path, STAGING, await newReceiverId()), { recursive: true })
   chmodSync(join(path, STAGING), mode)
 }
 
@@ -62,7 +63,7 @@ t.test('says what that means, with the path', async (t) => {
   const message =
     `the file system of ${path} keeps no permissions: ` +
     'other users of this machine may be able to read and change what is being received'
-  t.strictSame(await prepareFolder(path, await newOwner()), [{ reason: 'no-permissions', message }])
+  t.strictSame(await prepareFolder(path, await newReceiverId()), [{ reason: 'no-permissions', message }])
 })
 
 t.test('stores where all files belong to one user, whoever makes them', async (t) => {
@@ -128,9 +129,17 @@ t.test('does not begin where it could not store, and says why', async (t) => {
 })
 
 t.test('leaves the folder clean, also where it has gone', async (t) => {
-  const path = t.testdir({ [STAGING]: { one: {} } })
-  writeFileSync(join(path, STAGING, 'one', '0'), 'half')
-  await leaveFolder(path, 'one')
+  const path = join(t.testdir(), 'folder')
+  const destination = new FolderDestination({ path, ifExists: 'backup' })
+  await destination.prepare()
+  const store = await destination.open()
+  const entry = await store.begin(header())
+  await append(entry, Buffer.from('half'))
+  await entry.suspend()
+  await store.close()
+  t.equal(stagedFiles(path).length, 1)
+  await destination.close()
   t.strictSame(readdirSync(path), [])
-  await t.resolves(leaveFolder(join(path, 'gone'), 'one'))
+  rmdirSync(path)
+  await t.resolves(destination.close())
 })

@@ -1,0 +1,125 @@
+/** The receiving end of a connection that speaks the protocol. */
+import type { Duplex } from 'node:stream'
+import { TransferError } from '../errors.js'
+import { Channel } from '../net/channel.js'
+import { retain } from '../net/memory.js'
+import { SenderDecoder } from '../protocol/decoder.js'
+import { encode } from '../protocol/encode.js'
+import { HEADER_DEADLINE } from '../protocol/limits.js'
+import type { Heartbeat, SenderMessage, Stored } from '../protocol/messages.js'
+import { STRANGER_LINE } from '../protocol/strangers.js'
+import type { EntryMessage, ReceiverLink } from './link.js'
+
+export interface FramedReceiverOptions {
+  /** Milliseconds without progress after which the link fails. */
+  timeout: number
+  /** How much has come of the entry under way: the kernels between hold megabytes that the sender cannot see. */
+  progress(): Heartbeat
+}
+
+export class FramedReceiverLink implements ReceiverLink {
+  readonly signal: AbortSignal
+  readonly closed: Promise<void>
+  hasHeard = false
+  readonly #channel: Channel
+  readonly #decoder = new SenderDecoder()
+  #deadline: NodeJS.Timeout | undefined
+  #hasGreeted = false
+  #isFinished = false
+  #onMessage: (message: EntryMessage) => void | Promise<void> = () => {}
+
+  constructor(socket: Duplex, { timeout, progress }: FramedReceiverOptions) {
+    const farewell = (error: TransferError) => this.#farewell(error)
+    this.#channel = new Channel(socket, { timeout, farewell, heartbeat: () => encode.heartbeat(progress()) })
+    this.signal = this.#channel.signal
+    this.closed = this.#channel.closed
+  }
+
+  /** The last words to a peer: a frame for a sender, a line of text for anything else. */
+  #farewell({ reason, peerMessage }: TransferError): Buffer {
+    if (reason === 'magic') return Buffer.from(STRANGER_LINE)
+    const refused = encode.refused({ entry: null, reason, message: peerMessage })
+    return this.#hasGreeted ? refused : Buffer.concat([encode.receiverOpening(), refused])
+  }
+
+  fail(error: TransferError): void {
+    this.#channel.fail(error)
+  }
+
+  async close(): Promise<void> {
+    await this.#channel.close()
+  }
+
+  explain(error: TransferError): TransferError {
+    return error
+  }
+
+  async receive(onMessage: (message: EntryMessage) => void | Promise<void>): Promise<void> {
+    this.#onMessage = onMessage
+    this.#deadline = setTimeout(() => this.#onDeadline(), HEADER_DEADLINE)
+    try {
+      await this.#channel.receive((bytes) => {
+        this.hasHeard = true
+        return this.#consume(this.#decoder.push(bytes))
+      })
+    } finally {
+      clearTimeout(this.#deadline)
+    }
+    if (this.#isFinished) return
+    throw new TransferError('incomplete', 'the sender closed the connection before the end', { reason: 'broken' })
+  }
+
+  #onDeadline(): void {
+    const text = `no complete header within ${HEADER_DEADLINE / 1000} seconds`
+    this.fail(new TransferError('timeout', text, { peerMessage: text }))
+  }
+
+  /**
+   * Handles messages without leaving the stack as long as none has to wait: data are mostly digested and written while
+   * they are still in the processor's cache. After the first message that waits, the rest is handled behind its promise.
+   */
+  #consume(messages: Iterator<SenderMessage>): void | Promise<void> {
+    for (let next = messages.next(); !next.done; next = messages.next()) {
+      const working = this.#take(next.value)
+      if (working) {
+        this.#decoder.detach(retain)
+        return working.then(() => {
+          this.signal.throwIfAborted()
+          return this.#consume(messages)
+        })
+      }
+    }
+  }
+
+  #take(message: SenderMessage): void | Promise<void> {
+    switch (message.frame) {
+      case 'data':
+        return this.#onMessage(message)
+      case 'greeting':
+        return this.#onGreeting(message)
+      case 'header':
+        clearTimeout(this.#deadline)
+        return this.#onMessage({ ...message, payload: this.#decoder.headerPayload })
+      case 'finished':
+        this.#isFinished = true
+        this.#channel.stopReceiving()
+        return
+      default:
+        return this.#onMessage(message)
+    }
+  }
+
+  async #onGreeting(message: SenderMessage & { frame: 'greeting' }): Promise<void> {
+    this.#hasGreeted = true
+    await this.#onMessage(message)
+    await this.#channel.write(encode.receiverOpening())
+  }
+
+  confirm(stored: Stored): Promise<void> {
+    return this.#channel.write(encode.stored(stored))
+  }
+
+  refuse(entry: number, { reason, peerMessage }: TransferError): Promise<void> {
+    return this.#channel.write(encode.refused({ entry, reason, message: peerMessage }))
+  }
+}

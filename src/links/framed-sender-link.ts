@@ -1,0 +1,114 @@
+/** The sending end of a connection that speaks the protocol. */
+import type { Duplex } from 'node:stream'
+import { TransferError } from '../errors.js'
+import { Channel } from '../net/channel.js'
+import { ReceiverDecoder } from '../protocol/decoder.js'
+import { encode, writeFrameHeader } from '../protocol/encode.js'
+import { FRAME_HEADER, HEADER_DEADLINE } from '../protocol/limits.js'
+import type { End, Header, ReceiverMessage } from '../protocol/messages.js'
+import type { SenderLink } from './link.js'
+
+export interface FramedSenderOptions {
+  /** Milliseconds without progress after which the link fails. */
+  timeout: number
+  /** True if this side listened. Nobody waits for a stray connection, so it must greet sooner. */
+  isAccepted: boolean
+}
+
+export class FramedSenderLink implements SenderLink {
+  readonly prefix = FRAME_HEADER
+  readonly signal: AbortSignal
+  readonly closed: Promise<void>
+  hasHeard = false
+  readonly #channel: Channel
+  readonly #isAccepted: boolean
+  readonly #deadline: NodeJS.Timeout
+  #isOpened = false
+
+  constructor(socket: Duplex, { timeout, isAccepted }: FramedSenderOptions) {
+    const farewell = (error: TransferError) => this.#farewell(error)
+    this.#channel = new Channel(socket, { timeout, farewell, heartbeat: () => encode.heartbeat() })
+    this.#isAccepted = isAccepted
+    this.signal = this.#channel.signal
+    this.closed = this.#channel.closed
+    this.#deadline = this.#watchGreeting(isAccepted ? HEADER_DEADLINE : timeout)
+  }
+
+  /** A connection whose other side never greets must end, whatever else it says. */
+  #watchGreeting(deadline: number): NodeJS.Timeout {
+    const text = `no greeting within ${deadline / 1000} seconds`
+    const error = new TransferError('timeout', text, { peerMessage: text })
+    const timer = setTimeout(() => this.fail(error), deadline)
+    this.signal.addEventListener('abort', () => clearTimeout(timer))
+    return timer
+  }
+
+  #farewell({ reason, peerMessage }: TransferError): Buffer {
+    const abort = encode.abort({ entry: null, reason, message: peerMessage })
+    return this.#isOpened ? abort : Buffer.concat([encode.senderOpening(), abort])
+  }
+
+  fail(error: TransferError): void {
+    this.#channel.fail(error)
+  }
+
+  async close(): Promise<void> {
+    clearTimeout(this.#deadline)
+    await this.#channel.close()
+  }
+
+  /** A peer that takes everything and answers nothing is mostly a program that knows no protocol. */
+  explain(error: TransferError): TransferError {
+    const isMute = !this.hasHeard && (error.reason === 'broken' || error.reason === 'timeout')
+    if (this.#isAccepted || !isMute) return error
+    const hint = 'it has not said a word: if it is no tcp-recv, but nc or the like, send with --plain'
+    return error.withMessage(`${error.message}; ${hint}`)
+  }
+
+  async open(): Promise<void> {
+    this.#isOpened = true
+    await this.#channel.write(encode.senderOpening())
+  }
+
+  async receive(onMessage: (message: ReceiverMessage) => void): Promise<void> {
+    const decoder = new ReceiverDecoder()
+    await this.#channel.receive((bytes) => {
+      this.hasHeard = true
+      for (const message of decoder.push(bytes)) {
+        if (message.frame === 'greeting') clearTimeout(this.#deadline)
+        onMessage(message)
+      }
+    })
+  }
+
+  stopReceiving(): void {
+    this.#channel.stopReceiving()
+  }
+
+  async begin(header: Header): Promise<Buffer> {
+    const frame = encode.header(header)
+    await this.#channel.write(frame)
+    return frame.subarray(FRAME_HEADER)
+  }
+
+  frame(buffer: Buffer, offset: number, length: number): void {
+    writeFrameHeader(buffer, 'data', length, offset)
+  }
+
+  write(pieces: Buffer): Promise<void> {
+    return this.#channel.write(pieces)
+  }
+
+  end(end: End): Promise<void> {
+    return this.#channel.write(encode.end(end))
+  }
+
+  abort(entry: number, { reason, peerMessage }: TransferError): Promise<void> {
+    return this.#channel.write(encode.abort({ entry, reason, message: peerMessage }))
+  }
+
+  async finish(entries: number): Promise<void> {
+    await this.#channel.write(encode.finished({ entries }))
+    await this.#channel.finish()
+  }
+}

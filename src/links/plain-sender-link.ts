@@ -1,0 +1,114 @@
+/**
+ * The sending end of a connection without the protocol: the bytes of one entry, then the end of the stream. Nothing is
+ * confirmed. The link says `stored` by itself once everything was handed over and the other side has neither reset the
+ * connection nor answered as a peer that speaks the protocol and so has not taken the bytes. A failure of this side must
+ * not look like the end, so it resets the connection.
+ */
+import type { Duplex } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { TransferError } from '../errors.js'
+import { Channel } from '../net/channel.js'
+import { VERSION } from '../protocol/limits.js'
+import type { End, Header, ReceiverMessage } from '../protocol/messages.js'
+import { answeringSide, type Side } from '../protocol/strangers.js'
+import type { SenderLink } from './link.js'
+
+/**
+ * How long the other side may take to close after this side's end, in milliseconds. Some never do (`nc` while its own
+ * input is open). The kernel delivers what it has without this process, so all that is missed then is a reset, or an
+ * answer, that comes later.
+ */
+const CLOSE_GRACE = 2_000
+
+/** How many bytes of an answer are inspected: more than any opening has. */
+const INSPECTED = 64
+
+export class PlainSenderLink implements SenderLink {
+  readonly prefix = 0
+  readonly signal: AbortSignal
+  readonly closed: Promise<void>
+  readonly #channel: Channel
+  /** The first bytes that the other side has sent. */
+  #heard: Buffer = Buffer.alloc(0)
+  #bytes = 0
+  readonly #handedOver: Promise<void>
+  #onHandedOver!: () => void
+
+  /** @param timeout milliseconds without progress after which the link fails */
+  constructor(socket: Duplex, timeout: number) {
+    this.#channel = new Channel(socket, { timeout })
+    this.signal = this.#channel.signal
+    this.closed = this.#channel.closed
+    this.#handedOver = new Promise((resolve, reject) => {
+      this.#onHandedOver = resolve
+      this.signal.addEventListener('abort', () => reject(this.signal.reason))
+    })
+    this.#handedOver.catch(() => {})
+  }
+
+  get hasHeard(): boolean {
+    return this.#heard.length > 0
+  }
+
+  fail(error: TransferError): void {
+    this.#channel.fail(error)
+  }
+
+  async close(): Promise<void> {
+    await this.#channel.close()
+  }
+
+  explain(error: TransferError): TransferError {
+    return error
+  }
+
+  async open(): Promise<void> {}
+
+  async receive(onMessage: (message: ReceiverMessage) => void): Promise<void> {
+    // What a plain peer says is not for this side. Its end and a reset are.
+    const ended = this.#channel.receive((bytes) => this.#onAnswer(bytes), false)
+    ended.catch(() => {})
+    onMessage({ frame: 'greeting', version: VERSION, features: [] })
+    await this.#handedOver
+    await Promise.race([ended, sleep(CLOSE_GRACE, undefined, { ref: false })])
+    await this.#channel.close()
+    onMessage({ frame: 'stored', entry: 0, name: '', bytes: this.#bytes, blake3: null })
+  }
+
+  #onAnswer(bytes: Buffer): void {
+    if (this.#heard.length >= INSPECTED) return
+    this.#heard = Buffer.concat([this.#heard, bytes.subarray(0, INSPECTED)])
+    const side = answeringSide(this.#heard)
+    if (side) throw speaksProtocol(side)
+  }
+
+  stopReceiving(): void {
+    this.#channel.stopReceiving()
+  }
+
+  async begin(_header: Header): Promise<null> {
+    return null
+  }
+
+  frame(): void {}
+
+  write(pieces: Buffer): Promise<void> {
+    this.#bytes += pieces.length
+    return this.#channel.write(pieces)
+  }
+
+  async end(_end: End): Promise<void> {}
+
+  async finish(): Promise<void> {
+    await this.#channel.finish()
+    this.#onHandedOver()
+  }
+}
+
+function speaksProtocol(side: Side): TransferError {
+  const text =
+    side === 'receiver'
+      ? 'the other side is tcp-recv without --plain and has stored nothing; give it --plain, or leave it out here'
+      : 'the other side is tcp-send, as this side is; one of the two must be tcp-recv'
+  return new TransferError('refused', text, { reason: 'policy' })
+}

@@ -1,0 +1,133 @@
+/**
+ * An open pipe or socket as something to send. Its stream would allocate memory for every read. With `onread` all reads
+ * go into one buffer, and from there to where they are wanted. Reading pauses while nothing is wanted.
+ */
+import { Socket, type SocketConstructorOpts } from 'node:net'
+import type { Readable } from 'node:stream'
+import { localError } from '../disk/local-error.js'
+import { CHUNK } from '../protocol/limits.js'
+import type { Header } from '../protocol/messages.js'
+import type { OpenEntry } from './source.js'
+
+/** The bytes of one read of a pipe: what a pipe holds on Linux unless told otherwise (pipe(7)). */
+const PIPE_READ = 64 * 1024
+
+/** A read that waits for bytes. */
+interface Wanted {
+  buffer: Buffer
+  offset: number
+  length: number
+  filled: number
+  resolve(count: number): void
+  reject(error: unknown): void
+}
+
+export class OpenPipe implements OpenEntry {
+  readonly header: Header
+  readonly #label: string
+  readonly #stream: Readable
+  readonly #isSocket: boolean
+  readonly #signal: AbortSignal
+  readonly #buffer: Buffer = Buffer.allocUnsafeSlow(PIPE_READ)
+  /** What is in the buffer and was not wanted yet. */
+  #rest: Buffer = this.#buffer.subarray(0, 0)
+  #wanted: Wanted | null = null
+  #turn: NodeJS.Immediate | undefined
+  #ended = false
+  #error: unknown = null
+
+  constructor(header: Header, label: string, fd: number, isSocket: boolean, signal: AbortSignal) {
+    this.header = header
+    this.#label = label
+    this.#isSocket = isSocket
+    this.#signal = signal
+    const onread = { buffer: this.#buffer, callback: (count: number) => this.#onBytes(count) }
+    // Node documents `onread` for this constructor too; its types do not have it.
+    this.#stream = new Socket({ fd, readable: true, writable: false, onread } as SocketConstructorOpts)
+    this.#stream.on('end', () => {
+      this.#ended = true
+      this.#settle()
+    })
+    this.#stream.on('error', (error) => this.#fail(localError('cannot read', this.#label, error)))
+    signal.addEventListener('abort', () => this.#fail(signal.reason))
+    this.#stream.pause()
+  }
+
+  read(buffer: Buffer, offset: number, length: number): Promise<number> {
+    return new Promise((resolve, reject) => {
+      this.#wanted = { buffer, offset, length, filled: 0, resolve, reject }
+      if (this.#signal.aborted) this.#error = this.#signal.reason
+      this.#take()
+      if (this.#error || this.#ended || this.#wanted.filled === length) {
+        this.#settle()
+        return
+      }
+      // What is left of the last read waits no longer for more than what this one brings.
+      if (this.#wanted.filled >= CHUNK) this.#schedule()
+      this.#stream.resume()
+    })
+  }
+
+  /** Moves what is at hand to where it is wanted. */
+  #take(): void {
+    const wanted = this.#wanted
+    if (!wanted) return
+    const room = wanted.offset + wanted.length
+    const count = this.#rest.copy(wanted.buffer, wanted.offset + wanted.filled, 0, room - wanted.offset - wanted.filled)
+    wanted.filled += count
+    this.#rest = this.#rest.subarray(count)
+  }
+
+  /** Several reads come in one turn of the event loop while the producer is ahead; they make one piece. */
+  #onBytes(length: number): boolean {
+    this.#rest = this.#buffer.subarray(0, length)
+    this.#take()
+    // A socket's reset must not pass for its end: feed.ts tells why reading stops until the next turn.
+    if (this.#isSocket || this.#wanted?.filled !== this.#wanted?.length) this.#schedule()
+    else this.#settle()
+    return this.#rest.length === 0 && !this.#isSocket
+  }
+
+  #schedule(): void {
+    clearImmediate(this.#turn)
+    this.#turn = setImmediate(() => this.#onTurn())
+  }
+
+  #onTurn(): void {
+    if (this.#wanted && this.#wanted.filled >= CHUNK) this.#settle()
+    else if (this.#wanted) this.#stream.resume()
+  }
+
+  /** Gives what was read, all but an incomplete chunk at its end unless that is the last. */
+  #settle(): void {
+    const wanted = this.#wanted
+    if (!wanted) return
+    if (this.#error) {
+      this.#wanted = null
+      wanted.reject(this.#error)
+      return
+    }
+    this.#stream.pause()
+    this.#wanted = null
+    const odd = this.#ended ? 0 : wanted.filled % CHUNK
+    if (odd > 0) this.#putBack(wanted, odd)
+    wanted.resolve(wanted.filled - odd)
+  }
+
+  #putBack({ buffer, offset, filled }: Wanted, odd: number): void {
+    const tail = buffer.subarray(offset + filled - odd, offset + filled)
+    this.#rest = Buffer.concat([tail, this.#rest])
+  }
+
+  #fail(error: unknown): void {
+    this.#error ??= error
+    this.#settle()
+  }
+
+  async check(): Promise<void> {}
+
+  /** Closed, so that a producer that still writes learns of it instead of waiting. */
+  async close(): Promise<void> {
+    this.#stream.destroy()
+  }
+}

@@ -1,0 +1,92 @@
+/** A folder to store in, from the start of a receiver to its end: made, found fit before any sender comes, left clean. */
+import { constants } from 'node:fs'
+import { Blocking } from '../disk/blocking.js'
+import { Directory } from '../disk/directory.js'
+import { disk } from '../disk/disk.js'
+import { localError, shown } from '../disk/local-error.js'
+import { makeFolder } from '../disk/make-folder.js'
+import type { IfExists } from './final-name.js'
+import { FolderStore } from './folder-store.js'
+import { newReceiverId } from './receiver-id.js'
+import { cleanStaging, openStaging, removeReceiver } from './staging.js'
+import type { Destination, Store, Warning } from './store.js'
+
+export interface FolderDestinationOptions {
+  /** The folder, as the user named it. */
+  path: string
+  ifExists: IfExists
+}
+
+export class FolderDestination implements Destination {
+  readonly hasNames = true
+  readonly isOnce = false
+  readonly isUsed = false
+  readonly #options: FolderDestinationOptions
+  /** Whether writing may block: what one file learns about the disk holds for all. */
+  readonly #blocking = new Blocking()
+  #receiverId = ''
+
+  constructor(options: FolderDestinationOptions) {
+    this.#options = options
+  }
+
+  /** Makes the folder if it is missing, removes what gone receivers have left, and tries whether files can be staged. */
+  async prepare(): Promise<Warning[]> {
+    this.#receiverId = await newReceiverId()
+    return await prepareFolder(this.#options.path, this.#receiverId)
+  }
+
+  async open(): Promise<Store> {
+    const [receiverId, umask, blocking] = [this.#receiverId, process.umask(), this.#blocking]
+    return await FolderStore.open({ ...this.#options, receiverId, umask, blocking })
+  }
+
+  /** A folder that has gone in the meantime needs no cleaning. */
+  async close(): Promise<void> {
+    await inFolder(this.#options.path, (root) => removeReceiver(root, this.#receiverId)).catch(() => {})
+  }
+}
+
+/** Throws a local-file error if the receiver cannot stage files in the folder. Returns what the user should know of it. */
+export async function prepareFolder(path: string, receiverId: string): Promise<Warning[]> {
+  await makeFolder(path)
+  try {
+    await disk.access(path, constants.W_OK | constants.X_OK)
+    return await inFolder(path, async (root) => {
+      await cleanStaging(root)
+      try {
+        return await tryStaging(root, receiverId, path)
+      } finally {
+        await removeReceiver(root, receiverId)
+      }
+    })
+  } catch (error) {
+    throw localError('cannot store in', path, error)
+  }
+}
+
+/** Makes the staging folder, for this user alone, and looks whether it is for this user alone. */
+async function tryStaging(root: Directory, receiverId: string, path: string): Promise<Warning[]> {
+  const staging = await openStaging(root, receiverId, path)
+  try {
+    return (await staging.isOpenToOthers()) ? [noPermissions(path)] : []
+  } finally {
+    await staging.close()
+  }
+}
+
+function noPermissions(path: string): Warning {
+  const message =
+    `the file system of ${shown(path)} keeps no permissions: ` +
+    'other users of this machine may be able to read and change what is being received'
+  return { reason: 'no-permissions', message }
+}
+
+async function inFolder<T>(path: string, work: (root: Directory) => Promise<T>): Promise<T> {
+  const root = await Directory.open(path)
+  try {
+    return await work(root)
+  } finally {
+    await root.close()
+  }
+}

@@ -1,0 +1,111 @@
+/**
+ * One file on its way into a folder. It goes through these steps, and only after the last is the sender told `stored`:
+ *
+ *   staged (private file, exclusive) → written → [size and digest compared by the caller] → mode and time set
+ *   → fsync of the file → final name by link or rename → fsync of the folder
+ *
+ * Until the name appears, a crash leaves only the staging folder. From then on the file is complete and durable.
+ */
+import { join } from 'node:path'
+import type { Directory } from '../disk/directory.js'
+import { type Doing, localError, shown } from '../disk/local-error.js'
+import { TransferError } from '../errors.js'
+import type { Header } from '../protocol/messages.js'
+import { describe } from '../system-errors.js'
+import { printable } from '../text.js'
+import { FinalName, type IfExists } from './final-name.js'
+import type { StagedFile } from './staged-file.js'
+import type { Sink, StoredAs } from './store.js'
+
+export interface FolderSinkOptions {
+  /** The folder, as the user named it. */
+  path: string
+  ifExists: IfExists
+  /** The permission bits that new files must not have. */
+  umask: number
+}
+
+export class FolderSink implements Sink {
+  readonly #options: FolderSinkOptions
+  readonly #root: Directory
+  readonly #staged: StagedFile
+  readonly #header: Header
+  readonly #name: FinalName
+
+  constructor(options: FolderSinkOptions, root: Directory, staged: StagedFile, header: Header) {
+    this.#options = options
+    this.#root = root
+    this.#staged = staged
+    this.#header = header
+    this.#name = new FinalName(root, staged, options.ifExists)
+  }
+
+  write(bytes: Buffer, offset: number): boolean {
+    try {
+      return this.#staged.write(bytes, offset)
+    } catch (error) {
+      throw this.#localError('cannot write', error)
+    }
+  }
+
+  async writeLater(bytes: Buffer, offset: number): Promise<void> {
+    await this.#staged.writeLater(bytes, offset).catch((error) => {
+      throw this.#localError('cannot write', error)
+    })
+  }
+
+  async commit(): Promise<StoredAs> {
+    try {
+      await this.#staged.setAttributes(this.#mode(), this.#header.mtime)
+      await this.#staged.sync()
+      const name = await this.#name.give(this.#header.name)
+      try {
+        await Promise.all([this.#root.sync(), this.#name.unlinked])
+      } catch (error) {
+        // Nobody knows what a crash would leave, so the name must not be relied on.
+        throw (await this.#name.takeBack(name)) ? error : this.#notDurable(name, error)
+      }
+      await this.#staged.close()
+      return { name, path: join(this.#options.path, name) }
+    } catch (error) {
+      await this.discard()
+      throw this.#localError('cannot store', error)
+    }
+  }
+
+  async suspend(): Promise<void> {
+    try {
+      await this.#staged.sync()
+    } catch (error) {
+      throw this.#localError('cannot write', error)
+    } finally {
+      await this.#staged.close()
+    }
+  }
+
+  async discard(): Promise<void> {
+    await this.#name.unlinked
+    await this.#staged.discard()
+  }
+
+  #localError(doing: Doing, error: unknown): TransferError {
+    return localError(doing, join(this.#options.path, this.#header.name), error)
+  }
+
+  /** The file has its name and keeps it, so to say only that it failed would mislead both sides. */
+  #notDurable(name: string, error: unknown): TransferError {
+    const what = this.#options.ifExists === 'overwrite' ? 'replaced by the new file' : 'stored'
+    const why = `but a crash may undo that, because the folder cannot be fsynced: ${describe(error)}`
+    const path = join(this.#options.path, name)
+    return new TransferError('local-file', `${shown(path)} is ${what}, ${why}`, {
+      reason: localError('cannot store', path, error).reason,
+      peerMessage: `"${printable(name, 80)}" is ${what} there, ${why}`,
+      cause: error,
+    })
+  }
+
+  /** The sender's permission bits, less set-id, sticky and what the umask forbids; the owner may always read. */
+  #mode(): number {
+    return ((this.#header.mode ?? 0o666) & 0o777 & ~this.#options.umask) | 0o400
+  }
+}

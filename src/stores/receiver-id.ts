@@ -1,0 +1,45 @@
+/** The name of a receiver in the staging folder. It says which process the receiver belongs to, and so whether it is still there. */
+import { createHash } from 'node:crypto'
+import { hostname } from 'node:os'
+import { disk, errno } from '../disk/disk.js'
+
+let instances = 0
+
+/** A name for one receiver of this process: `<machine>-<pid>-<start>-<instance>`. */
+export async function newReceiverId(): Promise<string> {
+  return `${await machine()}-${process.pid}-${await startTime(process.pid)}-${instances++}`
+}
+
+/** Eight digits for "this boot of this machine, in this process namespace": where a process id means something. */
+async function machine(): Promise<string> {
+  const parts = await Promise.all([
+    disk.readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(() => hostname()),
+    disk.readlink('/proc/self/ns/pid').catch(() => ''),
+  ])
+  return createHash('sha256').update(parts.join()).digest('hex').slice(0, 8)
+}
+
+/** When process `pid` started, in clock ticks since boot (proc(5), field 22 of stat); 0 where that is not known. */
+async function startTime(pid: number): Promise<string> {
+  const stat = await disk.readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '')
+  // The second field is a program's name in parentheses and may hold anything, so counting starts behind the last one.
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '0'
+}
+
+/** Whether the process of a receiver is gone. Null if that cannot be known: it ran on another machine, or before this boot. */
+export async function hasExited(receiverId: string): Promise<boolean | null> {
+  const [where, pid = '', start] = receiverId.split('-')
+  if (where !== (await machine()) || !/^\d+$/.test(pid)) return null
+  if (!isRunning(Number(pid))) return true
+  const known = [start, await startTime(Number(pid))]
+  return !known.includes('0') && known[0] !== known[1]
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return errno(error) === 'EPERM'
+  }
+}

@@ -1,0 +1,83 @@
+/** The way in of one entry, step by step: limit, digest, store; at the end verify and commit. */
+import type { HeaderMessage } from '../links/link.js'
+import { retain } from '../net/memory.js'
+import type { End, Header } from '../protocol/messages.js'
+import type { Sink, StoredAs } from '../stores/store.js'
+import type { Digests, EntryDigest } from './digest.js'
+import { checkExpected, checkGrowing, isExpecting } from './expectation.js'
+import { checkLimit, type Policy } from './policy.js'
+import type { ProgressReport } from './progress-report.js'
+import { unverifiable, verifyEnd } from './verification.js'
+
+/** What an entry turned out to be. */
+export interface Taken extends StoredAs, Digests {
+  bytes: number
+  /** False if nothing told the whole entry from a part of it. */
+  isVerified: boolean
+}
+
+export class Intake {
+  /** The number of the entry on its link. */
+  readonly entry: number
+  readonly header: Header
+  /** When it began, a `performance.now()`. */
+  readonly start = performance.now()
+  bytes = 0
+  readonly #payload: Buffer | null
+  readonly #policy: Policy
+  readonly #sink: Sink
+  readonly #digest: EntryDigest
+  readonly #progress: ProgressReport
+
+  constructor(
+    entry: number,
+    { payload, frame: _, ...header }: HeaderMessage,
+    steps: { policy: Policy; sink: Sink; digest: EntryDigest; progress: ProgressReport },
+  ) {
+    this.entry = entry
+    this.header = header
+    this.#payload = payload
+    this.#policy = steps.policy
+    this.#sink = steps.sink
+    this.#digest = steps.digest
+    this.#progress = steps.progress
+  }
+
+  /** Takes the next bytes, by the rule of net/memory.ts. */
+  take(bytes: Buffer): void | Promise<void> {
+    const offset = this.bytes
+    this.bytes += bytes.length
+    this.#checkLimits()
+    this.#digest.update(bytes)
+    if (!this.#sink.write(bytes, offset)) return this.#store(retain(bytes), offset)
+    this.#progress.update(this.bytes)
+  }
+
+  #checkLimits(): void {
+    // The sink of a message has a limit of its own.
+    if (this.header.kind === 'file') checkLimit(this.bytes, this.#policy)
+    checkGrowing(this.header.name, this.bytes, this.#policy.expect)
+  }
+
+  async #store(bytes: Buffer, offset: number): Promise<void> {
+    await this.#sink.writeLater(bytes, offset)
+    this.#progress.update(this.bytes)
+  }
+
+  /** After the last byte: compares the entry with what was announced, sent and expected, and gives it its name. */
+  async finish(end: End): Promise<Taken> {
+    const { bytes, header } = this
+    const { expect, allowUnverified } = this.#policy
+    const digests = this.#digest.hex()
+    checkExpected(header.name, { bytes, blake3: digests.blake3 }, expect)
+    const isCompared = await verifyEnd(end, { header, headerPayload: this.#payload, bytes, ...digests })
+    const isVerified = isCompared || isExpecting(expect)
+    if (!isVerified && !allowUnverified) throw unverifiable('the sender sent')
+    return { ...(await this.#sink.commit()), ...digests, bytes, isVerified }
+  }
+
+  /** Leaves no trace of the entry. Never throws. */
+  async discard(): Promise<void> {
+    await this.#sink.discard()
+  }
+}

@@ -1,0 +1,43 @@
+/** The way out of one entry, step by step: header; read, digest, frame and write; check; end. */
+import type { SenderLink } from '../links/link.js'
+import type { OpenEntry } from '../sources/source.js'
+import type { Pending } from './answers.js'
+import { digestOf } from './digest.js'
+import { checkExpected, checkGrowing, type Expectation } from './expectation.js'
+import type { Pump } from './pump.js'
+import type { TransferReport } from './transfer-report.js'
+
+export interface Outflow {
+  link: SenderLink
+  pump: Pump
+  report: TransferReport
+  expect: Expectation
+  /** Called after the header. What can be read only once waits here until the digest is known that the receiver needs. */
+  beforeData(pending: Pending): Promise<void>
+}
+
+/** Sends one entry to its end. Throws what is wrong with its source, or the link's error. */
+export async function sendEntry(
+  { link, pump, report, expect, beforeData }: Outflow,
+  pending: Pending,
+  opened: OpenEntry,
+): Promise<void> {
+  const { header, entry, stop } = pending
+  const payload = await link.begin(header)
+  await beforeData(pending)
+  const { algorithm } = pending
+  const progress = report.progress(header)
+  pending.progress = progress
+  const sent = await pump.move(opened, stop.signal, (bytes) => progress.update(bytes), {
+    algorithm,
+    checkGrowing: (bytes) => checkGrowing(entry.label, bytes, expect),
+  })
+  await opened.check()
+  checkExpected(entry.label, sent, expect)
+  const { bytes, blake3, sha256 } = sent
+  const digests = sha256 === null ? { blake3 } : { blake3: null, sha256 }
+  const headerDigest = payload && { header: await digestOf(payload, algorithm) }
+  // The answer may come before the write settles, so it must find what it is compared with.
+  pending.sent = sent
+  await link.end({ bytes, ...digests, ...headerDigest })
+}

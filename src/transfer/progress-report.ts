@@ -1,0 +1,37 @@
+/** The progress of one entry, reported at most every 200 ms. */
+import type { OnEvent } from '../events.js'
+
+/** The shortest time between two progress events of one entry, in milliseconds. */
+const PROGRESS_INTERVAL = 200
+
+export class ProgressReport {
+  readonly #report: () => void
+  #bytes = 0
+  /** Null until the receiver has said how much it has. */
+  #received: number | null = null
+  #next: number
+
+  constructor(onEvent: OnEvent, file: { transfer: number; name: string; size: number | null }) {
+    const { transfer, name, size } = file
+    this.#report = () => {
+      const received = this.#received === null ? {} : { received: this.#received }
+      onEvent({ event: 'progress', transfer, name, bytes: this.#bytes, size, ...received })
+    }
+    this.#report()
+    this.#next = performance.now() + PROGRESS_INTERVAL
+  }
+
+  update(bytes: number): void {
+    this.#bytes = bytes
+    const now = performance.now()
+    if (now < this.#next) return
+    this.#next = now + PROGRESS_INTERVAL
+    this.#report()
+  }
+
+  /** The receiver says that it has `bytes`. That is never more than was sent, or less than it said before. */
+  received(bytes: number): void {
+    this.#received = Math.max(this.#received ?? 0, Math.min(bytes, this.#bytes))
+    this.update(this.#bytes)
+  }
+}

@@ -1,0 +1,164 @@
+/**
+ * A receiving transfer over one link: takes each entry in its turn, and answers it. It makes no difference who has
+ * dialled. The peer is not trusted: the decoder decides about order and sizes, the policy about everything else.
+ */
+import { asTransferError, TransferError } from '../errors.js'
+import type { EntryMessage, HeaderMessage, ReceiverLink } from '../links/link.js'
+import type { Heartbeat, SenderMessage } from '../protocol/messages.js'
+import { printable } from '../text.js'
+import type { Algorithm } from './digest.js'
+import type { Intake } from './intake.js'
+import type { Receiver } from './receiver.js'
+import type { Transfer, TransferResult } from './transfer.js'
+
+export class ReceiverSession implements Transfer {
+  readonly #receiver: Receiver
+  readonly #link: ReceiverLink
+  closed: Promise<void> = Promise.resolve()
+  /** Null between entries, and inside an entry that was refused: the rest of its bytes is dropped. */
+  #current: Intake | null = null
+  #entries = 0
+  /** The digest that the sender computes. */
+  #algorithm: Algorithm = 'blake3'
+  /** The error with which this side ended the link from outside. */
+  #stopped: TransferError | null = null
+
+  /** @param createLink makes the link. It asks for the progress of the entry under way. */
+  constructor(receiver: Receiver, createLink: (progress: () => Heartbeat) => ReceiverLink) {
+    this.#receiver = receiver
+    this.#link = createLink(() => (this.#current ? { entry: this.#current.entry, bytes: this.#current.bytes } : {}))
+  }
+
+  fail(error: TransferError): void {
+    this.#stopped = error
+    this.#link.fail(error)
+  }
+
+  async run(): Promise<TransferResult> {
+    const link = this.#link
+    link.signal.addEventListener('abort', () => this.#receiver.stop(link.signal.reason))
+    try {
+      // Whoever connects to a receiver without the protocol is a sender.
+      if (link.entryName !== undefined) this.#receiver.admit()
+      await link.receive((message) => this.#onMessage(message))
+      void link.close()
+    } catch (error) {
+      link.fail(asTransferError(error))
+      const name = this.#current?.header.name
+      await this.#drop()
+      this.#onFailure(name, asTransferError(error))
+    } finally {
+      this.closed = this.#close()
+    }
+    return this.#receiver.report.result
+  }
+
+  async #close(): Promise<void> {
+    await this.#link.closed
+    await this.#receiver.close()
+  }
+
+  #onMessage(message: EntryMessage): void | Promise<void> {
+    switch (message.frame) {
+      case 'data':
+        return this.#onData(message.bytes)
+      case 'greeting':
+        if (message.digest === 'sha256') this.#algorithm = message.digest
+        return
+      case 'header':
+        return this.#onHeader(message)
+      case 'end':
+        return this.#onEnd(message)
+      case 'abort':
+        return this.#onAbort(message)
+    }
+  }
+
+  async #onHeader(header: HeaderMessage): Promise<void> {
+    const entry = this.#entries++
+    this.#receiver.countEntry()
+    try {
+      // Before anything is refused: a sender of an unwanted file is a sender.
+      this.#receiver.admit()
+      this.#current = await this.#receiver.begin(entry, header, this.#algorithm)
+    } catch (error) {
+      await this.#refuse(entry, header.name, error)
+    }
+  }
+
+  #onData(bytes: Buffer): void | Promise<void> {
+    const current = this.#current
+    if (!current) return
+    try {
+      return current.take(bytes)?.catch((error) => this.#giveUp(current, error))
+    } catch (error) {
+      return this.#giveUp(current, error)
+    }
+  }
+
+  async #onEnd(end: EntryMessage & { frame: 'end' }): Promise<void> {
+    const current = this.#current
+    if (!current) return
+    try {
+      const taken = await current.finish(end)
+      this.#current = null
+      this.#receiver.onTaken(current, taken)
+      const { name, bytes, blake3, sha256 } = taken
+      await this.#link.confirm({ entry: current.entry, name, bytes, blake3, ...(sha256 === null ? {} : { sha256 }) })
+    } catch (error) {
+      await this.#giveUp(current, error)
+    }
+  }
+
+  async #onAbort({ entry, reason, message }: SenderMessage & { frame: 'abort' }): Promise<void> {
+    // The sender's own reason is only shown: as this side's reason it could pass for another one.
+    const text = `the sender gave up: ${printable(message)} (${printable(reason, 40)})`
+    const error = new TransferError('incomplete', text, { reason: 'aborted', peerMessage: 'given up' })
+    if (entry === null) throw error
+    const current = this.#current
+    if (!current) return
+    await this.#drop()
+    this.#report(current.header.name, error)
+  }
+
+  /** The entry cannot be stored. */
+  async #giveUp({ entry, header }: Intake, error: unknown): Promise<void> {
+    // What ended the link also ends the entry, and is reported with its name.
+    this.#link.signal.throwIfAborted()
+    await this.#drop()
+    await this.#refuse(entry, header.name, error)
+  }
+
+  /** Answers that an entry is not taken. A link that has failed needs no answer, and is reported itself. */
+  async #refuse(entry: number, name: string, cause: unknown): Promise<void> {
+    this.#link.signal.throwIfAborted()
+    if (!this.#link.refuse) throw cause
+    const error = asTransferError(cause)
+    this.#report(name, error)
+    await this.#link.refuse(entry, error)
+  }
+
+  async #drop(): Promise<void> {
+    const current = this.#current
+    this.#current = null
+    await current?.discard()
+  }
+
+  /** The link has ended with `error`. `name` is the entry that was under way. */
+  #onFailure(name: string | undefined, error: TransferError): void {
+    const { report } = this.#receiver
+    const { admitted } = report.result
+    // A connection that came and went without a word (a port scan, a health check) is not news.
+    const isStray = !admitted && !this.#link.hasHeard && error.reason === 'broken'
+    // What this side ends a connection for is reported by its own end, unless it was a partner's.
+    const isEnding = error === this.#stopped && !admitted && error.code !== 'refused'
+    if (isStray || isEnding) report.fail(error)
+    else this.#report(name ?? (admitted ? this.#link.entryName : undefined), this.#link.explain(error))
+  }
+
+  #report(name: string | undefined, error: TransferError): void {
+    const { report } = this.#receiver
+    if (error.code === 'refused' || !report.result.admitted) report.refused(name, error)
+    else report.failed(name, error)
+  }
+}

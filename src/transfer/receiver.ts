@@ -1,0 +1,89 @@
+/**
+ * A transfer that receives: what it lets in, where it stores, and its result. It knows no connection. A session of it
+ * runs over each link (receiver-session.ts).
+ */
+import { refusal } from '../errors.js'
+import type { HeaderMessage } from '../links/link.js'
+import type { Header } from '../protocol/messages.js'
+import { messageSink } from '../stores/message-sink.js'
+import type { Destination, Sink, Store } from '../stores/store.js'
+import { type Algorithm, EntryDigest } from './digest.js'
+import { Intake, type Taken } from './intake.js'
+import { checkHeader, type Policy } from './policy.js'
+import type { TransferReport } from './transfer-report.js'
+
+export interface ReceiverOptions {
+  policy: Policy
+  destination: Destination
+  report: TransferReport
+  /** Called at the first sign of a partner. Throws a refusal if no more transfers are wanted. */
+  admit?: (() => void) | undefined
+}
+
+export class Receiver {
+  readonly report: TransferReport
+  readonly #options: ReceiverOptions
+  readonly #stopped = new AbortController()
+  #store: Promise<Store> | null = null
+  #entries = 0
+
+  constructor(options: ReceiverOptions) {
+    this.#options = options
+    this.report = options.report
+  }
+
+  /** The other side counts as a partner from now on. */
+  admit(): void {
+    const { result } = this.report
+    if (!result.admitted) this.#options.admit?.()
+    result.admitted = true
+  }
+
+  /** Throws a refusal of the whole transfer if it has too many files: a million headers must not cause a million answers. */
+  countEntry(): void {
+    const { maxFiles } = this.#options.policy
+    if (this.#entries++ >= maxFiles) throw refusal('files', `it takes at most ${maxFiles} files in one transfer`)
+  }
+
+  /**
+   * Prepares the way in of an entry. Throws the refusal of an entry that the policy or the store does not take, or the
+   * error that keeps it from being stored.
+   */
+  async begin(entry: number, header: HeaderMessage, algorithm: Algorithm): Promise<Intake> {
+    const { policy } = this.#options
+    checkHeader(header, policy)
+    const sink = header.kind === 'message' ? messageSink(header) : await this.#beginFile(header)
+    try {
+      const digest = await EntryDigest.create(algorithm)
+      const progress = this.report.progress(header)
+      return new Intake(entry, header, { policy, sink, digest, progress })
+    } catch (error) {
+      await sink.discard()
+      throw error
+    }
+  }
+
+  /** Opens the store only for the first file that the policy lets in. */
+  async #beginFile(header: Header): Promise<Sink> {
+    this.#store ??= this.#options.destination.open(this.#stopped.signal)
+    return await (await this.#store).begin(header)
+  }
+
+  /** An entry is stored. */
+  onTaken({ header, start }: Intake, { bytes: size, blake3, path, text, isVerified: verified }: Taken): void {
+    const { name, type } = header
+    if (text === undefined) this.report.stored(start, { name, path, size, blake3, type, verified })
+    else this.report.message(text)
+  }
+
+  /** Ends what waits for the store. */
+  stop(reason: unknown): void {
+    this.#stopped.abort(reason)
+  }
+
+  /** After the last session. Never throws. */
+  async close(): Promise<void> {
+    const store = await this.#store?.catch(() => null)
+    await store?.close()
+  }
+}

@@ -1,0 +1,215 @@
+/**
+ * A sending transfer over one link: sends entry after entry without waiting between them, and reads the receiver's
+ * answers at the same time. It makes no difference who has dialled.
+ */
+import { asTransferError, TransferError } from '../errors.js'
+import type { SenderLink } from '../links/link.js'
+import type { ReceiverMessage } from '../protocol/messages.js'
+import type { Entry, OpenEntry } from '../sources/source.js'
+import { Answers, type Pending } from './answers.js'
+import type { Algorithm } from './digest.js'
+import { sendEntry } from './outflow.js'
+import { Pump } from './pump.js'
+import type { Sender } from './sender.js'
+import type { Transfer, TransferResult } from './transfer.js'
+
+/** Why an entry is given up that the receiver could not verify. */
+const otherDigest = new TransferError('incomplete', 'the receiver needs another digest', {
+  reason: 'unverifiable',
+  peerMessage: 'it is sent again with the digest that you compute',
+})
+
+export class SenderSession implements Transfer {
+  readonly #sender: Sender
+  readonly #link: SenderLink
+  readonly #answers: Answers
+  readonly #pump: Pump
+  #entries = 0
+  /** The entry that was begun last. */
+  #latest: Entry | null = null
+  /** The same, once it is open. */
+  #current: Pending | null = null
+  #isOpening = false
+  #isFinished = false
+  /** True after the last answer. Nothing that comes after it, from whomever, changes the outcome of the transfer. */
+  #isAnswered = false
+  /** The digest that the receiver computes, as its greeting says. */
+  #algorithm: Algorithm = 'blake3'
+  readonly #greeting: Promise<void>
+  #onGreeted!: () => void
+  /** Settles the wait for answers, when an entry is answered. */
+  #onAnswered = () => {}
+
+  constructor(sender: Sender, link: SenderLink) {
+    this.#sender = sender
+    this.#link = link
+    const { report, allowUnverified } = sender
+    this.#answers = new Answers({ report, allowUnverified, onUnverifiable: (pending) => this.#sendAgain(pending) })
+    this.#pump = new Pump(link)
+    this.#greeting = new Promise((resolve, reject) => {
+      this.#onGreeted = resolve
+      link.signal.addEventListener('abort', () => reject(link.signal.reason))
+    })
+    this.#greeting.catch(() => {})
+  }
+
+  fail(error: TransferError): void {
+    this.#link.fail(error)
+  }
+
+  /** Sends all entries, and settles when every one has its answer or the link has ended. */
+  async run(): Promise<TransferResult> {
+    const link = this.#link
+    link.signal.addEventListener('abort', () => {
+      this.#current?.stop.abort(link.signal.reason)
+      this.#onAnswered()
+    })
+    const directions = [this.#send(), this.#readAnswers()]
+    try {
+      await Promise.all(directions)
+      await link.close()
+    } catch (error) {
+      link.fail(asTransferError(error))
+      await Promise.allSettled(directions)
+      await link.closed
+      if (!this.#isAnswered) this.#onFailure(asTransferError(error))
+    }
+    return this.#sender.report.result
+  }
+
+  async #send(): Promise<void> {
+    await this.#link.open()
+    if (this.#sender.waitsForGreeting) await this.#greeting
+    for (let entry = await this.#sender.next(); entry; entry = await this.#next()) await this.#sendEntry(entry)
+    await this.#link.finish(this.#entries)
+    this.#isFinished = true
+    this.#stopIfDone()
+  }
+
+  /**
+   * The next entry to send, or none. A receiver that computes another digest than BLAKE3 may refuse what was sent before
+   * its greeting came, and that must be sent again. So the end waits for the greeting, and then for such answers.
+   */
+  async #next(): Promise<Entry | undefined> {
+    const sender = this.#sender
+    if (sender.isExhausted && !this.#isSettled) await this.#greeting
+    while (sender.isExhausted && this.#algorithm !== 'blake3' && this.#answers.isWaiting) {
+      await new Promise<void>((resolve) => {
+        this.#onAnswered = resolve
+      })
+      this.#link.signal.throwIfAborted()
+    }
+    return await sender.next()
+  }
+
+  /** True once every entry has its outcome. */
+  get #isSettled(): boolean {
+    return this.#sender.isExhausted && !this.#isOpening && !this.#answers.isWaiting
+  }
+
+  /** One entry. What is wrong with its source costs this entry and no other. */
+  async #sendEntry(entry: Entry): Promise<void> {
+    const stop = new AbortController()
+    const opened = await this.#open(entry, stop.signal)
+    if (!opened) return
+    const [number, algorithm, start] = [this.#entries++, this.#algorithm, performance.now()]
+    const { header } = opened
+    const pending: Pending = { number, entry, header, start, algorithm, stop, progress: null, sent: null }
+    this.#answers.expect(pending)
+    this.#current = pending
+    this.#isOpening = false
+    const { report, expect } = this.#sender
+    const beforeData = (pending: Pending) => this.#beforeData(pending)
+    try {
+      await sendEntry({ link: this.#link, pump: this.#pump, report, expect, beforeData }, pending, opened)
+    } catch (error) {
+      this.#link.signal.throwIfAborted()
+      if (!this.#link.abort) throw error
+      await this.#link.abort(number, asTransferError(error))
+      this.#answers.fail(pending, asTransferError(error))
+    } finally {
+      await opened.close()
+    }
+  }
+
+  async #open(entry: Entry, signal: AbortSignal): Promise<OpenEntry | null> {
+    this.#latest = entry
+    this.#isOpening = true
+    try {
+      return await entry.open(signal)
+    } catch (error) {
+      // The end of a plain link would look like the end of an empty file.
+      if (!this.#link.abort) throw error
+      this.#sender.failUnopened(entry, error)
+      this.#isOpening = false
+      return null
+    }
+  }
+
+  async #beforeData(pending: Pending): Promise<void> {
+    if (!pending.entry.isOnce) return
+    // What can be read only once cannot be sent again with another digest.
+    await this.#greeting
+    pending.algorithm = this.#algorithm
+  }
+
+  /** The link has ended with `error`. A stray connection that came and went without a word is not news. */
+  #onFailure(error: TransferError): void {
+    const { report } = this.#sender
+    const isStray = !report.result.admitted && !this.#link.hasHeard && error.reason === 'broken'
+    // Over a plain link, what fails is its only entry.
+    const name = this.#link.abort ? undefined : this.#latest?.name
+    if (isStray) report.fail(error)
+    else report.failed(name, this.#link.explain(error))
+  }
+
+  async #readAnswers(): Promise<void> {
+    await this.#link.receive((message) => {
+      if (this.#isAnswered) return
+      this.#onMessage(message)
+      this.#isAnswered = this.#isSettled
+      this.#stopIfDone()
+    })
+    if (!this.#isSettled) {
+      const text = 'the receiver closed the connection before it confirmed everything'
+      throw new TransferError('incomplete', text, { reason: 'broken' })
+    }
+  }
+
+  #stopIfDone(): void {
+    if (this.#isFinished && this.#isSettled) this.#link.stopReceiving()
+  }
+
+  #onMessage(message: ReceiverMessage): void {
+    switch (message.frame) {
+      case 'greeting':
+        this.#onGreeting(message)
+        break
+      case 'stored':
+        this.#answers.onStored(message)
+        break
+      case 'refused':
+        this.#answers.onRefused(message)
+        break
+      case 'heartbeat':
+        this.#answers.onProgress(message.entry ?? -1, message.bytes ?? 0)
+    }
+    this.#onAnswered()
+  }
+
+  #onGreeting({ digest }: ReceiverMessage & { frame: 'greeting' }): void {
+    this.#sender.admit()
+    if (digest === 'sha256') this.#algorithm = digest
+    if (this.#current?.sent === null) this.#sendAgain(this.#current)
+    this.#onGreeted()
+  }
+
+  /** Has the entry sent once more if the receiver computes another digest. Returns false if it does not, or the source is read. */
+  #sendAgain(pending: Pending): boolean {
+    const { entry, algorithm, stop } = pending
+    if (entry.isOnce || algorithm === this.#algorithm || !this.#answers.withdraw(pending)) return false
+    this.#sender.sendAgain(entry)
+    stop.abort(otherDigest)
+    return true
+  }
+}

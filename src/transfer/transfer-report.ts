@@ -1,0 +1,76 @@
+/** What one transfer reports: its events, each with the number of the connection, and its result. */
+import type { TransferError } from '../errors.js'
+import { failedEvent, type OnEvent, type SentEvent, type StoredEvent, secondsSince } from '../events.js'
+import { ProgressReport } from './progress-report.js'
+import type { TransferResult } from './transfer.js'
+
+/** Who reports, and to whom. */
+export interface Reporting {
+  onEvent: OnEvent
+  /** The number of the connection, from 1. */
+  transfer: number
+  /** `address:port` of the other side. */
+  peer: string
+}
+
+export class TransferReport {
+  readonly result: TransferResult = { admitted: false, files: 0, bytes: 0, failure: null, isReported: false }
+  readonly #reporting: Reporting
+
+  constructor(reporting: Reporting) {
+    this.#reporting = reporting
+  }
+
+  /** The progress of one entry, whose first event is sent at once. */
+  progress(file: { name: string; size: number | null }): ProgressReport {
+    const { onEvent, transfer } = this.#reporting
+    return new ProgressReport(onEvent, { transfer, ...file })
+  }
+
+  /** Counts and reports an entry that the receiver has confirmed. `start` is when it began, a `performance.now()`. */
+  sent(start: number, facts: Omit<SentEvent, 'event' | 'transfer' | 'seconds'>): void {
+    const { onEvent, transfer } = this.#reporting
+    this.#count(facts.size)
+    onEvent({ event: 'sent', transfer, ...facts, seconds: secondsSince(start) })
+  }
+
+  /** Counts and reports an entry that was stored. */
+  stored(start: number, facts: Omit<StoredEvent, 'event' | 'transfer' | 'peer' | 'seconds'>): void {
+    const { onEvent, transfer, peer } = this.#reporting
+    this.#count(facts.size)
+    onEvent({ event: 'stored', transfer, peer, ...facts, seconds: secondsSince(start) })
+  }
+
+  message(text: string): void {
+    const { onEvent, transfer, peer } = this.#reporting
+    onEvent({ event: 'message', transfer, peer, text })
+  }
+
+  /** Reports the failure of one entry or, without a name, of the connection. */
+  failed(name: string | undefined, error: TransferError): void {
+    const { onEvent, transfer } = this.#reporting
+    this.fail(error)
+    this.result.isReported = true
+    onEvent(failedEvent(error, { transfer, name }))
+  }
+
+  /** Reports that this side does not take an entry or, without a name, the connection. */
+  refused(name: string | undefined, error: TransferError): void {
+    const { onEvent, transfer, peer } = this.#reporting
+    const { code, reason, message } = error
+    // A file that is skipped is there already, and that is as this side wants it.
+    if (reason !== 'skipped') this.fail(error)
+    this.result.isReported = true
+    onEvent({ event: 'refused', transfer, peer, ...(name === undefined ? {} : { name }), code, reason, message })
+  }
+
+  /** Notes how the transfer failed. The first failure counts. */
+  fail(error: TransferError): void {
+    this.result.failure ??= error
+  }
+
+  #count(bytes: number): void {
+    this.result.files++
+    this.result.bytes += bytes
+  }
+}
