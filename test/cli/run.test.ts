@@ -78,7 +78,7 @@ t.test('tells of a bug of ours with the lines that a report needs', async (t) =>
   })
   t.equal(status, 1)
   t.match(stderr(), /^tcp-try: (failed: )?internal error: boom\nthis is a bug; please report it with these lines:\n/)
-  t.match(stderr(), /RangeError: boom\n {4}at .*run\.test\.ts/)
+  t.match(stderr(), /RangeError: boom\n {4}at .*run\.test\.[jt]s/)
 })
 
 t.test('tells of a bug even where something else than an error was thrown', async (t) => {
