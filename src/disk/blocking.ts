@@ -1,18 +1,19 @@
 /**
- * When to block. A read or write that the page cache serves is done in less time than it takes to hand it to a thread
- * and to hear of it again, and its bytes stay in this processor's cache: blocking calls move a file about twice as
- * fast (bench/README.md). But a call that waits for the disk itself would stop every other connection, the heartbeats
- * and the signals. So calls block while they are quick, and go to the thread pool for a while after one that was not.
+ * Decides when file system calls block. A read or write that the page cache serves takes less time than a round trip to
+ * the thread pool, and its bytes stay in this processor's cache: blocking calls move a file about twice as fast
+ * (bench/README.md). But a blocking call that waits for the disk itself stops every other connection, the heartbeats
+ * and the signals. So calls block as long as they are quick. After a slow call, they use the thread pool for a while.
  */
 
-/** A blocking call that took longer than this was waiting for the disk, in milliseconds; the page cache takes 0.1. */
-const QUICK = 10
+/** A call that takes longer than this, in milliseconds, has waited for the disk. The page cache takes 0.1 ms. */
+const QUICK_LIMIT = 10
 
 /**
- * How many times as long as a slow call has taken calls go to the thread pool after it. So a slow disk stops the others
- * for a tenth of the time at most, and a call that was slow by chance (another process had the processor) costs little.
+ * After a slow call, calls use the thread pool for this many times as long as that call took. So a slow disk stops
+ * everything else for a tenth of the time at most, and a call that was slow by chance (another process had the
+ * processor) costs little.
  */
-const PAUSE = 10
+const PAUSE_FACTOR = 10
 
 export class Blocking {
   #slowUntil = 0
@@ -23,7 +24,7 @@ export class Blocking {
     return performance.now() >= this.#slowUntil
   }
 
-  /** Makes a blocking call, and learns from the time it took. */
+  /** Runs `work`, a blocking call. The time it takes decides whether the next calls block. */
   call<T>(work: () => T): T {
     const start = performance.now()
     try {
@@ -31,11 +32,11 @@ export class Blocking {
     } finally {
       const now = performance.now()
       const took = now - start
-      if (took > QUICK) this.#slowUntil = now + PAUSE * took
+      if (took > QUICK_LIMIT) this.#slowUntil = now + PAUSE_FACTOR * took
     }
   }
 
-  /** Long work for the thread pool, one after the other: it never takes all the threads that small things wait for. */
+  /** Runs long work for the thread pool, one piece at a time, so that it never occupies every thread. */
   queue<T>(work: () => Promise<T>): Promise<T> {
     const done = this.#queue.then(work)
     this.#queue = done.catch(() => {})

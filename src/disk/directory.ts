@@ -1,7 +1,7 @@
 /**
- * A folder that was opened once and stays the same one. Every path below it is reached through its descriptor, so that
- * a parent that is swapped for a symlink between two calls leads nowhere: on Linux `/proc/self/fd/N/name` means what
- * `openat(N, "name")` means in C. Where that does not exist the plain path is used, and that protection is missing.
+ * A folder pinned by its descriptor. Every path below it goes through the descriptor, so swapping a parent for a
+ * symlink between two calls has no effect: on Linux, `/proc/self/fd/N/name` means what `openat(N, "name")` means in C.
+ * If `/proc` is missing, the plain path is used without this protection.
  */
 import { constants, existsSync, type Stats } from 'node:fs'
 import { join } from 'node:path'
@@ -9,7 +9,7 @@ import { disk, errno, isUnsupported } from './disk.js'
 
 const { O_RDONLY, O_DIRECTORY = 0, O_NOFOLLOW = 0 } = constants
 
-/** The permission bits by which somebody else than the owner can write. */
+/** The permission bits that let users other than the owner write. */
 export const OTHERS_WRITE = 0o022
 
 export class Directory {
@@ -22,23 +22,23 @@ export class Directory {
     this.#anchor = existsSync(anchor) ? anchor : path
   }
 
-  /** Opens the folder that the user named; the user's own symlinks are followed. */
+  /** Opens the folder that the user named. Symlinks in its path are followed. */
   static async open(path: string): Promise<Directory> {
     return new Directory(await disk.open(path, O_RDONLY | O_DIRECTORY), path)
   }
 
-  /** Opens the folder `name` directly below; a symlink of that name is an error (ENOTDIR or ELOOP). */
+  /** Opens the folder `name` directly below this one. A symlink of that name is an error (ENOTDIR or ELOOP). */
   async openDirectory(name: string): Promise<Directory> {
     const path = this.path(name)
     return new Directory(await disk.open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW), path)
   }
 
-  /** A path to `name` directly below, for the calls of `disk`; without a name, to the folder itself. */
+  /** The path of `name` directly below this folder, or of the folder itself, for the calls of `disk`. */
   path(name = ''): string {
     return join(this.#anchor, name)
   }
 
-  /** Makes the names in this folder durable. Some file systems (SMB, FUSE) have no such thing for a folder. */
+  /** Makes the names in this folder durable, unless its file system cannot fsync a folder (SMB, some FUSE). */
   async sync(): Promise<void> {
     await disk.fsync(this.#fd).catch((error) => {
       if (errno(error) !== 'EINVAL' && !isUnsupported(error)) throw error
@@ -49,19 +49,19 @@ export class Directory {
     return await disk.fstat(this.#fd)
   }
 
-  /** True if the folder is this user's and nobody else may write to it. */
+  /** True if this user owns the folder and no other user may write to it. */
   async isPrivate(): Promise<boolean> {
     const { uid, mode } = await this.stat()
     return process.geteuid === undefined || (uid === process.geteuid() && (mode & OTHERS_WRITE) === 0)
   }
 
-  /** True if the permissions of the folder let anybody else in. */
+  /** True if the permissions of the folder give any access to other users. */
   async isOpenToOthers(): Promise<boolean> {
     return process.geteuid !== undefined && ((await this.stat()).mode & 0o077) !== 0
   }
 
   async close(): Promise<void> {
-    // Nothing was written through it, so there is nothing that could be lost.
+    // Nothing was written through this descriptor, so a failed close loses nothing.
     await disk.close(this.#fd).catch(() => {})
   }
 }

@@ -1,24 +1,24 @@
 /**
- * The file system calls of this product, all of them, as promises over raw descriptors. One table, so that one place
- * decides how the disk is reached, and a test can make any single call fail. (A FileHandle of fs.promises would be
- * closed by the garbage collector when dropped; a descriptor is closed when we say so.)
+ * All file system calls of the transfer engine, as promises over raw descriptors. This table alone decides how the disk
+ * is reached, and a test can make any single call fail. (The garbage collector closes a dropped FileHandle of
+ * fs.promises. A raw descriptor stays open until it is closed explicitly.)
  */
 import fs from 'node:fs'
 import { promisify } from 'node:util'
 import { Blocking } from './blocking.js'
 
-/** What calls without bytes have in common: the tables of names that they read are in memory, mostly. */
-const names = new Blocking()
+/** Shared by all calls that move no file content: the directories and inodes that they read are mostly in memory. */
+const metadata = new Blocking()
 
 /**
- * A call that blocks while such calls are quick: a file of a few bytes takes a dozen of them, and each would wait for a
- * thread, and then for its turn beside connections with large files.
+ * Returns a call that blocks while such calls are quick. A file of a few bytes takes a dozen of them. On the thread
+ * pool, each of them would wait for a thread, and then for its turn beside connections with large files.
  */
 function quick<Args extends unknown[], Result>(
-  call: (...args: Args) => Result,
-  behind: (...args: Args) => Promise<Result>,
+  callSync: (...args: Args) => Result,
+  callAsync: (...args: Args) => Promise<Result>,
 ): (...args: Args) => Promise<Result> {
-  return async (...args) => (names.isQuick ? names.call(() => call(...args)) : await behind(...args))
+  return async (...args) => (metadata.isQuick ? metadata.call(() => callSync(...args)) : await callAsync(...args))
 }
 
 type Path = [path: string]
@@ -35,7 +35,7 @@ export const disk = {
     new Promise((resolve, reject) => {
       fs.write(fd, buffer, offset, length, position, (error, count) => (error ? reject(error) : resolve(count)))
     }),
-  /** The blocking kin of `read` and `write`, for when the page cache serves them: see `blocking.ts`. */
+  /** The blocking variants of `read` and `write`, for use while they are quick (blocking.ts). */
   readSync: fs.readSync as (
     fd: number,
     buffer: Uint8Array,
@@ -59,7 +59,7 @@ export const disk = {
   access: quick<[path: string, mode?: number], void>(fs.accessSync, promisify(fs.access)),
   link: quick<[from: string, to: string], void>(fs.linkSync, promisify(fs.link)),
   mkdir: quick<[path: string, options?: fs.MakeDirectoryOptions], unknown>(fs.mkdirSync, promisify(fs.mkdir)),
-  // What waits for the disk by its nature, frees the blocks of a large file, or is rare.
+  // These calls wait for the disk by nature, free the blocks of a large file, or are rare.
   fsync: promisify(fs.fsync),
   fdatasync: promisify(fs.fdatasync),
   rename: promisify(fs.rename),
@@ -70,20 +70,20 @@ export const disk = {
   readFile: promisify(fs.readFile) as (path: string, encoding: 'utf8') => Promise<string>,
 }
 
-/** The code of a failed call, such as `ENOENT`; or undefined for anything else thrown. */
+/** The code of a failed system call, such as `ENOENT`. Undefined for any other error. */
 export function errno(error: unknown): string | undefined {
   return (error as NodeJS.ErrnoException | null)?.code
 }
 
-/** Link, chmod, utimes, statfs do not exist on every file system (FAT, some of FUSE and of networks); these say so. */
+/** The errors of a file system that lacks `link`, `chmod`, `utimes` or `statfs`: FAT, some FUSE and network ones. */
 const unsupported = new Set(['EPERM', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP'])
 
-/** Whether a call failed because the file system does not have it. */
+/** Whether a call failed because the file system does not support it. */
 export function isUnsupported(error: unknown): boolean {
   return unsupported.has(errno(error) ?? '')
 }
 
-/** What the call gives; undefined where the file system does not have it. */
+/** The result of the call, or undefined if the file system does not support it. */
 export async function ifSupported<T>(call: Promise<T>): Promise<T | undefined> {
   try {
     return await call

@@ -1,4 +1,4 @@
-/** Reading a descriptor to the brim of what was asked for, with blocking calls while they are quick (blocking.ts). */
+/** Reads a descriptor until the buffer is full, with blocking calls while they are quick (blocking.ts). */
 import { Blocking } from './blocking.js'
 import { disk } from './disk.js'
 import { localError } from './local-error.js'
@@ -8,28 +8,29 @@ export class FullReader {
   readonly #label: string
   readonly #blocking = new Blocking()
 
-  /** @param label how messages call it */
+  /** @param label the name of the file in error messages */
   constructor(fd: number, label: string) {
     this.#fd = fd
     this.#label = label
   }
 
   /**
-   * Fills `buffer` from `offset` on with `length` bytes, less only at the end, and returns how many: at once, or behind a
-   * promise where the disk is slow. `position` is where to read; null: where the descriptor stands.
+   * Reads `length` bytes into `buffer` at `offset`, fewer only at the end of the file. Returns the number of bytes
+   * read: directly, or as a promise if the disk is slow. `position` is the position in the file; null means the current
+   * position of the descriptor.
    */
   read(buffer: Buffer, offset: number, length: number, position: number | null): number | Promise<number> {
     let filled = 0
     while (filled < length) {
-      if (!this.#blocking.isQuick) return this.#readBehind(buffer, offset, length, position, filled)
-      const count = this.#readNow(buffer, offset + filled, length - filled, at(position, filled))
+      if (!this.#blocking.isQuick) return this.#readAsync(buffer, offset, length, position, filled)
+      const count = this.#readSync(buffer, offset + filled, length - filled, at(position, filled))
       if (count === 0) break
       filled += count
     }
     return filled
   }
 
-  #readNow(buffer: Buffer, offset: number, length: number, position: number | null): number {
+  #readSync(buffer: Buffer, offset: number, length: number, position: number | null): number {
     try {
       return this.#blocking.call(() => disk.readSync(this.#fd, buffer, offset, length, position))
     } catch (error) {
@@ -37,7 +38,7 @@ export class FullReader {
     }
   }
 
-  async #readBehind(
+  async #readAsync(
     buffer: Buffer,
     offset: number,
     length: number,

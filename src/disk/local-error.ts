@@ -1,9 +1,9 @@
-/** A local file or folder that cannot be used: for the person on this side with the path, for the peer without it. */
+/** Errors of local files and folders. The message for this side names the path, the message for the peer does not. */
 import { TransferError } from '../errors.js'
 import { codeOf, describe } from '../system-errors.js'
 import { printable } from '../text.js'
 
-/** What this side could not do, and how the peer is told of it. */
+/** Each action that can fail on this side, with the words for the peer. */
 const peerWords = {
   'cannot read': 'it could not read the file',
   'cannot make the folder': 'it could not make its folder',
@@ -15,23 +15,23 @@ const peerWords = {
   'cannot write the port to': 'it could not tell its port',
 } as const
 
-export type Doing = keyof typeof peerWords
+export type LocalAction = keyof typeof peerWords
 
-/** What has no room left, by the error that says so. */
-const full: Readonly<Record<string, string>> = { ENOSPC: 'its disk is full', EDQUOT: 'its disk quota is used up' }
+/** The errors that mean a lack of space, with the words for the peer. */
+const noSpace: Readonly<Record<string, string>> = { ENOSPC: 'its disk is full', EDQUOT: 'its disk quota is used up' }
 
-/** The error for a local file or folder that cannot be used; the path is for this side only. */
-export function localError(doing: Doing, path: string, error: unknown): TransferError {
+/** The error for a local file or folder that cannot be used. A TransferError is returned as it is. */
+export function localError(action: LocalAction, path: string, error: unknown): TransferError {
   if (error instanceof TransferError) return error
-  const fullness = full[codeOf(error) ?? '']
-  return new TransferError('local-file', `${doing} ${shown(path)}: ${describe(error)}`, {
-    reason: fullness === undefined ? 'disk' : 'no-space',
-    peerMessage: fullness ?? `${peerWords[doing]}: ${describe(error)}`,
+  const spaceProblem = noSpace[codeOf(error) ?? '']
+  return new TransferError('local-file', `${action} ${shown(path)}: ${describe(error)}`, {
+    reason: spaceProblem === undefined ? 'disk' : 'no-space',
+    peerMessage: spaceProblem ?? `${peerWords[action]}: ${describe(error)}`,
     cause: error,
   })
 }
 
-/** A path as messages show it: also where it is too long for a line, or empty. */
+/** A path as messages show it: escaped, cut to 400 characters, and `""` if it is empty. */
 export function shown(path: string): string {
   return path === '' ? '""' : printable(path, 400)
 }

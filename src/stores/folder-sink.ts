@@ -8,7 +8,7 @@
  */
 import { join } from 'node:path'
 import type { Directory } from '../disk/directory.js'
-import { type Doing, localError, shown } from '../disk/local-error.js'
+import { type LocalAction, localError, shown } from '../disk/local-error.js'
 import { TransferError } from '../errors.js'
 import type { Header } from '../protocol/messages.js'
 import { describe } from '../system-errors.js'
@@ -88,8 +88,8 @@ export class FolderSink implements Sink {
     await this.#staged.discard()
   }
 
-  #localError(doing: Doing, error: unknown): TransferError {
-    return localError(doing, join(this.#options.path, this.#header.name), error)
+  #localError(action: LocalAction, error: unknown): TransferError {
+    return localError(action, join(this.#options.path, this.#header.name), error)
   }
 
   /** The file has its name and keeps it, so to say only that it failed would mislead both sides. */
