@@ -1,4 +1,4 @@
-/** What a program may ask to be sent, and the source for each. */
+/** Everything that the library can send, and the source for each. */
 import type { Readable } from 'node:stream'
 import { disk } from '../disk/disk.js'
 import { DescriptorSource } from './descriptor-source.js'
@@ -8,40 +8,47 @@ import { MessageSource } from './message-source.js'
 import type { Source } from './source.js'
 import { StreamSource } from './stream-source.js'
 
-/** A stream to send under a name, such as `process.stdin`. It is read once, in bounded memory, and destroyed at the end. */
+/**
+ * A stream to send, such as a pipe of a child process. It is read once, in bounded memory, and destroyed at the end.
+ */
 export interface StreamToSend {
   stream: Readable
+  /** The name to offer to the receiver. */
   name: string
-  /** How messages call it. Default: the name. */
+  /** The name of the stream in error messages. Default: `name`. */
   label?: string
 }
 
 /** A file to send under another name than its own. */
 export interface FileToSend {
+  /** The path of a regular file or a FIFO. */
   path: string
+  /** The name to offer to the receiver. */
   name: string
-}
-
-/** An open descriptor to send under a name, such as 0 for standard input. It is faster than a stream made of it. */
-export interface DescriptorToSend {
-  fd: number
-  name: string
-  /** How messages call it. Default: the name. */
-  label?: string
 }
 
 /**
- * A message, which the receiver shows and does not store: at most 64 KiB of UTF-8. The final newline of a stream is not
- * part of it.
+ * An open descriptor to send, such as 0 for standard input. It is faster than a stream on the same descriptor. It is
+ * read once, from its current position to its end.
  */
+export interface DescriptorToSend {
+  fd: number
+  /** The name to offer to the receiver. */
+  name: string
+  /** The name of the descriptor in error messages. Default: `name`. */
+  label?: string
+}
+
+/** A message to send. The receiver reports it and stores nothing. */
 export interface MessageToSend {
+  /** At most 64 KiB of UTF-8. The final newline of a stream is removed. */
   text: string | Readable
 }
 
-/** The path of a regular file or a FIFO, or one of the above. */
+/** Something to send: the path of a regular file or a FIFO, or one of the objects above. */
 export type Sendable = string | FileToSend | DescriptorToSend | StreamToSend | MessageToSend
 
-/** @param asStream the command that sends standard input instead, for the hints of error messages */
+/** @param asStream see `AsStream` */
 export async function createSource(sendable: Sendable, asStream: AsStream): Promise<Source> {
   if (typeof sendable === 'string') return await createPathSource(sendable, undefined, asStream)
   if ('path' in sendable) return await createPathSource(sendable.path, sendable.name, asStream)
@@ -52,7 +59,7 @@ export async function createSource(sendable: Sendable, asStream: AsStream): Prom
     : new StreamSource(sendable.stream, name, label)
 }
 
-/** A path that leads nowhere is reported by the inspection of its source. */
+/** A path that does not exist is reported later, by `inspect`. */
 async function createPathSource(path: string, name: string | undefined, asStream: AsStream): Promise<Source> {
   const stats = await disk.stat(path).catch(() => null)
   return stats?.isFIFO() ? new FifoSource(path, name) : new FileSource(path, name, asStream)

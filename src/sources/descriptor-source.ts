@@ -1,6 +1,6 @@
 /**
- * A descriptor that is already open, such as standard input, as something to send. What can be done depends on what it
- * is: a file is read like a file, only without knowing where it begins; a pipe or socket is read as its bytes come.
+ * An open descriptor as a source, such as standard input. A file is read from the current position of the descriptor. A
+ * pipe or socket is read as its bytes come.
  */
 import { fstatSync } from 'node:fs'
 import { isatty, ReadStream } from 'node:tty'
@@ -26,7 +26,7 @@ export class DescriptorSource extends SingleSource {
     this.label = label
   }
 
-  /** A file's size says little: nobody knows where in it the descriptor stands. */
+  /** Returns no size even for a file, because the descriptor may be anywhere in it. */
   async inspect(): Promise<null> {
     try {
       if (fstatSync(this.#fd).isDirectory()) throw new TransferError('local-file', `${this.label} is a directory`)
@@ -47,7 +47,7 @@ export class DescriptorSource extends SingleSource {
   }
 }
 
-/** A file or device, from where it stands to its end. */
+/** A file or device, read from the current position of its descriptor to the end. */
 class OpenSequence implements OpenEntry {
   readonly header: Header
   readonly #reader: FullReader
@@ -57,13 +57,13 @@ class OpenSequence implements OpenEntry {
     this.#reader = new FullReader(fd, label)
   }
 
-  /** A device may give less than was asked for, and only the last chunk may be short: on to the end, or to the brim. */
+  /** A device may return fewer bytes than requested, but only the last chunk may be short. So this fills the buffer. */
   read(buffer: Buffer, offset: number, length: number): number | Promise<number> {
     return this.#reader.read(buffer, offset, length, null)
   }
 
   async check(): Promise<void> {}
 
-  /** It was open before, and is whoever's who opened it. */
+  /** The descriptor stays open: it belongs to the caller of the library. */
   async close(): Promise<void> {}
 }

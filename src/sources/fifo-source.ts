@@ -1,6 +1,6 @@
 /**
- * A path that leads to a pipe: a FIFO, or what a shell makes of `<(command)`. It is read once, to its end, like standard
- * input.
+ * A path that leads to a pipe: a FIFO, or the path that a shell passes for `<(command)`. Like standard input, it is
+ * read once, to its end.
  */
 import { constants } from 'node:fs'
 import { basename } from 'node:path'
@@ -12,7 +12,7 @@ import { type OpenEntry, SingleSource, streamHeader } from './source.js'
 
 const { O_RDONLY, O_NONBLOCK = 0, R_OK } = constants
 
-/** What a shell calls the pipe of `<(command)`: its name is a number, and says nothing. */
+/** The path that a shell passes for `<(command)`. Its last part is a number, which is no useful name for a file. */
 const descriptorPath = /^\/(?:dev|proc\/(?:self|\d+))\/fd\/\d+$/
 
 export class FifoSource extends SingleSource {
@@ -38,8 +38,8 @@ export class FifoSource extends SingleSource {
   }
 
   /**
-   * Opening it must not wait for a writer, since nothing could interrupt that. Until the first one has come there is no
-   * end to be seen either: a poll tells of an end only after a writer has been there (pipe(7), fifo(7)).
+   * Opens the pipe without waiting for a writer, because nothing could interrupt that wait. The reads still wait for
+   * the first writer: poll reports no end of a pipe before a writer has opened it (pipe(7), fifo(7)).
    */
   async open(signal: AbortSignal): Promise<OpenEntry> {
     let fd: number | undefined

@@ -1,4 +1,4 @@
-/** Regular files as something to send. */
+/** A regular file as a source. */
 import { constants, type Stats } from 'node:fs'
 import { basename, resolve } from 'node:path'
 import { disk } from '../disk/disk.js'
@@ -13,14 +13,14 @@ import { type OpenEntry, SingleSource } from './source.js'
 
 const { O_RDONLY, O_NONBLOCK = 0, R_OK } = constants
 
-/** The command that sends its standard input under this name to the same receiver, for hints. */
+/** Returns the command that sends standard input under `name` to the same receiver, for hints in error messages. */
 export type AsStream = (name: string) => string
 
 function sendStream(name: string): string {
   return `tcp-send --name ${shellWord(name)} - HOST PORT`
 }
 
-/** A regular file. A symlink that the user names is followed; what it leads to must be a regular file. */
+/** A regular file. A symlink is followed; its target must be a regular file. */
 export class FileSource extends SingleSource {
   readonly label: string
   readonly path: string
@@ -40,7 +40,7 @@ export class FileSource extends SingleSource {
     try {
       const stats = await disk.stat(this.path)
       this.#checkKind(stats)
-      // A stat says nothing of permissions; better to know before the connection is made.
+      // `stat` needs no read permission. A missing permission should be known before the connection is made.
       await disk.access(this.path, R_OK)
       return stats.size
     } catch (error) {
@@ -50,7 +50,7 @@ export class FileSource extends SingleSource {
 
   async open(): Promise<OpenEntry> {
     try {
-      // O_NONBLOCK: what was a file a moment ago may be a FIFO now, and opening one waits for a writer.
+      // O_NONBLOCK: the file may have become a FIFO since `inspect`, and opening a FIFO would wait for a writer.
       const fd = await disk.open(this.path, O_RDONLY | O_NONBLOCK)
       try {
         const stats = await disk.fstat(fd)
@@ -77,7 +77,7 @@ export class FileSource extends SingleSource {
   #checkKind(stats: Stats): void {
     if (stats.isFile()) return
     const word = shellWord(this.path)
-    // The name of `.` and `..` is that of the folder they lead to, and the root of all has none.
+    // `.` and `..` get the name of their folder. The root folder has no name.
     const folder = basename(resolve(this.path)) || 'root'
     const archive = this.name === basename(this.path) ? `${folder}.tar` : this.name
     const hint = stats.isDirectory()
@@ -87,8 +87,8 @@ export class FileSource extends SingleSource {
   }
 }
 
-/** What differs in a file whose content was changed, by somebody who does not hide it. */
-const contentTokens = ['dev', 'ino', 'size', 'mtimeMs'] as const
+/** The attributes of which one differs after a change of the content, unless the modification time was set back. */
+const contentAttributes = ['dev', 'ino', 'size', 'mtimeMs'] as const
 
 class OpenFile implements OpenEntry {
   readonly header: Header
@@ -99,7 +99,7 @@ class OpenFile implements OpenEntry {
   readonly #asStream: string
   #position = 0
 
-  /** @param asStream the command that sends it as a stream, for hints */
+  /** @param asStream the command that sends the file as a stream, for hints in error messages */
   constructor(label: string, fd: number, stats: Stats, name: string, asStream: string) {
     this.#asStream = asStream
     this.#label = label
@@ -130,19 +130,19 @@ class OpenFile implements OpenEntry {
   }
 
   /**
-   * All must be as before the first byte was read. The modification time can be set back; the change time is the
-   * kernel's alone. It counts what happens to the file's name, mode and owner, too, and does not tell which it was.
+   * Throws if the file has changed since it was opened. The modification time can be set back; only the kernel sets the
+   * change time. The change time also covers the name, mode and owner of the file, and does not say which one changed.
    */
   async check(): Promise<void> {
     const now = await disk.fstat(this.#fd).catch((error) => {
       throw localError('cannot read', this.#label, error)
     })
-    if (contentTokens.some((token) => now[token] !== this.#stats[token])) throw this.#changed('changed')
+    if (contentAttributes.some((key) => now[key] !== this.#stats[key])) throw this.#changed('changed')
     if (now.ctimeMs !== this.#stats.ctimeMs) throw this.#changed('changed (its content, name or attributes)')
     if (await this.#hasMore()) throw this.#changed('became longer')
   }
 
-  /** A file of the kernel's has no size, and one on a network may have outgrown the size that was told. */
+  /** A file in `/proc` has the size 0, and the size reported for a file on a network may be out of date. */
   async #hasMore(): Promise<boolean> {
     return (await this.#reader.read(Buffer.alloc(1), 0, 1, this.#position)) > 0
   }

@@ -1,4 +1,4 @@
-/** Messages to send (`--text`). They are small by rule, so both ends hold them in memory. */
+/** A message as a source (`--text`). Its size is limited, so both ends hold it in memory. */
 import { isUtf8 } from 'node:buffer'
 import type { Readable } from 'node:stream'
 import { localError } from '../disk/local-error.js'
@@ -8,12 +8,12 @@ import { type OpenEntry, SingleSource } from './source.js'
 
 const NEWLINE = 10
 
-/** A message to send: a text, or a stream that gives one. */
+/** A message, from a string or a stream. */
 export class MessageSource extends SingleSource {
   readonly label = 'the message'
   readonly path = '-'
   readonly name = 'message'
-  /** A stream is read by `inspect`, and kept. */
+  /** `inspect` reads a stream and keeps its bytes. */
   readonly isOnce = false
   readonly #text: string | Readable
   #bytes: Buffer = Buffer.alloc(0)
@@ -23,7 +23,7 @@ export class MessageSource extends SingleSource {
     this.#text = text
   }
 
-  /** Reads all of it: a message that is too long, or no text, is known before the connection is made. */
+  /** Reads the whole message: one that is too long or not UTF-8 fails before the connection is made. */
   async inspect(): Promise<number> {
     this.#bytes = typeof this.#text === 'string' ? Buffer.from(this.#text) : await this.#collect(this.#text)
     if (this.#bytes.length > MAX_MESSAGE) throw this.#unfit('too-large', `is longer than ${MAX_MESSAGE} bytes`)
@@ -31,7 +31,7 @@ export class MessageSource extends SingleSource {
     return this.#bytes.length
   }
 
-  /** All of it but a final newline, which a program adds to end its line. */
+  /** Reads the stream, without the final newline that most programs write. */
   async #collect(stream: Readable): Promise<Buffer> {
     const pieces: Buffer[] = []
     let length = 0
@@ -49,7 +49,7 @@ export class MessageSource extends SingleSource {
     return bytes.at(-1) === NEWLINE ? bytes.subarray(0, -1) : bytes
   }
 
-  /** `reason` is the receiver's, if it came to that. */
+  /** `reason` is the one that a receiver would give. */
   #unfit(reason: Reason, why: string): TransferError {
     return new TransferError('local-file', `${this.label} ${why}; send it as a file`, { reason })
   }

@@ -1,6 +1,6 @@
 /**
- * An open pipe or socket as something to send. Its stream would allocate memory for every read. With `onread` all reads
- * go into one buffer, and from there to where they are wanted. Reading pauses while nothing is wanted.
+ * Reads an open pipe or socket. A plain Node.js stream would allocate memory for every read. With `onread`, all reads
+ * go into one buffer, and from there into the buffer of the caller. Reading pauses while the caller wants nothing.
  */
 import { Socket, type SocketConstructorOpts } from 'node:net'
 import type { Readable } from 'node:stream'
@@ -9,10 +9,10 @@ import { CHUNK } from '../protocol/limits.js'
 import type { Header } from '../protocol/messages.js'
 import type { OpenEntry } from './source.js'
 
-/** The bytes of one read of a pipe: what a pipe holds on Linux unless told otherwise (pipe(7)). */
+/** The largest read from a pipe, in bytes: the default capacity of a pipe on Linux (pipe(7)). */
 const PIPE_READ = 64 * 1024
 
-/** A read that waits for bytes. */
+/** A call of `read` that waits for bytes. */
 interface Wanted {
   buffer: Buffer
   offset: number
@@ -29,7 +29,7 @@ export class OpenPipe implements OpenEntry {
   readonly #isSocket: boolean
   readonly #signal: AbortSignal
   readonly #buffer: Buffer = Buffer.allocUnsafeSlow(PIPE_READ)
-  /** What is in the buffer and was not wanted yet. */
+  /** The bytes in the buffer that no call of `read` has taken yet. */
   #rest: Buffer = this.#buffer.subarray(0, 0)
   #wanted: Wanted | null = null
   #turn: NodeJS.Immediate | undefined
@@ -42,7 +42,7 @@ export class OpenPipe implements OpenEntry {
     this.#isSocket = isSocket
     this.#signal = signal
     const onread = { buffer: this.#buffer, callback: (count: number) => this.#onBytes(count) }
-    // Node documents `onread` for this constructor too; its types do not have it.
+    // Node.js documents `onread` for this constructor, but its type definitions lack it.
     this.#stream = new Socket({ fd, readable: true, writable: false, onread } as SocketConstructorOpts)
     this.#stream.on('end', () => {
       this.#ended = true
@@ -62,13 +62,13 @@ export class OpenPipe implements OpenEntry {
         this.#settle()
         return
       }
-      // What is left of the last read waits no longer for more than what this one brings.
+      // Whole chunks left over from the last read wait for more bytes only until the next turn of the event loop.
       if (this.#wanted.filled >= CHUNK) this.#schedule()
       this.#stream.resume()
     })
   }
 
-  /** Moves what is at hand to where it is wanted. */
+  /** Moves bytes from `#rest` into the buffer of the caller. */
   #take(): void {
     const wanted = this.#wanted
     if (!wanted) return
@@ -78,11 +78,11 @@ export class OpenPipe implements OpenEntry {
     this.#rest = this.#rest.subarray(count)
   }
 
-  /** Several reads come in one turn of the event loop while the producer is ahead; they make one piece. */
+  /** While the producer is ahead, several reads come in one turn of the event loop. They make one piece. */
   #onBytes(length: number): boolean {
     this.#rest = this.#buffer.subarray(0, length)
     this.#take()
-    // A socket's reset must not pass for its end: feed.ts tells why reading stops until the next turn.
+    // A reset must not pass for the end of a socket: feed.ts explains why reading stops until the next turn.
     if (this.#isSocket || this.#wanted?.filled !== this.#wanted?.length) this.#schedule()
     else this.#settle()
     return this.#rest.length === 0 && !this.#isSocket
@@ -98,7 +98,7 @@ export class OpenPipe implements OpenEntry {
     else if (this.#wanted) this.#stream.resume()
   }
 
-  /** Gives what was read, all but an incomplete chunk at its end unless that is the last. */
+  /** Ends the waiting call of `read`. An incomplete chunk is kept for the next call, unless it is the last chunk. */
   #settle(): void {
     const wanted = this.#wanted
     if (!wanted) return
@@ -109,13 +109,13 @@ export class OpenPipe implements OpenEntry {
     }
     this.#stream.pause()
     this.#wanted = null
-    const odd = this.#ended ? 0 : wanted.filled % CHUNK
-    if (odd > 0) this.#putBack(wanted, odd)
-    wanted.resolve(wanted.filled - odd)
+    const partial = this.#ended ? 0 : wanted.filled % CHUNK
+    if (partial > 0) this.#putBack(wanted, partial)
+    wanted.resolve(wanted.filled - partial)
   }
 
-  #putBack({ buffer, offset, filled }: Wanted, odd: number): void {
-    const tail = buffer.subarray(offset + filled - odd, offset + filled)
+  #putBack({ buffer, offset, filled }: Wanted, count: number): void {
+    const tail = buffer.subarray(offset + filled - count, offset + filled)
     this.#rest = Buffer.concat([tail, this.#rest])
   }
 
@@ -126,7 +126,7 @@ export class OpenPipe implements OpenEntry {
 
   async check(): Promise<void> {}
 
-  /** Closed, so that a producer that still writes learns of it instead of waiting. */
+  /** Closes the pipe even before its end, so that a producer that still writes fails instead of waiting. */
   async close(): Promise<void> {
     this.#stream.destroy()
   }

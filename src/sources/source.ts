@@ -1,55 +1,58 @@
 /**
- * What a sender sends. A source is what the user names. It gives entries, one by one: a file, a stream and a message give
- * one each.
+ * The interfaces of sources and their entries. A source is one thing that the user wants to send. It yields entries: a
+ * file, a stream and a message yield one each.
  */
 import { mediaType } from '../media-type.js'
 import type { Header } from '../protocol/messages.js'
 
 export interface Source {
-  /** How this side's messages call it: the path as given, or `standard input`. */
+  /** Its name in the messages of this side: the path as given, or `standard input`. */
   readonly label: string
-  /** The name to offer. */
+  /** The name to offer to the receiver. */
   readonly name: string
-  /** True if it can be read only once. */
+  /** True if the source can be read only once. */
   readonly isOnce: boolean
-  /** Called before the connection is made. Throws if it cannot be sent. Returns its size in bytes, or null if unknown. */
+  /**
+   * Called before the connection is made. Throws if the source cannot be sent. Returns its size in bytes, or null if
+   * the size is unknown.
+   */
   inspect(): Promise<number | null>
-  /** Its entries, each read from the source only when it is asked for. They may be asked for once per transfer. */
+  /** Yields each entry only when it is requested. Called once per transfer. */
   entries(): AsyncIterable<Entry>
-  /** Called at the very end, even if it was never opened: a producer must not wait for a reader that never comes. */
+  /** Called at the very end, even if nothing was opened: a producer must not wait for a reader that never comes. */
   release(): void
 }
 
-/** Something to send as one entry, not yet opened. */
+/** One entry to send, not yet opened. */
 export interface Entry {
   readonly label: string
   /** The path as given, or `-` for a stream. */
   readonly path: string
   readonly name: string
   readonly isOnce: boolean
-  /** Opens it. `signal` ends a read that waits for a producer. */
+  /** Opens the entry. Aborting `signal` ends a read that waits for a producer. */
   open(signal: AbortSignal): Promise<OpenEntry>
 }
 
 export interface OpenEntry {
   readonly header: Header
   /**
-   * Reads up to `length` bytes into `buffer` at `offset` and returns how many, behind a promise if it has to wait. The
-   * count is a whole number of chunks except at the end; 0 means that the end has come. `length` is a whole number of
-   * chunks.
+   * Reads up to `length` bytes into `buffer` at `offset`. Returns the number of bytes read: directly, or as a promise
+   * if it has to wait. `length` and the result are multiples of the chunk size, except for the last result before the
+   * end. 0 means the end.
    */
   read(buffer: Buffer, offset: number, length: number): number | Promise<number>
-  /** Called after the last read. Throws if the source has changed, shrunk or grown meanwhile. */
+  /** Called after the last read. Throws if the source has changed, shrunk or grown since it was opened. */
   check(): Promise<void>
   close(): Promise<void>
 }
 
-/** The header of an entry of which no more than the name is known, such as a pipe. */
+/** The header of an entry of which only the name is known, such as a pipe. */
 export function streamHeader(name: string): Header {
   return { kind: 'file', name, size: null, type: mediaType(name), mtime: null, mode: null }
 }
 
-/** A source that is its own single entry. */
+/** A source that is its own only entry. */
 export abstract class SingleSource implements Source, Entry {
   abstract readonly label: string
   abstract readonly path: string
@@ -62,6 +65,6 @@ export abstract class SingleSource implements Source, Entry {
     yield this
   }
 
-  /** Most sources hold nothing open before they are opened. */
+  /** Most sources hold nothing before they are opened. */
   release(): void {}
 }

@@ -1,4 +1,4 @@
-/** A stream as something to send, such as a terminal's input, or one that a program gives. */
+/** A stream as a source: the input of a terminal, or a stream passed to the library. */
 import type { Readable } from 'node:stream'
 import { localError } from '../disk/local-error.js'
 import { TransferError } from '../errors.js'
@@ -7,7 +7,7 @@ import type { Header } from '../protocol/messages.js'
 import { printable } from '../text.js'
 import { type OpenEntry, SingleSource, streamHeader } from './source.js'
 
-/** A stream of unknown length, read once, such as standard input. */
+/** A stream of unknown length, read once. */
 export class StreamSource extends SingleSource {
   readonly label: string
   readonly path = '-'
@@ -20,7 +20,7 @@ export class StreamSource extends SingleSource {
     this.#stream = stream
     this.name = name
     this.label = printable(label)
-    // The read that fails tells it; without a listener an error before the first read would end the process.
+    // The next read reports the error. Without a listener, an error before the first read would end the process.
     stream.on('error', () => {})
   }
 
@@ -42,7 +42,7 @@ class OpenStream implements OpenEntry {
   readonly #stream: Readable
   readonly #label: string
   readonly #signal: AbortSignal
-  /** What the stream gave and no read has taken yet. */
+  /** The bytes from the stream that no call of `read` has taken yet. */
   #rest: Buffer = Buffer.alloc(0)
 
   constructor(stream: Readable, name: string, label: string, signal: AbortSignal) {
@@ -52,7 +52,7 @@ class OpenStream implements OpenEntry {
     this.header = streamHeader(name)
   }
 
-  /** Returns as soon as at least one whole chunk is there, so that a slow producer's bytes are not held back. */
+  /** Returns as soon as it has a whole chunk, so that the bytes of a slow producer are not held back. */
   async read(buffer: Buffer, offset: number, length: number): Promise<number> {
     let filled = 0
     while (filled < length) {
@@ -71,15 +71,15 @@ class OpenStream implements OpenEntry {
     return this.#keepWholeChunks(buffer, offset, filled)
   }
 
-  /** Puts an incomplete chunk back unless the stream has ended, in which case it is the last one. */
+  /** Puts an incomplete chunk back, unless the stream has ended: then it is the last chunk. */
   #keepWholeChunks(buffer: Buffer, offset: number, filled: number): number {
-    const odd = filled % CHUNK
-    if (odd === 0 || this.#stream.readableEnded) return filled
-    this.#rest = Buffer.concat([buffer.subarray(offset + filled - odd, offset + filled), this.#rest])
-    return filled - odd
+    const partial = filled % CHUNK
+    if (partial === 0 || this.#stream.readableEnded) return filled
+    this.#rest = Buffer.concat([buffer.subarray(offset + filled - partial, offset + filled), this.#rest])
+    return filled - partial
   }
 
-  /** Waits for the stream to have more; false when it has ended. */
+  /** Waits until the stream has more bytes. Returns false if it has ended. */
   #wait(): Promise<boolean> {
     const stream = this.#stream
     return new Promise((resolve, reject) => {
@@ -108,7 +108,7 @@ class OpenStream implements OpenEntry {
 
   async check(): Promise<void> {}
 
-  /** The stream is destroyed, so that a producer that still writes learns of it instead of waiting. */
+  /** Destroys the stream even before its end, so that a producer that still writes fails instead of waiting. */
   async close(): Promise<void> {
     this.#stream.destroy()
   }
