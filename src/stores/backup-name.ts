@@ -1,19 +1,19 @@
 /** The names of copies: `file_bak.txt`, then `file_bak2.txt`. */
 
-/** The most bytes of a name on every file system that matters here (NAME_MAX). */
+/** The longest name on common file systems, in bytes (NAME_MAX). */
 export const MAX_NAME = 255
 
-/** Extensions that belong to the one before them: `archive.tar.gz` is an archive named `archive`. */
-const afterTar = /\.tar\.[^.]+$/i
+/** A double extension: the stem of `archive.tar.gz` is `archive`. */
+const doubleExtension = /\.tar\.[^.]+$/i
 
 /** Splits a name before its extension. A leading dot starts no extension: `.bashrc` has none. */
 function splitExtension(name: string): [stem: string, extension: string] {
-  const tar = name.slice(1).search(afterTar)
+  const tar = name.slice(1).search(doubleExtension)
   const dot = tar >= 0 ? tar + 1 : name.lastIndexOf('.')
   return dot > 0 && dot < name.length - 1 ? [name.slice(0, dot), name.slice(dot)] : [name, '']
 }
 
-/** The longest start of `text` that fits in `bytes` bytes of UTF-8, cut between code points. */
+/** The longest prefix of `text` that fits in `bytes` bytes of UTF-8, cut between code points. */
 function truncate(text: string, bytes: number): string {
   let used = 0
   let kept = ''
@@ -26,8 +26,8 @@ function truncate(text: string, bytes: number): string {
 }
 
 /**
- * The name under which the `number`th copy of `name` is kept: `file_bak.txt`, then `file_bak2.txt`. The stem of a long
- * name is shortened so that the result still fits; an extension that leaves no room for a stem is treated as part of it.
+ * The name for the `number`th copy of `name`, from 1. The stem of a long name is shortened so that the result still
+ * fits. An extension that leaves no room for a stem is treated as part of the stem.
  */
 export function backupName(name: string, number: number): string {
   const mark = number === 1 ? '_bak' : `_bak${number}`

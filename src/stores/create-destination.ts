@@ -1,4 +1,4 @@
-/** The destination for what a user or a program names: a folder, or a stream. */
+/** Creates the destination for the path of a folder or for an output stream. */
 import type { Writable } from 'node:stream'
 import type { IfExists } from './final-name.js'
 import { FolderDestination } from './folder-destination.js'

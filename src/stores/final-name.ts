@@ -1,4 +1,4 @@
-/** How a staged file gets its final name: atomically, and by what `--if-exists` says where the name is taken. */
+/** Gives a staged file its final name in one atomic step. If the name is taken, `--if-exists` decides. */
 import { constants, type Stats } from 'node:fs'
 import type { Directory } from '../disk/directory.js'
 import { disk, errno, isUnsupported } from '../disk/disk.js'
@@ -7,11 +7,19 @@ import { printable } from '../text.js'
 import { backupName } from './backup-name.js'
 import type { StagedFile } from './staged-file.js'
 
-/** What to do when the final name is taken. */
 export const ifExistsChoices = ['backup', 'overwrite', 'skip', 'fail'] as const
+
+/**
+ * What a receiver does if the name of a file is taken:
+ *
+ * - `backup`: it stores the file under another name (`file.txt` becomes `file_bak.txt`, then `file_bak2.txt`).
+ * - `overwrite`: it replaces the existing file.
+ * - `skip`: it refuses the file with the reason `skipped`. For the receiver this is no failure.
+ * - `fail`: it refuses the file with the reason `exists`.
+ */
 export type IfExists = (typeof ifExistsChoices)[number]
 
-/** Says early what `FinalName.give` would say too late: here it costs a look, there the whole transfer. */
+/** Refuses an entry before its bytes are transferred if `FinalName.give` would refuse it afterwards. */
 export async function checkExisting(folder: Directory, name: string, ifExists: IfExists): Promise<void> {
   const there = ifExists === 'backup' ? null : await look(folder, name)
   if (there === null) return
@@ -19,7 +27,7 @@ export async function checkExisting(folder: Directory, name: string, ifExists: I
   if (there.isDirectory()) throw folderInTheWay(name)
 }
 
-/** What has this name, itself and not what a link leads to; or null. */
+/** The attributes of the file or link of this name, or null if there is none. */
 async function look(folder: Directory, name: string): Promise<Stats | null> {
   try {
     return await disk.lstat(folder.path(name))
@@ -38,12 +46,12 @@ function taken(name: string, ifExists: IfExists): TransferError {
   return ifExists === 'skip' ? refusal('skipped', `${text} and skips it`) : refusal('exists', text)
 }
 
-/** The name of one staged file in a folder, from when it is given. */
+/** The final name of one staged file. */
 export class FinalName {
   readonly #folder: Directory
   readonly #staged: StagedFile
   readonly #ifExists: IfExists
-  /** The end of the name in the staging folder. */
+  /** Settles when the name in the staging folder has been removed. Never rejects. */
   unlinked: Promise<void> = Promise.resolve()
 
   constructor(folder: Directory, staged: StagedFile, ifExists: IfExists) {
@@ -52,7 +60,7 @@ export class FinalName {
     this.#ifExists = ifExists
   }
 
-  /** Gives the file this name or a backup name, which it returns. */
+  /** Gives the file this name or a backup name, and returns the name given. */
   async give(name: string): Promise<string> {
     if (this.#ifExists === 'overwrite') {
       await this.#replace(name)
@@ -72,7 +80,7 @@ export class FinalName {
     }
   }
 
-  /** Gives the staged file the name unless it is taken, atomically; false if it is taken. */
+  /** Gives the staged file the name atomically. Returns false if the name is taken. */
   async #linkAs(name: string): Promise<boolean> {
     const from = this.#staged.path
     const to = this.#folder.path(name)
@@ -83,12 +91,12 @@ export class FinalName {
       if (!isUnsupported(error)) throw error
       return await renameUnlessTaken(from, to)
     }
-    // What stays there is cleaned up later; the file has its name.
+    // The file has its name. If the old name cannot be removed now, the cleaning of the staging folder removes it.
     this.unlinked = disk.unlink(from).catch(() => {})
     return true
   }
 
-  /** The first free backup name. Galloping finds it in a logarithmic number of looks, however many copies there are. */
+  /** Uses the first free backup name. A galloping search looks up a logarithmic number of names. */
   async #linkAsBackup(name: string): Promise<string> {
     let taken = 0
     let free = 1
@@ -107,8 +115,8 @@ export class FinalName {
   }
 
   /**
-   * Takes the name back, unless something was replaced by it: that is gone, and a whole file is better than none.
-   * Returns false if the file keeps the name.
+   * Takes the name back, unless the file may have replaced another one: the old file is gone, and a complete new file
+   * is better than none. Returns false if the file keeps the name.
    */
   async takeBack(name: string): Promise<boolean> {
     if (this.#ifExists === 'overwrite') return false
@@ -122,7 +130,7 @@ export class FinalName {
   }
 }
 
-/** Without hard links: reserves the name with an empty file, exclusively, and renames over that. */
+/** For file systems without hard links: reserves the name with an empty file and renames the staged file over it. */
 async function renameUnlessTaken(from: string, to: string): Promise<boolean> {
   try {
     const fd = await disk.open(to, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY, 0o600)

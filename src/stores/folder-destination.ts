@@ -1,4 +1,7 @@
-/** A folder to store in, from the start of a receiver to its end: made, found fit before any sender comes, left clean. */
+/**
+ * A folder to store in, from the start of a receiver to its end. It is created and checked before the first connection,
+ * and left without temporary files.
+ */
 import { constants } from 'node:fs'
 import { Blocking } from '../disk/blocking.js'
 import { Directory } from '../disk/directory.js'
@@ -22,7 +25,7 @@ export class FolderDestination implements Destination {
   readonly isOnce = false
   readonly isUsed = false
   readonly #options: FolderDestinationOptions
-  /** Whether writing may block: what one file learns about the disk holds for all. */
+  /** Shared by all files, because they are on the same disk. */
   readonly #blocking = new Blocking()
   #receiverId = ''
 
@@ -30,7 +33,7 @@ export class FolderDestination implements Destination {
     this.#options = options
   }
 
-  /** Makes the folder if it is missing, removes what gone receivers have left, and tries whether files can be staged. */
+  /** Creates the folder if it is missing, cleans its staging folder, and checks that files can be staged. */
   async prepare(): Promise<Warning[]> {
     this.#receiverId = await newReceiverId()
     return await prepareFolder(this.#options.path, this.#receiverId)
@@ -41,13 +44,13 @@ export class FolderDestination implements Destination {
     return await FolderStore.open({ ...this.#options, receiverId, umask, blocking })
   }
 
-  /** A folder that has gone in the meantime needs no cleaning. */
+  /** A folder that was removed in the meantime needs no cleaning. */
   async close(): Promise<void> {
     await inFolder(this.#options.path, (root) => removeReceiver(root, this.#receiverId)).catch(() => {})
   }
 }
 
-/** Throws a local-file error if the receiver cannot stage files in the folder. Returns what the user should know of it. */
+/** Throws a local-file error if the receiver cannot stage files in the folder. Returns warnings for the user. */
 export async function prepareFolder(path: string, receiverId: string): Promise<Warning[]> {
   await makeFolder(path)
   try {
@@ -65,7 +68,7 @@ export async function prepareFolder(path: string, receiverId: string): Promise<W
   }
 }
 
-/** Makes the staging folder, for this user alone, and looks whether it is for this user alone. */
+/** Creates the private staging folder. Warns if the file system gives other users access to it. */
 async function tryStaging(root: Directory, receiverId: string, path: string): Promise<Warning[]> {
   const staging = await openStaging(root, receiverId, path)
   try {

@@ -1,10 +1,11 @@
 /**
- * One file on its way into a folder. It goes through these steps, and only after the last is the sender told `stored`:
+ * One file on its way into a folder. It takes these steps, and the sender is told `stored` only after the last one:
  *
  *   staged (private file, exclusive) → written → [size and digest compared by the caller] → mode and time set
  *   → fsync of the file → final name by link or rename → fsync of the folder
  *
- * Until the name appears, a crash leaves only the staging folder. From then on the file is complete and durable.
+ * Before the file has its final name, a crash leaves only the staging folder. From then on, the file is complete and
+ * its content durable.
  */
 import { join } from 'node:path'
 import type { Directory } from '../disk/directory.js'
@@ -62,7 +63,7 @@ export class FolderSink implements Sink {
       try {
         await Promise.all([this.#root.sync(), this.#name.unlinked])
       } catch (error) {
-        // Nobody knows what a crash would leave, so the name must not be relied on.
+        // A crash might now undo the name, so nothing may rely on it.
         throw (await this.#name.takeBack(name)) ? error : this.#notDurable(name, error)
       }
       await this.#staged.close()
@@ -92,7 +93,7 @@ export class FolderSink implements Sink {
     return localError(action, join(this.#options.path, this.#header.name), error)
   }
 
-  /** The file has its name and keeps it, so to say only that it failed would mislead both sides. */
+  /** The file keeps its name although the fsync failed. Both sides must hear of the name, not only of the failure. */
   #notDurable(name: string, error: unknown): TransferError {
     const what = this.#options.ifExists === 'overwrite' ? 'replaced by the new file' : 'stored'
     const why = `but a crash may undo that, because the folder cannot be fsynced: ${describe(error)}`
@@ -104,7 +105,7 @@ export class FolderSink implements Sink {
     })
   }
 
-  /** The sender's permission bits, less set-id, sticky and what the umask forbids; the owner may always read. */
+  /** The sender's permission bits, less set-id, sticky and the bits of the umask. The owner may always read. */
   #mode(): number {
     return ((this.#header.mode ?? 0o666) & 0o777 & ~this.#options.umask) | 0o400
   }

@@ -1,5 +1,4 @@
 /** A folder, opened for one transfer. */
-
 import type { Blocking } from '../disk/blocking.js'
 import { Directory } from '../disk/directory.js'
 import { disk, ifSupported } from '../disk/disk.js'
@@ -21,7 +20,7 @@ export interface FolderOptions {
   ifExists: IfExists
   /** The permission bits that new files must not have. */
   umask: number
-  /** Whether writing may block, shared by everything that writes to this folder. */
+  /** Decides whether writes block. Shared by everything that writes to this folder. */
   blocking: Blocking
 }
 
@@ -36,7 +35,7 @@ export class FolderStore implements Store {
     this.#staging = staging
   }
 
-  /** Opens the folder for one transfer: a folder that was moved or removed meanwhile is noticed by the next one. */
+  /** Each transfer opens the folder anew, and so notices that it was moved or removed. */
   static async open(options: FolderOptions): Promise<FolderStore> {
     try {
       const root = await Directory.open(options.path)
@@ -53,7 +52,7 @@ export class FolderStore implements Store {
 
   async begin(header: Header): Promise<Sink> {
     try {
-      await this.#checkHolds(header.name)
+      await this.#checkName(header.name)
       await checkExisting(this.#root, header.name, this.#options.ifExists)
       await this.#checkSpace(header.size)
       const staged = await StagedFile.create(this.#staging, this.#options.blocking)
@@ -63,8 +62,8 @@ export class FolderStore implements Store {
     }
   }
 
-  /** A name that this file system cannot hold is refused now, and not after the whole transfer. */
-  async #checkHolds(name: string): Promise<void> {
+  /** Refuses a name that this file system cannot hold, before the bytes of the file come. */
+  async #checkName(name: string): Promise<void> {
     if (isPortable(name) || (await canHold(this.#staging, name))) return
     throw refusal('name', `the name "${printable(name, 80)}" is refused: the file system there cannot hold it`)
   }
@@ -72,7 +71,7 @@ export class FolderStore implements Store {
   async #checkSpace(size: number | null): Promise<void> {
     if (size === null) return
     const space = await ifSupported(disk.statfs(this.#root.path()))
-    // Some file systems (of FUSE, for one) do not know their size, and say that they have no blocks at all.
+    // Some file systems (some FUSE ones, for instance) do not know their size and report zero blocks.
     if (!space || space.blocks === 0) return
     const free = space.bavail * space.bsize
     if (size > free) throw refusal('no-space', `the file has ${size} bytes, and only ${free} are free there`)
@@ -84,7 +83,7 @@ export class FolderStore implements Store {
   }
 }
 
-/** True for a name that every file system can hold. Any other name is tried out before its bytes come. */
+/** True for a name that every file system can hold. Any other name is tried before the bytes of the file come. */
 export function isPortable(name: string): boolean {
   return /^[\w.+-]{1,100}$/.test(name)
 }

@@ -1,11 +1,11 @@
-/** A message on its way in: it is shown and not stored. Small by rule, so it is held in memory. */
+/** A message on its way in. It is reported and not stored. Its size is limited, so it is held in memory. */
 import { isUtf8 } from 'node:buffer'
 import { refusal } from '../errors.js'
 import { MAX_MESSAGE } from '../protocol/limits.js'
 import type { Header } from '../protocol/messages.js'
 import type { Sink } from './store.js'
 
-/** Throws the refusal of a message that is too long or does not say how long it is. `commit` returns its text. */
+/** Throws a refusal if the message is too long or has no size. `commit` returns the text. */
 export function messageSink({ size }: Header): Sink {
   if (size === null || size > MAX_MESSAGE) throw refusal('too-large', `a message has at most ${MAX_MESSAGE} bytes`)
   const message = Buffer.alloc(size)

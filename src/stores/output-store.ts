@@ -1,4 +1,7 @@
-/** A stream to store in, such as standard output: one entry, passed on as it comes. Its end is verified, not its durability. */
+/**
+ * A stream to store in, such as standard output. It takes one entry, whose bytes are passed on as they come. The entry
+ * is verified at its end. It is as durable as the reader of the stream makes it; a file there is fsynced.
+ */
 import { Socket } from 'node:net'
 import type { Writable } from 'node:stream'
 import { disk, errno } from '../disk/disk.js'
@@ -26,7 +29,7 @@ export class OutputDestination implements Destination {
     return new OutputStore(this.#output, signal)
   }
 
-  /** The stream is left open: it is its owner's. */
+  /** The stream stays open: it belongs to the caller of the library. */
   async close(): Promise<void> {}
 }
 
@@ -35,11 +38,11 @@ export class OutputStore implements Store {
   readonly #signal: AbortSignal
   #isTaken = false
 
-  /** @param signal when aborted, a write that waits for a slow reader gives up with the signal's reason */
+  /** @param signal aborting it ends a write that waits for a slow reader, with the reason of the signal as the error */
   constructor(output: Writable, signal: AbortSignal) {
     this.#output = output
     this.#signal = signal
-    // The write that fails reports it. Without a listener the event would end the process as well.
+    // The failed write reports the error. Without a listener, the event would end the process.
     output.on('error', () => {})
   }
 
@@ -64,7 +67,7 @@ class OutputSink implements Sink {
     signal.addEventListener('abort', () => this.#giveUp(signal.reason))
   }
 
-  /** A stream takes nothing at once. */
+  /** Every write to a stream may have to wait. */
   write(): boolean {
     return false
   }
@@ -74,14 +77,14 @@ class OutputSink implements Sink {
     this.#signal.throwIfAborted()
     await new Promise<void>((resolve, reject) => {
       this.#giveUp = reject
-      output.write(isDoneWhenItSaysSo(output) ? bytes : Buffer.from(bytes), (error) => {
+      output.write(releasesBuffer(output) ? bytes : Buffer.from(bytes), (error) => {
         if (error) reject(outputError(error))
         else resolve()
       })
     })
   }
 
-  /** A shell may have made the output a file: then it is made durable, too. A pipe has nothing to sync (EINVAL). */
+  /** If the shell has redirected the output to a file, the file is fsynced. A pipe cannot be (EINVAL). */
   async commit(): Promise<StoredAs> {
     const fd = descriptorOf(this.#output)
     if (fd !== null) {
@@ -92,18 +95,18 @@ class OutputSink implements Sink {
     return { name: '-', path: '-' }
   }
 
-  /** What was passed on cannot be kept or taken back. */
+  /** Bytes that were passed on can neither be kept nor taken back. */
   async suspend(): Promise<void> {}
 
   async discard(): Promise<void> {}
 }
 
-/** A stream that writes to a descriptor is done with the bytes when it says so. Any other may have passed them on. */
-function isDoneWhenItSaysSo(output: Writable): boolean {
+/** True if the stream does not need a buffer after the callback of its write. Other streams may have passed it on. */
+function releasesBuffer(output: Writable): boolean {
   return output instanceof Socket || descriptorOf(output) !== null
 }
 
-/** The descriptor of a stream that writes to a file; null for any other. */
+/** The descriptor of a stream that writes to a file. Null for any other stream. */
 function descriptorOf(output: Writable & { fd?: unknown }): number | null {
   return typeof output.fd === 'number' ? output.fd : null
 }

@@ -1,4 +1,4 @@
-/** The name of a receiver in the staging folder. It says which process the receiver belongs to, and so whether it is still there. */
+/** The name of a receiver in the staging folder. It identifies a process, so others can tell whether it still runs. */
 import { createHash } from 'node:crypto'
 import { hostname } from 'node:os'
 import { disk, errno } from '../disk/disk.js'
@@ -10,7 +10,7 @@ export async function newReceiverId(): Promise<string> {
   return `${await machine()}-${process.pid}-${await startTime(process.pid)}-${instances++}`
 }
 
-/** Eight digits for "this boot of this machine, in this process namespace": where a process id means something. */
+/** Eight hexadecimal digits for this boot of this machine and this process namespace, the scope of process ids. */
 async function machine(): Promise<string> {
   const parts = await Promise.all([
     disk.readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(() => hostname()),
@@ -19,14 +19,15 @@ async function machine(): Promise<string> {
   return createHash('sha256').update(parts.join()).digest('hex').slice(0, 8)
 }
 
-/** When process `pid` started, in clock ticks since boot (proc(5), field 22 of stat); 0 where that is not known. */
+/** The start time of process `pid`, in clock ticks since boot (proc(5), field 22 of stat). 0 if it is not known. */
 async function startTime(pid: number): Promise<string> {
   const stat = await disk.readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '')
-  // The second field is a program's name in parentheses and may hold anything, so counting starts behind the last one.
+  // The second field is the name of the program in parentheses. It may hold any character, so counting starts after the
+  // last parenthesis.
   return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '0'
 }
 
-/** Whether the process of a receiver is gone. Null if that cannot be known: it ran on another machine, or before this boot. */
+/** Whether the process of a receiver has exited. Null if the process belongs to another machine or boot. */
 export async function hasExited(receiverId: string): Promise<boolean | null> {
   const [where, pid = '', start] = receiverId.split('-')
   if (where !== (await machine()) || !/^\d+$/.test(pid)) return null

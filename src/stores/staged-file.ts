@@ -1,24 +1,23 @@
 /**
- * A file in the staging folder, from its first byte until it is durable. It is written with blocking calls while they are
- * quick, and flushed to the disk piece by piece while more is coming. So the disk works from the start, the progress that
- * the sender sees is that of the disk, and the last fsync, for which the sender waits, finds little to do.
+ * A file in the staging folder, from its first byte until it is durable. It is written with blocking calls while they
+ * are quick, and flushed to the disk piece by piece while more bytes come. So the disk works from the start, the sender
+ * sees the progress of the disk, and the final fsync, for which the sender waits, has little to do.
  */
-
 import type { Blocking } from '../disk/blocking.js'
 import type { Directory } from '../disk/directory.js'
 import { disk, ifSupported } from '../disk/disk.js'
 import { createStaged } from './staging.js'
 
 /**
- * What was written is flushed after this many bytes. A writer that is twice this far ahead of the disk waits
- * (bench/README.md). If a flush takes long, the next ones come after fewer bytes: during a flush some file systems let
- * nobody write (btrfs, FUSE), and an interruption has to wait for it.
+ * The written bytes are flushed whenever there are this many. A writer twice this far ahead of the disk waits
+ * (bench/README.md). If a flush takes long, the next flushes are smaller: some file systems (btrfs, FUSE) block writes
+ * during a flush, and an interruption has to wait for its end.
  */
-const MOST_FLUSHED = 16 * 1024 * 1024
-const LEAST_FLUSHED = 1024 * 1024
+const LARGEST_FLUSH = 16 * 1024 * 1024
+const SMALLEST_FLUSH = 1024 * 1024
 
-/** How long is long, in milliseconds. */
-const LONG = 400
+/** A flush that takes longer than this, in milliseconds, makes the next flushes smaller. */
+const LONG_FLUSH = 400
 
 export class StagedFile {
   readonly fd: number
@@ -26,7 +25,7 @@ export class StagedFile {
   readonly #blocking: Blocking
   #written = 0
   #flushed = 0
-  #flushSize = MOST_FLUSHED
+  #flushSize = LARGEST_FLUSH
   #flushing: Promise<void> | null = null
   #failure: { error: unknown } | null = null
   #isOpen = true
@@ -37,18 +36,18 @@ export class StagedFile {
     this.#blocking = blocking
   }
 
-  /** A new one, for this user only. `blocking` is shared by all that write to the same disk. */
+  /** Creates a private file. `blocking` is shared by everything that writes to the same disk. */
   static async create(staging: Directory, blocking: Blocking): Promise<StagedFile> {
     const { name, fd } = await createStaged(staging)
     return new StagedFile(staging.path(name), fd, blocking)
   }
 
-  /** Where it is until it has its name. */
+  /** The path of the file until it has its final name. */
   get path(): string {
     return this.#path
   }
 
-  /** Writes the bytes at `offset` now. Returns false, and has written nothing, if the disk is slow or too far behind. */
+  /** Writes the bytes at `offset` now. Returns false and writes nothing if the disk is slow or too far behind. */
   write(bytes: Buffer, offset: number): boolean {
     if (this.#failure) throw this.#failure.error
     if (this.#unflushed >= this.#flushSize && !this.#flushing) this.#flush()
@@ -62,7 +61,7 @@ export class StagedFile {
     return true
   }
 
-  /** Writes the bytes at `offset`, after the disk has caught up. */
+  /** Writes the bytes at `offset` once the disk has caught up. */
   async writeLater(bytes: Buffer, offset: number): Promise<void> {
     if (this.#isBehind) {
       await this.#flushing
@@ -83,48 +82,48 @@ export class StagedFile {
     return this.#unflushed >= 2 * this.#flushSize
   }
 
-  /** Flushes what was written so far to the disk. */
+  /** Starts a flush of all bytes written so far. */
   #flush(): void {
     this.#flushed = this.#written
     const onDone = () => {
       this.#flushing = null
     }
-    // The system reports lost bytes only once, to the first call that asks. The next write or the sync passes it on.
+    // The system reports lost bytes only once, to the next call that flushes. The next `write` or `sync` throws it.
     const onError = (error: unknown) => {
       this.#failure = { error }
       onDone()
     }
-    // Other flushes may come first, and a file that was given up meanwhile needs none.
+    // Flushes of other files may come first. A file that is closed in the meantime needs no flush.
     const flush = async () => {
       const start = performance.now()
       if (this.#isOpen) await disk.fdatasync(this.fd)
-      const isLong = performance.now() - start > LONG
-      this.#flushSize = Math.min(MOST_FLUSHED, Math.max(LEAST_FLUSHED, this.#flushSize * (isLong ? 0.5 : 2)))
+      const isLong = performance.now() - start > LONG_FLUSH
+      this.#flushSize = Math.min(LARGEST_FLUSH, Math.max(SMALLEST_FLUSH, this.#flushSize * (isLong ? 0.5 : 2)))
     }
     this.#flushing = this.#blocking.queue(flush).then(onDone, onError)
   }
 
-  /** Sets permission bits and modification time, as far as the file system knows such things. */
+  /** Sets the permission bits and the modification time, if the file system supports them. */
   async setAttributes(mode: number, mtime: number | null): Promise<void> {
     await ifSupported(disk.fchmod(this.fd, mode))
     if (mtime !== null) await ifSupported(disk.futimes(this.fd, new Date(), new Date(mtime)))
   }
 
-  /** Makes it durable. Its name is not: that is the folder's. */
+  /** Makes the content durable. An fsync of the folder makes the name durable. */
   async sync(): Promise<void> {
     await this.#flushing
     if (this.#failure) throw this.#failure.error
     await disk.fsync(this.fd)
   }
 
-  /** Called once: by a second time the number could be another file's. After the fsync an error says nothing new. */
+  /** Called once: later, the descriptor could belong to another file. After an fsync, no error of a close matters. */
   async close(): Promise<void> {
     this.#isOpen = false
     await this.#flushing
     await disk.close(this.fd).catch(() => {})
   }
 
-  /** Leaves no trace, unless it was closed before. Never throws. */
+  /** Removes the file, unless it was closed before. Never throws. */
   async discard(): Promise<void> {
     if (!this.#isOpen) return
     await this.close()

@@ -1,11 +1,11 @@
 /**
  * The staging folder holds every file until it is complete.
  *
- *     <out>/.tcp-recv/<receiver id>/<number>      private (0700 / 0600), on the file system of its final place
+ *     <out>/.tcp-recv/<receiver id>/<number>      private (0700 / 0600), on the same file system as the final name
  *
- * Each receiver has a folder of its own there. Its name says which process it belongs to (receiver-id.ts), so the next
- * start recognizes what a killed receiver has left. Several receivers can share one `--out`, even over a network file
- * system, where only its age can tell that a folder was left.
+ * Each receiver has its own folder there, whose name identifies the process (receiver-id.ts). So the next receiver to
+ * start recognizes and removes the files of a killed one. Several receivers can share one `--out`, even over a network
+ * file system. The folder of a receiver on another machine counts as abandoned when it is old enough.
  */
 import { constants } from 'node:fs'
 import { join } from 'node:path'
@@ -14,23 +14,23 @@ import { disk, errno } from '../disk/disk.js'
 import { localError } from '../disk/local-error.js'
 import { hasExited } from './receiver-id.js'
 
-/** The folder inside `--out` that holds files until they are complete. No peer may name it. */
+/** The name of the staging folder inside `--out`. No peer may use this name. */
 export const STAGING = '.tcp-recv'
 
-/** How long what another machine's receiver left is kept, in milliseconds: a day. */
+/** The age at which the folder of a receiver on another machine counts as abandoned, in milliseconds: a day. */
 const FOREIGN_AGE = 24 * 60 * 60 * 1000
 
 const { O_CREAT, O_EXCL, O_WRONLY, O_NOFOLLOW = 0 } = constants
 
 /**
- * Opens the folder of a receiver inside `root`, making it if needed. Nothing of it is made durable: a name that a crash takes
- * away was no final name. `path` is that of `root`, as the user named it.
+ * Opens the staging folder of one receiver inside `root`, and creates it if needed. It need not be durable, because it
+ * holds no file with a final name. `path` is the path of `root`, as the user named it.
  */
 export async function openStaging(root: Directory, receiverId: string, path: string, attempts = 5): Promise<Directory> {
   try {
     return await makeStaging(root, receiverId)
   } catch (error) {
-    // Another receiver that has just ended may remove the empty folder between our making and our opening it.
+    // Another receiver that has just ended may remove the empty folder before it is opened here.
     if (errno(error) === 'ENOENT' && attempts > 1) return await openStaging(root, receiverId, path, attempts - 1)
     throw localError('cannot use the staging folder', join(path, STAGING), error)
   }
@@ -43,7 +43,7 @@ async function makeStaging(root: Directory, receiverId: string): Promise<Directo
     await makePrivate(staging, receiverId)
     const own = await staging.openDirectory(receiverId)
     try {
-      // Where everybody may write, somebody else could have made it first, and exchange what is in it.
+      // If other users may write to `root`, one of them could have created the staging folder and could exchange files.
       if (!(await staging.isPrivate()) && !(await isLikeOurs(staging, own))) {
         throw new Error('other users can change what is in it; remove it')
       }
@@ -58,9 +58,10 @@ async function makeStaging(root: Directory, receiverId: string): Promise<Directo
 }
 
 /**
- * Whether `staging` only looks like somebody else's: on a file system without owners and modes of its own (FAT, SMB,
- * many of FUSE) so does all that we make ourselves. Our name there is the owner of a file that we have just created,
- * because nobody can exchange a file that is open; a folder, whoever may write to its parent could.
+ * Whether `staging` only appears to belong to another user. On a file system without owners and modes of its own (FAT,
+ * SMB, many FUSE ones), everything that this process creates looks like that. The owner of a file that it has just
+ * created shows under which owner the file system lists this user: nobody can exchange an open file. A new folder would
+ * prove nothing, because anyone with write access to its parent could exchange it.
  */
 async function isLikeOurs(staging: Directory, own: Directory): Promise<boolean> {
   const probe = await createStaged(own)
@@ -68,7 +69,7 @@ async function isLikeOurs(staging: Directory, own: Directory): Promise<boolean> 
     const [file, made, there] = await Promise.all([disk.fstat(probe.fd), own.stat(), staging.stat()])
     return made.uid === file.uid && there.uid === file.uid && (there.mode & ~made.mode & OTHERS_WRITE) === 0
   } finally {
-    await remove(own, probe)
+    await removeProbe(own, probe)
   }
 }
 
@@ -88,7 +89,7 @@ interface Staged {
   fd: number
 }
 
-/** Creates a new private file in the staging folder. */
+/** Creates a private file in the staging folder. */
 export async function createStaged(staging: Directory): Promise<Staged> {
   const name = `${files++}`
   return { name, fd: await createIn(staging, name) }
@@ -98,40 +99,40 @@ async function createIn(staging: Directory, name: string): Promise<number> {
   return await disk.open(staging.path(name), O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW, 0o600)
 }
 
-/** Removes one that was only for a look. What stays is removed with its folder. */
-async function remove(staging: Directory, { name, fd }: Staged): Promise<void> {
+/** Removes a file that was only a test. If that fails, the file is removed later with its folder. */
+async function removeProbe(staging: Directory, { name, fd }: Staged): Promise<void> {
   await disk.close(fd).catch(() => {})
   await disk.unlink(staging.path(name)).catch(() => {})
 }
 
-/** Names that the file system does not allow (EINVAL, EILSEQ; FUSE says ENOENT), or not at this length. */
-const unfit = new Set(['EINVAL', 'EILSEQ', 'ENOENT', 'ENAMETOOLONG'])
+/** The errors for a name that the file system does not allow (EINVAL, EILSEQ; ENOENT from FUSE) or that is too long. */
+const unfitNameErrors = new Set(['EINVAL', 'EILSEQ', 'ENOENT', 'ENAMETOOLONG'])
 
-/** Tries whether the file system can hold a file of this name, with an empty one. */
+/** Whether the file system can hold a file of this name. Creates an empty file to find out. */
 export async function canHold(staging: Directory, name: string): Promise<boolean> {
   try {
-    await remove(staging, { name, fd: await createIn(staging, name) })
+    await removeProbe(staging, { name, fd: await createIn(staging, name) })
     return true
   } catch (error) {
-    // Another connection may be trying the same name.
+    // Another connection is trying the same name at this moment.
     if (errno(error) === 'EEXIST') return true
-    if (!unfit.has(String(errno(error)))) throw error
-    // The folder can have gone, and then nothing can be created there.
-    await remove(staging, await createStaged(staging))
+    if (!unfitNameErrors.has(String(errno(error)))) throw error
+    // If the staging folder was removed, every name fails. Then this throws.
+    await removeProbe(staging, await createStaged(staging))
     return false
   }
 }
 
-/** Removes what a receiver has left, and the staging folder itself if it is empty then. What fails is left for the next start. */
+/** Removes the folder of a receiver, and the staging folder if it is empty then. Never throws. */
 export async function removeReceiver(root: Directory, receiverId: string): Promise<void> {
   await inStaging(root, (staging) => removeFolder(staging, receiverId))
 }
 
-/** Removes what receivers left that are no longer there. Called at every start. */
+/** Removes the folders of receivers that no longer run. Called when a receiver starts. Never throws. */
 export async function cleanStaging(root: Directory): Promise<void> {
   await inStaging(root, async (staging) => {
     for (const receiverId of await disk.readdir(staging.path())) {
-      if (await isGone(staging, receiverId).catch(() => false)) await removeFolder(staging, receiverId)
+      if (await isAbandoned(staging, receiverId).catch(() => false)) await removeFolder(staging, receiverId)
     }
   })
 }
@@ -146,7 +147,7 @@ async function inStaging(root: Directory, work: (staging: Directory) => Promise<
     }
     await disk.rmdir(root.path(STAGING))
   } catch {
-    // Absent, still in use by another receiver, or not ours to remove: none of it is a reason not to receive.
+    // The folder is absent, in use by another receiver, or not removable by this user. None of this prevents receiving.
   }
 }
 
@@ -160,20 +161,20 @@ async function removeFolder(staging: Directory, receiverId: string): Promise<voi
     }
     await disk.rmdir(staging.path(receiverId))
   } catch {
-    // What cannot be removed now is tried again at the next start.
+    // The next receiver to start tries again.
   }
 }
 
-async function isGone(staging: Directory, receiverId: string): Promise<boolean> {
+async function isAbandoned(staging: Directory, receiverId: string): Promise<boolean> {
   return (await hasExited(receiverId)) ?? (await newestChange(staging, receiverId)) < Date.now() - FOREIGN_AGE
 }
 
-/** The latest modification of a receiver's folder or of a file in it, in milliseconds since 1970. */
+/** The latest modification time of the folder of a receiver and the files in it, in milliseconds since 1970. */
 async function newestChange(staging: Directory, receiverId: string): Promise<number> {
   const folder = await staging.openDirectory(receiverId)
   try {
     const names = await disk.readdir(folder.path())
-    // The folder's own path is a link of /proc, whose time is the present; `stat` goes to where it leads.
+    // The path of the folder may be a link in `/proc`, whose own time is the present. `stat` follows it.
     const looks = [disk.stat(folder.path()), ...names.map((name) => disk.lstat(folder.path(name)))]
     return Math.max(...(await Promise.all(looks)).map((stats) => stats.mtimeMs))
   } finally {

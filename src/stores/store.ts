@@ -1,58 +1,58 @@
 /**
- * Where a receiver puts bytes: a destination lives as long as the receiver, a store as long as one transfer, a sink as
- * long as one entry. A folder and an output stream are two destinations. Whether a name or a size is wanted has been
- * decided before a store is asked. It says only what it cannot do.
+ * The interfaces of the places where a receiver stores entries. A destination exists as long as the receiver, a store
+ * as long as one transfer, a sink as long as one entry. Destinations are folders and output streams. The receiver
+ * applies its policy before it calls a store. A store refuses only what it cannot do.
  */
 import type { WarningEvent } from '../events.js'
 import type { Header } from '../protocol/messages.js'
 
-/** What the user should know of a destination. */
+/** A fact about a destination that the user should know. */
 export type Warning = Pick<WarningEvent, 'reason' | 'message'>
 
 export interface Destination {
-  /** Whether entries get a name there. */
+  /** True if entries are stored under names. */
   readonly hasNames: boolean
-  /** Whether it takes a single entry. Then it cannot be opened again after a transfer that has failed. */
+  /** True if the destination takes only one entry. It cannot be opened again after a transfer that has failed. */
   readonly isOnce: boolean
-  /** Whether it has been opened. */
+  /** True once the destination has been opened. */
   readonly isUsed: boolean
-  /** Makes it ready, and finds out before any sender comes whether it can be used. Throws a local-file error if not. */
+  /** Called before the first connection. Throws a local-file error if the destination cannot be used. */
   prepare(): Promise<Warning[]>
-  /** Opens it for one transfer. `signal` is aborted when the transfer fails. */
+  /** Opens the destination for one transfer. `signal` is aborted when the transfer fails. */
   open(signal: AbortSignal): Promise<Store>
-  /** Removes what this receiver has left there. Called last. Never throws. */
+  /** Removes the temporary files of this receiver. Called last. Never throws. */
   close(): Promise<void>
 }
 
 export interface Store {
-  /** Makes ready for one entry. Throws a refusal or a local-file error before any byte of it is taken. */
+  /** Prepares to store one entry. Throws a refusal or a local-file error if the entry cannot be stored. */
   begin(header: Header): Promise<Sink>
-  /** Gives back what the store holds open. Never throws. */
+  /** Closes everything that the store has opened. Never throws. */
   close(): Promise<void>
 }
 
-/** One entry on its way in. After `commit`, `suspend` or `discard` it is of no use. */
+/** One entry being stored. It must not be used after `commit`, `suspend` or `discard`. */
 export interface Sink {
   /**
-   * Takes the bytes that belong at `offset`, if that needs no waiting; they belong to the caller again when it returns.
-   * Returns false if it has taken nothing and `writeLater` must be called instead.
+   * Writes the bytes at `offset` if that needs no waiting. The caller may reuse the buffer afterwards. Returns false if
+   * nothing was written and the caller must use `writeLater` instead.
    */
   write(bytes: Buffer, offset: number): boolean
-  /** Takes the bytes that belong at `offset`. They must stay as they are until the promise settles. */
+  /** Writes the bytes at `offset`. The buffer must not change until the promise settles. */
   writeLater(bytes: Buffer, offset: number): Promise<void>
-  /** Makes everything written durable and gives it its final name. Discards it if that fails. */
+  /** Makes the entry durable and gives it its final name. Discards the entry if that fails. */
   commit(): Promise<StoredAs>
-  /** Makes everything written durable and keeps it, without a final name, as long as the receiver runs. */
+  /** Makes the bytes durable and keeps them, without a final name, as long as the receiver runs. */
   suspend(): Promise<void>
-  /** Leaves no trace. Never throws. */
+  /** Removes everything that was written. Never throws. */
   discard(): Promise<void>
 }
 
 export interface StoredAs {
-  /** The final name, which the peer is told. */
+  /** The final name. It is sent to the peer. */
   name: string
-  /** The path on this machine, which the peer is not told. */
+  /** The path on this machine. It is never sent to the peer. */
   path: string
-  /** The text of a message, which has neither a name nor a path. */
+  /** The text of a message. A message has neither a name nor a path. */
   text?: string
 }
