@@ -1,6 +1,6 @@
 /** The course of a command: parse the options, create the reporter, do the work, and report how it ended. */
 import { readFileSync } from 'node:fs'
-import { asTransferError, type TransferError } from '../errors.js'
+import { TransferError } from '../errors.js'
 import type { TransferEvent } from '../events.js'
 import { runToSummary } from '../summary.js'
 import { type Arguments, parseArguments } from './arguments.js'
@@ -57,7 +57,9 @@ export async function runReported(
   } catch (error) {
     // The first failure is the one that counts.
     await reporter.close().catch(() => {})
-    return asTransferError(error)
+    // Anything else was thrown while it was being reported.
+    if (error instanceof TransferError) return error
+    throw error
   }
   return await reporter.close()
 }

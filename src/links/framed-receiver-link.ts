@@ -26,7 +26,7 @@ export class FramedReceiverLink implements ReceiverLink {
   #deadline: NodeJS.Timeout | undefined
   #hasGreeted = false
   #isFinished = false
-  #onMessage: (message: EntryMessage) => void | Promise<void> = () => {}
+  #onMessage!: (message: EntryMessage) => void | Promise<void>
 
   constructor(socket: Duplex, { timeout, progress }: FramedReceiverOptions) {
     const farewell = (error: TransferError) => this.#farewell(error)

@@ -41,7 +41,7 @@ export class PlainReceiverLink implements ReceiverLink {
   /** The side that the peer turned out to be, if it speaks the protocol. */
   #peer: Side | null = null
   #ending: NodeJS.Timeout | undefined
-  #onMessage: (message: EntryMessage) => void | Promise<void> = () => {}
+  #onMessage!: (message: EntryMessage) => void | Promise<void>
 
   constructor(socket: Duplex, options: PlainReceiverOptions) {
     this.#options = options

@@ -22,7 +22,14 @@ function targets(conditions: object): string[] {
 }
 
 t.test('exports the library with its types, and every path of the manifest exists', async (t) => {
-  t.same(Object.keys(library).toSorted(), ['EVENTS_VERSION', 'TransferError', 'exitCodes', 'receive', 'send'])
+  t.same(Object.keys(library).toSorted(), [
+    'EVENTS_VERSION',
+    'TransferError',
+    'exitCodes',
+    'reasons',
+    'receive',
+    'send',
+  ])
   const paths = [...targets(manifest.exports), ...targets(manifest.imports), ...manifest.man]
   for (const path of paths) t.ok(existsSync(root + path), path)
 })

@@ -23,6 +23,13 @@ t.test('takes a message in any pieces, and has its text at the end', async (t) =
   }
 })
 
+t.test('takes everything at once', async (t) => {
+  const entry = messageSink(header)
+  t.equal(entry.write(Buffer.from('hi'), 0), true)
+  await t.resolves(entry.writeLater(Buffer.alloc(0), 2))
+  t.match(await entry.commit(), { text: 'hi' })
+})
+
 t.test('takes no message without a size, or with one over the limit', async (t) => {
   for (const size of [null, MOST + 1, Number.MAX_SAFE_INTEGER]) {
     const message = 'a message has at most 65536 bytes'

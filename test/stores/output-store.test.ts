@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { PassThrough, Writable } from 'node:stream'
 import t, { type Test } from 'tap'
 import { TransferError } from '../../dist/errors.js'
-import { OutputStore } from '../../dist/stores/output-store.js'
+import { OutputDestination, OutputStore } from '../../dist/stores/output-store.js'
 import { failDuring, replaceDuring, systemError } from '../fixtures/disk.ts'
 import { header, storeIn } from '../fixtures/folder-store.ts'
 import { append } from '../fixtures/sinks.ts'
@@ -208,4 +208,26 @@ t.test('has not stored when the file cannot be made durable for a reason that no
     throw new Error('odd')
   })
   await t.rejects(storeIn(new OutputStore(output, never), {}, 'x'), { ...outputError, message: /odd/ })
+})
+
+t.test('keeps what it has passed on, which nothing can take back', async (t) => {
+  const { output, path } = fileOutput(t)
+  const entry = await new OutputStore(output, never).begin(header())
+  await append(entry, Buffer.from('half'))
+  await t.resolves(entry.suspend())
+  await t.resolves(entry.discard())
+  t.equal(readFileSync(path, 'utf8'), 'half')
+})
+
+t.test('is a destination for one file, without names, and leaves the stream open', async (t) => {
+  const { output } = fileOutput(t)
+  const destination = new OutputDestination(output)
+  t.match(destination, { hasNames: false, isOnce: true, isUsed: false })
+  t.strictSame(await destination.prepare(), [])
+  const store = await destination.open(never)
+  t.equal(destination.isUsed, true)
+  await storeIn(store, {}, 'x')
+  await store.close()
+  await destination.close()
+  t.equal(output.writable, true)
 })

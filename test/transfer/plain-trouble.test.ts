@@ -1,5 +1,5 @@
 /** Plain transfers that go wrong, or take their time: what looks like an end must be one. */
-import { appendFileSync } from 'node:fs'
+import { appendFileSync, rmSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { PassThrough, Readable } from 'node:stream'
@@ -175,6 +175,21 @@ for (const isSilent of [true, false]) {
     t.strictSame(events.of('sent'), [])
   })
 }
+
+t.test('resets the connection when the file has gone, since an end would look like an empty file', async (t) => {
+  const folder = t.testdir({ 'file.txt': 'text', out: {} })
+  const [path, out] = [join(folder, 'file.txt'), join(folder, 'out')]
+  const receiver = await startReceiver(t, { out, plain, count: 1, timeout: 50 })
+  const onEvent = ({ event }: { event: string }) => {
+    if (event === 'connected') rmSync(path)
+  }
+  const { error, events } = await trySend(t, receiver.port, path, { plain, onEvent })
+  t.match(error, { code: 'local-file', message: /no such file/ })
+  t.match(events.of('failed'), [{ transfer: 1, name: 'file.txt', code: 'local-file' }])
+  t.equal(events.of('failed').length, 1, 'it is reported once')
+  t.match((await receiver.ended).error, { code: 'incomplete', reason: 'broken' })
+  t.strictSame(namesIn(out), [])
+})
 
 t.test('fails when the receiver resets after it took everything', async (t) => {
   const sender = await startSender(t, [{ stream: Readable.from(['text']), name: 'pipe' }], { plain })
