@@ -1,4 +1,4 @@
-/** Addresses as people write them. */
+/** Addresses as text. */
 import type { Socket } from 'node:net'
 import { TransferError } from '../errors.js'
 
@@ -7,13 +7,13 @@ export function formatAddress(host: string, port: number): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 }
 
-/** Throws a `usage` error for what cannot be a port. 0 can: when listening it lets the system pick one. */
+/** Throws a `usage` error if `port` is no valid port. 0 is valid: it lets the system pick a port to listen on. */
 export function checkPort(port: number): void {
   if (Number.isInteger(port) && port >= 0 && port <= 65_535) return
   throw new TransferError('usage', `port must be a whole number from 0 to 65535, not ${port}`)
 }
 
-/** The other end of `socket`. An IPv4 peer of a dual-stack socket is shown as IPv4 (RFC 4291, 2.5.5.2). */
+/** The address of the peer of `socket`. An IPv4 peer of a dual-stack socket is shown as IPv4 (RFC 4291, 2.5.5.2). */
 export function peerAddress(socket: Socket): string {
   const { remoteAddress = 'unknown', remotePort = 0 } = socket
   return formatAddress(remoteAddress.replace(/^::ffff:(?=\d+\.)/, ''), remotePort)

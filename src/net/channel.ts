@@ -1,13 +1,13 @@
 /**
  * A connection as a link uses it: bytes in, bytes out, and one clock that notices when nothing moves.
  *
- * - `receive` feeds the peer's bytes to a consumer. While the consumer is busy the socket is paused, and TCP pushes back.
+ * - `receive` feeds the peer's bytes to a consumer. While the consumer is busy, the socket pauses and TCP pushes back.
  * - `write` resolves when the kernel has taken the bytes. A caller that awaits it may then use its buffer again.
  * - While this side waits for the peer, something must happen within `timeout`: a byte arrives or written bytes leave
  *   (patience.ts). The time that this side takes itself (an fsync, a slow pipe) does not count.
  * - A side that has written nothing for a second sends a heartbeat, so that its own slowness never counts as silence.
- * - The first failure is the error that everyone waiting gets. `fail` sends a last word and then lingers, because closing
- *   with unread bytes makes TCP reset the connection and destroy that word on its way (RFC 1122, 4.2.2.13).
+ * - All waiting calls reject with the first error. `fail` sends a farewell and then lingers: closing with unread bytes
+ *   makes TCP reset the connection and destroy the farewell on its way (RFC 1122, 4.2.2.13).
  */
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
@@ -17,22 +17,22 @@ import { describe } from '../system-errors.js'
 import { feed } from './feed.js'
 import { Patience } from './patience.js'
 
-/** How long a failed connection may take to deliver its last word, in milliseconds. */
+/** How long a failed connection may take to deliver its farewell, in milliseconds. */
 const LINGER = 1_000
 
 export interface ChannelOptions {
-  /** Milliseconds without progress after which everyone waiting gets a `timeout` error. */
+  /** Milliseconds without progress after which the channel fails with a `timeout` error. */
   timeout: number
   /** The last bytes to send to the peer when the channel fails. Without them the connection is reset instead. */
   farewell?: (error: TransferError) => Uint8Array | null
-  /** Returns the heartbeat to send now. Without it none is sent, and the end of the stream is read with care (feed.ts). */
+  /** Returns a heartbeat. Without it, none is sent, and the end of the stream is read with care (feed.ts). */
   heartbeat?: () => Uint8Array
 }
 
 /** Takes bytes, by the rule of memory.ts. */
 export type Consumer = (bytes: Buffer) => void | Promise<void>
 
-/** Takes what is received before anyone wants it, or after. */
+/** The consumer before the call of `receive`, and after its end. */
 const drop: Consumer = () => {}
 
 export class Channel {
@@ -54,9 +54,9 @@ export class Channel {
   #lastWrite = performance.now()
   #hasSpoken = false
   readonly #failed = new AbortController()
-  /** Aborted with the channel's error as soon as it fails: for code that waits for something else than the channel. */
+  /** Aborted with the channel's error as soon as the channel fails, for code that waits for something else. */
   readonly signal: AbortSignal = this.#failed.signal
-  /** Settles when the socket is closed and nothing of it is left. Never rejects. */
+  /** Resolves when the socket is closed. Never rejects. */
   readonly closed: Promise<void>
 
   constructor(socket: Duplex, { timeout, farewell, heartbeat }: ChannelOptions) {
@@ -73,15 +73,15 @@ export class Channel {
   }
 
   /**
-   * Feeds every piece that comes to `consume`, the next one only after the last was consumed. Resolves when the peer has
-   * ended its direction or `stopReceiving` was called. Rejects with the error of the channel or the consumer, but not
-   * before the consumer has come to rest: what it has open can then be closed. Called once.
+   * Feeds every piece that comes to `consume`, the next one only after the last was consumed. Resolves when the peer
+   * has ended its direction or `stopReceiving` was called. Rejects with the error of the channel or the consumer once
+   * the consumer has finished its work, so that its files can be closed. Called once.
    *
    * @param isAwaited false if nothing need ever come, so that silence is no stall
    */
   receive(consume: Consumer, isAwaited = true): Promise<void> {
     return new Promise((resolve, reject) => {
-      // A channel that has failed before is still fed, and drops everything: a close waits for the end of the peer.
+      // A failed channel still reads, and drops everything: `close` waits for the end of the peer's direction.
       if (this.#error) reject(this.#error)
       else {
         this.#receiving = { resolve, reject }
@@ -93,13 +93,13 @@ export class Channel {
     })
   }
 
-  /** Ends `receive` as if the peer had ended; what it still sends is dropped. */
+  /** Ends `receive` as if the peer had ended its direction. Later bytes are dropped. */
   stopReceiving(): void {
     this.#consume = drop
     this.#stopWaiting()
   }
 
-  /** Hands `bytes` to the kernel; resolves when it has taken all of them. Rejects with the channel's error. */
+  /** Hands `bytes` to the kernel. Resolves when it has taken all of them. Rejects with the channel's error. */
   write(bytes: Uint8Array): Promise<void> {
     if (this.#error) return Promise.reject(this.#error)
     if (!this.#isWaiting()) this.#patience.moved()
@@ -109,7 +109,7 @@ export class Channel {
     return new Promise((resolve, reject) => {
       this.#writers.add(reject)
       this.#socket.write(bytes, (error) => {
-        // Everyone gets an error through #onError, with its proper text.
+        // #onError rejects this promise, with the proper text.
         if (error) return
         this.#writers.delete(reject)
         this.#patience.moved()
@@ -118,13 +118,13 @@ export class Channel {
     })
   }
 
-  /** Ends this side's direction. The other one stays open. Resolves when the kernel has taken everything. */
+  /** Ends this side's direction. The peer's direction stays open. Resolves when the kernel has taken everything. */
   finish(): Promise<void> {
     if (this.#error) return Promise.reject(this.#error)
     this.#finished = true
     return new Promise((resolve, reject) => {
       this.#writers.add(reject)
-      // The callback of `end` is called for an error, too.
+      // Node.js calls the callback of `end` even after an error.
       this.#socket.once('finish', () => {
         this.#writers.delete(reject)
         resolve()
@@ -133,7 +133,7 @@ export class Channel {
     })
   }
 
-  /** Ends the channel. The first error wins: everyone waiting gets it, and the peer gets the farewell if it can still arrive. */
+  /** Fails the channel. Only the first error counts. The peer gets the farewell if it can still arrive. */
   fail(error: TransferError): void {
     if (this.#error) return
     this.#error = error
@@ -146,7 +146,7 @@ export class Channel {
     else this.#reset()
   }
 
-  /** Ends this side's direction after `farewell`, and drops what still comes until the peer ends, too, for at most a second. */
+  /** Ends this side's direction after `farewell`. Drops all bytes until the peer ends, too, for at most a second. */
   async close(farewell?: Uint8Array): Promise<void> {
     clearInterval(this.#clock)
     this.#consume = drop
@@ -166,7 +166,7 @@ export class Channel {
   /** Without a farewell, a close would look like the end of a file. A reset does not. */
   #reset(): void {
     clearInterval(this.#clock)
-    // After this side's end there is nothing to reset, and Node would leave the handle open.
+    // After the end of this side's direction there is nothing to reset, and Node.js would leave the handle open.
     if (this.#socket instanceof Socket && !this.#finished) this.#socket.resetAndDestroy()
     else this.#socket.destroy()
   }
@@ -203,7 +203,7 @@ export class Channel {
     this.#stopWaiting()
   }
 
-  /** Nothing more is received. If the channel has failed, `receive` rejects instead, once its consumer has come to rest. */
+  /** Resolves `receive`, unless the channel has failed: `receive` then rejects after the consumer's work. */
   #stopWaiting(): void {
     if (this.#error) return
     this.#receiving?.resolve()
@@ -231,7 +231,7 @@ export class Channel {
       this.fail(new TransferError('timeout', message, { reason: 'timeout', peerMessage: text }))
       return
     }
-    // Only after the opening, and only if the kernel takes what is written: the queue never grows.
+    // Heartbeats begin after the opening. They need an empty queue, so the queue never grows.
     const isQuiet = now - this.#lastWrite >= HEARTBEAT_INTERVAL && this.#socket.writableLength === 0
     if (this.#heartbeat && isQuiet && this.#hasSpoken && !this.#finished) {
       const heartbeat = this.#heartbeat()

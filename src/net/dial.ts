@@ -1,4 +1,4 @@
-/** Connecting to a listener, and trying again while it may still be starting. */
+/** Connects to a listener, and tries again while the listener may still be starting. */
 import { connect, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { interruption, TransferError } from '../errors.js'
@@ -7,30 +7,33 @@ import { checkPort, formatAddress } from './address.js'
 import { connectWithLargeReads } from './feed.js'
 
 /**
- * How long one of several addresses of a host may take before the next is tried, in milliseconds. Node's default of
- * 250 gives up on an address that is merely far away.
+ * If a host has several addresses: the time after which the next address is tried, in milliseconds. The default of
+ * Node.js (250) gives up on an address that is merely far away.
  */
 const ATTEMPT_TIMEOUT = 1_500
 
-/** The pause between two tries, in milliseconds: short at first, so that a receiver just starting is met at once. */
+/** The pause between two attempts, in milliseconds. It is short at first, for a listener that is about to start. */
 const FIRST_PAUSE = 50
 const LONGEST_PAUSE = 1_000
 
 export interface DialOptions {
   host: string
   port: number
-  /** How long one try may take, in milliseconds. */
+  /** The longest time of one attempt, in milliseconds. */
   timeout: number
-  /** How long to keep trying, in milliseconds; 0 tries once. */
+  /** How long to keep trying, in milliseconds. 0 makes one attempt. */
   wait: number
   signal: AbortSignal
-  /** Called with the first failure, if there will be other tries. */
+  /** Called with the first failure, if another attempt follows. */
   onWaiting?: ((failure: TransferError) => void) | undefined
-  /** Whom it calls. What a sender says is read in large pieces: `feed` must be called on the socket. */
+  /** The role of the peer. The socket to a sender reads in large pieces, and `feed` must be called on it. */
   partner: 'sender' | 'receiver'
 }
 
-/** A connected socket. Throws a `connect` error once `wait` has passed, the interruption when `signal` is aborted, or a `usage` error for what is no port. */
+/**
+ * Returns a connected socket. Throws a `connect` error when `wait` has passed, the interruption when `signal` is
+ * aborted, or a `usage` error if the port is invalid.
+ */
 export async function dial(options: DialOptions): Promise<Socket> {
   const { port, signal, wait, onWaiting } = options
   checkPort(port)
@@ -45,7 +48,7 @@ export async function dial(options: DialOptions): Promise<Socket> {
       const failure = connectError(options, error as NodeJS.ErrnoException)
       if (left <= 0) throw failure
       if (isFirst) onWaiting?.(failure)
-      // An interruption ends the pause; the next round throws it.
+      // An interruption ends the pause. The next round throws it.
       await sleep(Math.min(pause, left), undefined, { signal }).catch(() => {})
     }
   }
@@ -89,7 +92,7 @@ const hints: Record<string, string> = {
 const partners = { sender: 'tcp-send --listen', receiver: 'tcp-recv' }
 
 function connectError({ host, port, partner, wait }: DialOptions, error: NodeJS.ErrnoException): TransferError {
-  // Several addresses that all failed come as an AggregateError, whose code is the first one's.
+  // If all of several addresses fail, the error is an AggregateError with the code of the first failure.
   const code = error.code ?? ''
   const orWait = wait === 0 ? ' --wait SECONDS waits for it' : ''
   const advice = code === 'ECONNREFUSED' ? ` (is ${partners[partner]} running?${orWait})` : ''

@@ -1,9 +1,9 @@
 /**
- * Reads a socket in large pieces. With Node's `data` event every system call reads at most 64 KiB into a new buffer. With
- * the `onread` option of `net.Socket` it reads as much as a buffer holds, always into the same memory. Node documents
- * `onread` for sockets that dial, but `net.Server` does not offer it, so an accepted socket is wrapped anew around its
- * handle. That needs two things that Node does not document (the `handle` option and `_handle`), so it happens only here.
- * Where they are missing, the `data` event is used: slower, and otherwise the same.
+ * Reads a socket in large pieces. With the `data` event of Node.js, every system call reads at most 64 KiB into a new
+ * buffer. With the `onread` option of `net.Socket`, a call reads as much as a buffer holds, always into the same
+ * memory. Node.js documents `onread` for sockets that dial, but `net.Server` does not offer it. So an accepted socket
+ * is wrapped anew around its handle. That needs two features that Node.js does not document (the `handle` option and
+ * `_handle`), so only this file uses them. If they are missing, the `data` event does the same, only slower.
  */
 import { type OnReadOpts, Socket, type SocketConstructorOpts } from 'node:net'
 import type { Duplex } from 'node:stream'
@@ -12,33 +12,36 @@ import { giveBack, isShared, readable, takeMemory } from './memory.js'
 /** Takes bytes, by the rule of memory.ts. */
 type Sink = (bytes: Buffer) => void | Promise<void>
 
-/** The bytes in a row after which other connections get their turn. They take a few milliseconds to digest and write. */
+/**
+ * After this many bytes in a row, other connections get a turn. Digesting and writing them takes a few milliseconds.
+ */
 const TURN = 2 * 1024 * 1024
 
-/** The bytes of one read while the large memory is lent to the consumer. */
+/** The size of one read while the large memory is lent to the sink, in bytes. */
 const ASIDE = 64 * 1024
 
-/** Takes bytes. With `shouldYield` other connections read first. Returns false if the socket is to pause. */
+/** Takes bytes. If `shouldYield`, other connections read next. Returns false if the socket must pause. */
 type Take = (bytes: Buffer, shouldYield: boolean) => boolean
 
 const readers = new WeakMap<Duplex, Reader>()
 
 /** The memory that a socket reads into, and the function that takes the bytes. */
 class Reader {
-  /** For the socket's options. */
+  /** An option for the constructor of the socket. */
   readonly onread: OnReadOpts
   readonly #memory: Buffer
-  /** For a read that comes while the sink still works with the memory. */
+  /** The buffer for a read that comes while the sink still uses the memory. */
   #aside: Buffer | null = null
-  /** Which of the two the next read fills, and the part of it that may be filled. Node asks for it after each read. */
+  /** The one of these two buffers that the next read fills. */
   #base: Buffer
+  /** The part of `#base` that the next read may fill. Node.js asks for it after each read. */
   #place: Buffer
   #take: Take | null = null
-  /** The bytes of the full reads since other connections had their turn. */
+  /** The number of bytes in full reads since other connections had their turn. */
   #inARow = 0
-  /** What was read before `start`: a socket that dials reads from the moment it is connected. */
+  /** The bytes that were read before `start`: a socket that dials reads from the moment it is connected. */
   #early: Buffer | null = null
-  /** The memory that the sink uses behind a promise. It stays lent if the promise rejects: a pipe may still write from it. */
+  /** The memory that the sink uses behind a promise. It stays lent if the promise rejects: a write may still use it. */
   #lent: Buffer | null = null
   #isWorking = false
   #isClosed = false
@@ -50,7 +53,7 @@ class Reader {
     this.onread = { buffer: () => this.#nextPlace(), callback: (length) => this.#onBytes(length) }
   }
 
-  /** `socket` was made with this reader's `onread`. */
+  /** `socket` was created with the `onread` of this reader. */
   attach(socket: Socket): void {
     readers.set(socket, this)
     socket.once('close', () => this.close())
@@ -61,13 +64,13 @@ class Reader {
     this.#release()
   }
 
-  /** Returns false if the socket is to stay paused. */
+  /** Passes the bytes to `take` from now on. Returns false if the socket must stay paused. */
   start(take: Take): boolean {
     this.#take = take
     return this.#early === null || take(this.#early, true)
   }
 
-  /** The sink uses what it was given until `working` has settled. */
+  /** Called if the sink uses its bytes until `working` settles. */
   lend(working: Promise<void>): void {
     this.#lent = this.#base
     this.#isWorking = true
@@ -82,7 +85,7 @@ class Reader {
     )
   }
 
-  /** Called after each read. By then it is known whether the sink goes on behind a promise. */
+  /** Called after each read, when it is known whether the sink still uses its bytes. */
   #nextPlace(): Buffer {
     if (this.#lent === this.#memory && !isShared(this.#memory)) {
       this.#aside ??= Buffer.allocUnsafeSlow(ASIDE)
@@ -95,7 +98,7 @@ class Reader {
     return this.#place
   }
 
-  /** libuv goes on reading, up to 32 times, as long as each read fills its buffer. */
+  /** libuv continues to read, up to 32 times, as long as each read fills its buffer. */
   #onBytes(length: number): boolean {
     const bytes = this.#place.subarray(0, length)
     this.#inARow = length === this.#place.length ? this.#inARow + length : 0
@@ -111,7 +114,7 @@ class Reader {
   }
 }
 
-/** Makes a socket with large reads: `connect` must pass on the option that it is given. `feed` must be called on the socket. */
+/** Creates a socket with large reads. `connect` must use the given options. `feed` must be called on the socket. */
 export function connectWithLargeReads(connect: (options: { onread: OnReadOpts }) => Socket): Socket {
   const reader = new Reader()
   const socket = connect({ onread: reader.onread })
@@ -119,7 +122,7 @@ export function connectWithLargeReads(connect: (options: { onread: OnReadOpts })
   return socket
 }
 
-/** Turns `accepted`, from a server with `pauseOnConnect`, into a socket with large reads, or returns it as it is. */
+/** Turns a socket of a server with `pauseOnConnect` into one with large reads. Returns it unchanged if it cannot. */
 export function withLargeReads(accepted: Socket): Socket {
   const { _handle: handle } = accepted as unknown as { _handle?: { reading?: boolean } | null }
   if (!handle) return accepted
@@ -127,7 +130,7 @@ export function withLargeReads(accepted: Socket): Socket {
   try {
     const options = { handle, allowHalfOpen: true, pauseOnCreate: true, onread: reader.onread }
     const socket = new Socket(options as SocketConstructorOpts)
-    // The first wrapper loses the handle, so that nothing that happens to it can touch the connection.
+    // The accepted socket loses the handle, so that it can no longer affect the connection.
     Object.assign(accepted, { _handle: null })
     reader.attach(socket)
     return socket
@@ -138,17 +141,18 @@ export function withLargeReads(accepted: Socket): Socket {
 }
 
 /**
- * Feeds what `socket` reads to `sink`, piece by piece. A promise pauses the socket until it has settled.
+ * Feeds the bytes of `socket` to `sink`, piece by piece. If `sink` returns a promise, the socket pauses until the
+ * promise has settled.
  *
- * With `careful`, an end of the stream is never a reset in disguise. If the last bytes and a reset come together, libuv
- * takes the hang-up for an end without asking the system (`uv__stream_io`, POLLHUP after a partial read), unless reading
- * was stopped in between: then the next read meets the reset. This costs a little for each read. `--plain` needs it,
- * because there the end of the stream is the only sign of a complete file.
+ * With `careful`, a reset is never mistaken for the end of the stream. If the last bytes and a reset come together,
+ * libuv takes the hang-up for an end without asking the system (`uv__stream_io`, POLLHUP after a partial read). But if
+ * reading was stopped in between, the next read meets the reset. So with `careful` the socket pauses after every read,
+ * which costs a little. `--plain` needs this, because there the end of the stream is the only sign of a complete file.
  */
 export function feed(socket: Duplex, sink: Sink, careful = false): void {
   const reader = readers.get(socket)
   const resume = () => void socket.resume()
-  // A promise may settle before libuv looks whether reading was stopped.
+  // The promise may settle before libuv checks whether reading was stopped.
   const goOn = careful ? () => void setImmediate(resume) : resume
   const take = (bytes: Buffer, shouldYield = false): boolean => {
     const working = sink(bytes)

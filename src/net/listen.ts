@@ -1,4 +1,4 @@
-/** Waiting for connections. */
+/** Listens for connections. */
 import { createServer, type Server, type Socket } from 'node:net'
 import { TransferError } from '../errors.js'
 import { describe } from '../system-errors.js'
@@ -6,14 +6,14 @@ import { checkPort, formatAddress } from './address.js'
 import { withLargeReads } from './feed.js'
 
 export interface ListenOptions {
-  /** Default: every interface, IPv6 and IPv4. */
+  /** The address to listen on. Default: all interfaces, IPv6 and IPv4. */
   host?: string | undefined
-  /** 0 lets the system pick one. */
+  /** The port to listen on. 0 lets the system pick one. */
   port: number
   onConnection(socket: Socket): void
 }
 
-/** A listening server; its address tells the port. Throws a `connect` error, or a `usage` error for what is no port. */
+/** Returns a listening server. Throws a `connect` error, or a `usage` error if the port is invalid. */
 export async function listen({ host, port, onConnection }: ListenOptions): Promise<Server> {
   checkPort(port)
   return await new Promise((resolve, reject) => {
@@ -23,7 +23,7 @@ export async function listen({ host, port, onConnection }: ListenOptions): Promi
     server.once('error', (error: NodeJS.ErrnoException) => reject(listenError(host, port, error)))
     server.listen({ host, port, backlog: 1024 }, () => {
       server.removeAllListeners('error')
-      // Later errors (out of descriptors, say) concern one connection that could not be accepted; the others go on.
+      // A later error, such as a lack of descriptors, concerns one connection that could not be accepted.
       server.on('error', () => {})
       resolve(server)
     })

@@ -1,7 +1,7 @@
 /**
- * How long a connection may stand still. Progress is whatever comes, and whatever leaves. A slow connection takes long for
- * one write (delivered.ts tells why), so before a stall is declared it is asked what has arrived of it: once a quarter of
- * the time has passed, since to ask costs something, and each quarter after.
+ * Decides when a connection has stalled. Progress means that bytes come or leave. On a slow connection, one write takes
+ * long (delivered.ts explains why). So before a connection counts as stalled, a check counts the bytes that have
+ * arrived at the peer. A check takes time, so there is one per quarter of the timeout.
  */
 import type { Duplex } from 'node:stream'
 import { delivered } from './delivered.js'
@@ -10,44 +10,44 @@ export class Patience {
   readonly #socket: Duplex
   readonly #timeout: number
   #lastProgress = performance.now()
-  /** How long after the last progress it is asked next. */
-  #nextLook: number
-  /** What had arrived when it was asked last; null if it was not since the last progress. */
+  /** The time from the last progress to the next check, in milliseconds. */
+  #nextCheck: number
+  /** The number of bytes that had arrived at the last check. Null if there was none since the last progress. */
   #arrived: number | null = null
   #written = 0
-  /** What was written up to the last word, the heartbeats behind it not counted. */
-  #spoken = 0
+  /** The number of bytes written, without the heartbeats at the end. */
+  #writtenContent = 0
 
-  /** @param timeout milliseconds without progress */
+  /** @param timeout the longest time without progress, in milliseconds */
   constructor(socket: Duplex, timeout: number) {
     this.#socket = socket
     this.#timeout = timeout
-    this.#nextLook = timeout / 4
+    this.#nextCheck = timeout / 4
   }
 
-  /** Something has moved, or from now on it is to. */
+  /** Called on progress, and when the wait for progress begins. */
   moved(): void {
     this.#lastProgress = performance.now()
-    this.#nextLook = this.#timeout / 4
+    this.#nextCheck = this.#timeout / 4
     this.#arrived = null
   }
 
-  /** @param isWord false for a heartbeat: the other side's kernel takes it, however dead the other side is */
-  wrote(length: number, isWord: boolean): void {
+  /** @param isContent false for a heartbeat: the kernel of the peer takes it even if the program there hangs */
+  wrote(length: number, isContent: boolean): void {
     this.#written += length
-    if (isWord) this.#spoken = this.#written
+    if (isContent) this.#writtenContent = this.#written
   }
 
-  /** To be asked at least four times within the timeout, while something is to move. True when nothing has for all of it. */
+  /** True if nothing has moved for the whole timeout. Called at least four times per timeout. */
   isOver(): boolean {
-    const still = performance.now() - this.#lastProgress
-    if (still < Math.min(this.#nextLook, this.#timeout)) return false
+    const idle = performance.now() - this.#lastProgress
+    if (idle < Math.min(this.#nextCheck, this.#timeout)) return false
     const before = this.#arrived
-    const arrived = Math.min(delivered(this.#socket), this.#spoken)
+    const arrived = Math.min(delivered(this.#socket), this.#writtenContent)
     if (before === null || arrived <= before) {
-      this.#nextLook = still + this.#timeout / 4
+      this.#nextCheck = idle + this.#timeout / 4
       this.#arrived ??= arrived
-      return still >= this.#timeout
+      return idle >= this.#timeout
     }
     this.moved()
     this.#arrived = arrived
