@@ -1,13 +1,13 @@
 /** The receiving end of a connection that speaks the protocol. */
 import type { Duplex } from 'node:stream'
 import { TransferError } from '../errors.js'
-import { Channel } from '../net/channel.js'
 import { retain } from '../net/memory.js'
 import { SenderDecoder } from '../protocol/decoder.js'
 import { encode } from '../protocol/encode.js'
 import { HEADER_DEADLINE } from '../protocol/limits.js'
 import type { Heartbeat, SenderMessage, Stored } from '../protocol/messages.js'
 import { STRANGER_LINE } from '../protocol/strangers.js'
+import { ChannelLink } from './channel-link.js'
 import type { EntryMessage, ReceiverLink } from './link.js'
 
 export interface FramedReceiverOptions {
@@ -17,11 +17,8 @@ export interface FramedReceiverOptions {
   progress(): Heartbeat
 }
 
-export class FramedReceiverLink implements ReceiverLink {
-  readonly signal: AbortSignal
-  readonly closed: Promise<void>
+export class FramedReceiverLink extends ChannelLink implements ReceiverLink {
   hasHeard = false
-  readonly #channel: Channel
   readonly #decoder = new SenderDecoder()
   #deadline: NodeJS.Timeout | undefined
   #hasGreeted = false
@@ -29,10 +26,11 @@ export class FramedReceiverLink implements ReceiverLink {
   #onMessage!: (message: EntryMessage) => void | Promise<void>
 
   constructor(socket: Duplex, { timeout, progress }: FramedReceiverOptions) {
-    const farewell = (error: TransferError) => this.#farewell(error)
-    this.#channel = new Channel(socket, { timeout, farewell, heartbeat: () => encode.heartbeat(progress()) })
-    this.signal = this.#channel.signal
-    this.closed = this.#channel.closed
+    super(socket, {
+      timeout,
+      farewell: (error) => this.#farewell(error),
+      heartbeat: () => encode.heartbeat(progress()),
+    })
   }
 
   /** The last words to a peer: a frame for a sender, a line of text for anything else. */
@@ -42,23 +40,11 @@ export class FramedReceiverLink implements ReceiverLink {
     return this.#hasGreeted ? refused : Buffer.concat([encode.receiverOpening(), refused])
   }
 
-  fail(error: TransferError): void {
-    this.#channel.fail(error)
-  }
-
-  async close(): Promise<void> {
-    await this.#channel.close()
-  }
-
-  explain(error: TransferError): TransferError {
-    return error
-  }
-
   async receive(onMessage: (message: EntryMessage) => void | Promise<void>): Promise<void> {
     this.#onMessage = onMessage
     this.#deadline = setTimeout(() => this.#onDeadline(), HEADER_DEADLINE)
     try {
-      await this.#channel.receive((bytes) => {
+      await this.channel.receive((bytes) => {
         this.hasHeard = true
         return this.#consume(this.#decoder.push(bytes))
       })
@@ -102,7 +88,7 @@ export class FramedReceiverLink implements ReceiverLink {
         return this.#onMessage({ ...message, payload: this.#decoder.headerPayload })
       case 'finished':
         this.#isFinished = true
-        this.#channel.stopReceiving()
+        this.channel.stopReceiving()
         return
       default:
         return this.#onMessage(message)
@@ -112,14 +98,14 @@ export class FramedReceiverLink implements ReceiverLink {
   async #onGreeting(message: SenderMessage & { frame: 'greeting' }): Promise<void> {
     this.#hasGreeted = true
     await this.#onMessage(message)
-    await this.#channel.write(encode.receiverOpening())
+    await this.channel.write(encode.receiverOpening())
   }
 
   confirm(stored: Stored): Promise<void> {
-    return this.#channel.write(encode.stored(stored))
+    return this.channel.write(encode.stored(stored))
   }
 
   refuse(entry: number, { reason, peerMessage }: TransferError): Promise<void> {
-    return this.#channel.write(encode.refused({ entry, reason, message: peerMessage }))
+    return this.channel.write(encode.refused({ entry, reason, message: peerMessage }))
   }
 }

@@ -1,11 +1,11 @@
 /** The sending end of a connection that speaks the protocol. */
 import type { Duplex } from 'node:stream'
 import { TransferError } from '../errors.js'
-import { Channel } from '../net/channel.js'
 import { ReceiverDecoder } from '../protocol/decoder.js'
 import { encode, writeFrameHeader } from '../protocol/encode.js'
 import { FRAME_HEADER, HEADER_DEADLINE } from '../protocol/limits.js'
 import type { End, Header, ReceiverMessage } from '../protocol/messages.js'
+import { ChannelLink } from './channel-link.js'
 import type { SenderLink } from './link.js'
 
 export interface FramedSenderOptions {
@@ -15,22 +15,16 @@ export interface FramedSenderOptions {
   isAccepted: boolean
 }
 
-export class FramedSenderLink implements SenderLink {
+export class FramedSenderLink extends ChannelLink implements SenderLink {
   readonly prefix = FRAME_HEADER
-  readonly signal: AbortSignal
-  readonly closed: Promise<void>
   hasHeard = false
-  readonly #channel: Channel
   readonly #isAccepted: boolean
   readonly #deadline: NodeJS.Timeout
   #isOpened = false
 
   constructor(socket: Duplex, { timeout, isAccepted }: FramedSenderOptions) {
-    const farewell = (error: TransferError) => this.#farewell(error)
-    this.#channel = new Channel(socket, { timeout, farewell, heartbeat: () => encode.heartbeat() })
+    super(socket, { timeout, farewell: (error) => this.#farewell(error), heartbeat: () => encode.heartbeat() })
     this.#isAccepted = isAccepted
-    this.signal = this.#channel.signal
-    this.closed = this.#channel.closed
     this.#deadline = this.#watchGreeting(isAccepted ? HEADER_DEADLINE : timeout)
   }
 
@@ -48,17 +42,13 @@ export class FramedSenderLink implements SenderLink {
     return this.#isOpened ? abort : Buffer.concat([encode.senderOpening(), abort])
   }
 
-  fail(error: TransferError): void {
-    this.#channel.fail(error)
-  }
-
-  async close(): Promise<void> {
+  override async close(): Promise<void> {
     clearTimeout(this.#deadline)
-    await this.#channel.close()
+    await super.close()
   }
 
   /** A peer that takes everything and answers nothing is mostly a program that knows no protocol. */
-  explain(error: TransferError): TransferError {
+  override explain(error: TransferError): TransferError {
     const isMute = !this.hasHeard && (error.reason === 'broken' || error.reason === 'timeout')
     if (this.#isAccepted || !isMute) return error
     const hint = 'it has not said a word: if it is no tcp-recv, but nc or the like, send with --plain'
@@ -67,12 +57,12 @@ export class FramedSenderLink implements SenderLink {
 
   async open(): Promise<void> {
     this.#isOpened = true
-    await this.#channel.write(encode.senderOpening())
+    await this.channel.write(encode.senderOpening())
   }
 
   async receive(onMessage: (message: ReceiverMessage) => void): Promise<void> {
     const decoder = new ReceiverDecoder()
-    await this.#channel.receive((bytes) => {
+    await this.channel.receive((bytes) => {
       this.hasHeard = true
       for (const message of decoder.push(bytes)) {
         if (message.frame === 'greeting') clearTimeout(this.#deadline)
@@ -82,12 +72,12 @@ export class FramedSenderLink implements SenderLink {
   }
 
   stopReceiving(): void {
-    this.#channel.stopReceiving()
+    this.channel.stopReceiving()
   }
 
   async begin(header: Header): Promise<Buffer> {
     const frame = encode.header(header)
-    await this.#channel.write(frame)
+    await this.channel.write(frame)
     return frame.subarray(FRAME_HEADER)
   }
 
@@ -96,19 +86,19 @@ export class FramedSenderLink implements SenderLink {
   }
 
   write(pieces: Buffer): Promise<void> {
-    return this.#channel.write(pieces)
+    return this.channel.write(pieces)
   }
 
   end(end: End): Promise<void> {
-    return this.#channel.write(encode.end(end))
+    return this.channel.write(encode.end(end))
   }
 
   abort(entry: number, { reason, peerMessage }: TransferError): Promise<void> {
-    return this.#channel.write(encode.abort({ entry, reason, message: peerMessage }))
+    return this.channel.write(encode.abort({ entry, reason, message: peerMessage }))
   }
 
   async finish(entries: number): Promise<void> {
-    await this.#channel.write(encode.finished({ entries }))
-    await this.#channel.finish()
+    await this.channel.write(encode.finished({ entries }))
+    await this.channel.finish()
   }
 }

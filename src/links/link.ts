@@ -6,7 +6,7 @@
 import type { TransferError } from '../errors.js'
 import type { End, Header, ReceivedHeader, ReceiverMessage, SenderMessage, Stored } from '../protocol/messages.js'
 
-interface Link {
+export interface Link {
   /** Aborted with the link's error as soon as it fails. */
   readonly signal: AbortSignal
   /** Settles when nothing of the connection is left. Never rejects. */

@@ -9,10 +9,10 @@ import type { Duplex } from 'node:stream'
 import { defaults } from '../defaults.js'
 import { TransferError } from '../errors.js'
 import { mediaType } from '../media-type.js'
-import { Channel } from '../net/channel.js'
 import { retain } from '../net/memory.js'
 import { encode } from '../protocol/encode.js'
 import { openingSide, type Side } from '../protocol/strangers.js'
+import { ChannelLink } from './channel-link.js'
 import type { EntryMessage, ReceiverLink } from './link.js'
 import { guessExtension } from './signature.js'
 
@@ -28,11 +28,8 @@ export interface PlainReceiverOptions {
   timeout: number
 }
 
-export class PlainReceiverLink implements ReceiverLink {
-  readonly signal: AbortSignal
-  readonly closed: Promise<void>
+export class PlainReceiverLink extends ChannelLink implements ReceiverLink {
   entryName: string
-  readonly #channel: Channel
   readonly #options: PlainReceiverOptions
   #bytes = 0
   #hasBegun = false
@@ -44,24 +41,13 @@ export class PlainReceiverLink implements ReceiverLink {
   #onMessage!: (message: EntryMessage) => void | Promise<void>
 
   constructor(socket: Duplex, options: PlainReceiverOptions) {
+    super(socket, { timeout: options.timeout, farewell: (error) => this.#farewell(error) })
     this.#options = options
     this.entryName = options.name ?? defaults.plainName
-    const farewell = (error: TransferError) => this.#farewell(error)
-    this.#channel = new Channel(socket, { timeout: options.timeout, farewell })
-    this.signal = this.#channel.signal
-    this.closed = this.#channel.closed
   }
 
   get hasHeard(): boolean {
     return this.#bytes > 0
-  }
-
-  fail(error: TransferError): void {
-    this.#channel.fail(error)
-  }
-
-  async close(): Promise<void> {
-    await this.#channel.close()
   }
 
   /** A peer that speaks the protocol is answered in it. To any other, a reset says that its bytes were not taken. */
@@ -71,7 +57,7 @@ export class PlainReceiverLink implements ReceiverLink {
   }
 
   /** Bytes came, and then neither more nor the end: most often the sender does not send the end. */
-  explain(error: TransferError): TransferError {
+  override explain(error: TransferError): TransferError {
     if (error.code !== 'timeout' || this.#bytes === 0) return error
     const { timeout, size } = this.#options
     const silence = `no progress for ${timeout / 1000} seconds`
@@ -86,7 +72,7 @@ export class PlainReceiverLink implements ReceiverLink {
     this.#onMessage = onMessage
     this.#watchEnd()
     try {
-      await this.#channel.receive((bytes) => this.#onBytes(bytes))
+      await this.channel.receive((bytes) => this.#onBytes(bytes))
     } finally {
       clearTimeout(this.#ending)
     }
@@ -129,7 +115,7 @@ export class PlainReceiverLink implements ReceiverLink {
     if (this.#bytes !== size) return
     // Waiting for the end must not count as a stall.
     const grace = Math.min(END_GRACE, timeout / 2)
-    this.#ending = setTimeout(() => this.#channel.stopReceiving(), grace)
+    this.#ending = setTimeout(() => this.channel.stopReceiving(), grace)
   }
 
   /** A plain peer reads no answers. */

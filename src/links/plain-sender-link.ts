@@ -7,10 +7,10 @@
 import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { TransferError } from '../errors.js'
-import { Channel } from '../net/channel.js'
 import { VERSION } from '../protocol/limits.js'
 import type { End, Header, ReceiverMessage } from '../protocol/messages.js'
 import { answeringSide, type Side } from '../protocol/strangers.js'
+import { ChannelLink } from './channel-link.js'
 import type { SenderLink } from './link.js'
 
 /**
@@ -23,11 +23,8 @@ const CLOSE_GRACE = 2_000
 /** How many bytes of an answer are inspected: more than any opening has. */
 const INSPECTED = 64
 
-export class PlainSenderLink implements SenderLink {
+export class PlainSenderLink extends ChannelLink implements SenderLink {
   readonly prefix = 0
-  readonly signal: AbortSignal
-  readonly closed: Promise<void>
-  readonly #channel: Channel
   /** The first bytes that the other side has sent. */
   #heard: Buffer = Buffer.alloc(0)
   #bytes = 0
@@ -36,9 +33,7 @@ export class PlainSenderLink implements SenderLink {
 
   /** @param timeout milliseconds without progress after which the link fails */
   constructor(socket: Duplex, timeout: number) {
-    this.#channel = new Channel(socket, { timeout })
-    this.signal = this.#channel.signal
-    this.closed = this.#channel.closed
+    super(socket, { timeout })
     this.#handedOver = new Promise((resolve, reject) => {
       this.#onHandedOver = resolve
       this.signal.addEventListener('abort', () => reject(this.signal.reason))
@@ -50,28 +45,16 @@ export class PlainSenderLink implements SenderLink {
     return this.#heard.length > 0
   }
 
-  fail(error: TransferError): void {
-    this.#channel.fail(error)
-  }
-
-  async close(): Promise<void> {
-    await this.#channel.close()
-  }
-
-  explain(error: TransferError): TransferError {
-    return error
-  }
-
   async open(): Promise<void> {}
 
   async receive(onMessage: (message: ReceiverMessage) => void): Promise<void> {
     // What a plain peer says is not for this side. Its end and a reset are.
-    const ended = this.#channel.receive((bytes) => this.#onAnswer(bytes), false)
+    const ended = this.channel.receive((bytes) => this.#onAnswer(bytes), false)
     ended.catch(() => {})
     onMessage({ frame: 'greeting', version: VERSION, features: [] })
     await this.#handedOver
     await Promise.race([ended, sleep(CLOSE_GRACE, undefined, { ref: false })])
-    await this.#channel.close()
+    await this.channel.close()
     onMessage({ frame: 'stored', entry: 0, name: '', bytes: this.#bytes, blake3: null })
   }
 
@@ -83,7 +66,7 @@ export class PlainSenderLink implements SenderLink {
   }
 
   stopReceiving(): void {
-    this.#channel.stopReceiving()
+    this.channel.stopReceiving()
   }
 
   async begin(_header: Header): Promise<null> {
@@ -94,13 +77,13 @@ export class PlainSenderLink implements SenderLink {
 
   write(pieces: Buffer): Promise<void> {
     this.#bytes += pieces.length
-    return this.#channel.write(pieces)
+    return this.channel.write(pieces)
   }
 
   async end(_end: End): Promise<void> {}
 
   async finish(): Promise<void> {
-    await this.#channel.finish()
+    await this.channel.finish()
     this.#onHandedOver()
   }
 }
