@@ -59,7 +59,7 @@ t.test('--quiet leaves stderr empty on success, and stdout the path', async (t) 
   const { host, port } = await unusedPlace()
   const args = ['--quiet', '--once', '--host', host, '--port', port, '--out', 'out']
   const receiver = start(t, 'tcp-recv', args, { cwd: folder, covered: true })
-  const sender = start(t, 'tcp-send', ['--quiet', '--wait', '20', 'file.txt', host, port], {
+  const sender = start(t, 'tcp-send', ['--quiet', '--wait', '120', 'file.txt', host, port], {
     cwd: folder,
     covered: true,
   })
@@ -70,11 +70,11 @@ t.test('--quiet leaves stderr empty on success, and stdout the path', async (t) 
 t.test('the sender may start before the receiver', async (t) => {
   const folder = t.testdir({ 'file.txt': 'hello' })
   const { host, port } = await unusedPlace()
-  const sender = start(t, 'tcp-send', ['--json', '--wait', '20', join(folder, 'file.txt'), host, port])
+  const sender = start(t, 'tcp-send', ['--json', '--wait', '120', join(folder, 'file.txt'), host, port])
   const before = await sendTo(t, { port: '1' }, [join(folder, 'file.txt')])
   t.equal(before.code, 3, 'one that does not wait is done in the meantime')
   t.equal(sender.child.exitCode, null)
-  const args = ['--once', '--wait', '20', '--host', host, '--port', port, '--out', join(folder, 'out')]
+  const args = ['--once', '--wait', '120', '--host', host, '--port', port, '--out', join(folder, 'out')]
   const receiver = start(t, 'tcp-recv', args)
   t.equal((await sender.done).code, 0)
   t.equal((await receiver.done).code, 0)
@@ -114,7 +114,7 @@ t.test('sends no control sequences to a file, while it shows progress', async (t
     const { host, port } = await unusedPlace()
     const args = ['--once', '--progress', how, '--host', host, '--port', port, '--out', 'out']
     const receiver = start(t, 'tcp-recv', args, { cwd: folder, stdio: ['ignore', 'pipe', recvLog] })
-    const sendArgs = ['--progress', how, '--wait', '20', '--name', `${how}.bin`, '-', host, port]
+    const sendArgs = ['--progress', how, '--wait', '120', '--name', `${how}.bin`, '-', host, port]
     const sender = start(t, 'tcp-send', sendArgs, { stdio: ['pipe', 'pipe', sendLog] })
     // Each piece is on its way before the next, so the first ones have been reported when the last is written.
     for (let piece = 0; piece < 4; piece++) await sender.write(bytesOf(1_000_000, piece + 1))
@@ -162,7 +162,7 @@ function screenOf(output: string): string[] {
 
 t.test('fails when the reader of the paths has gone', async (t) => {
   const folder = t.testdir({ 'file.txt': 'hello' })
-  const receiver = await startReceiver(t, ['--once', '--timeout', '5', '--out', join(folder, 'out')])
+  const receiver = await startReceiver(t, ['--once', '--out', join(folder, 'out')])
   receiver.child.stdout?.destroy()
   await sendTo(t, receiver, [join(folder, 'file.txt')])
   const { code, stderr } = await receiver.done

@@ -74,7 +74,7 @@ t.test('standard input is served once, to the receiver that comes', parallel, as
 t.test('the receiver may start before the sender, and both give up in time', parallel, async (t) => {
   const folder = t.testdir({ file: 'hello' })
   const { host, port } = await unusedPlace()
-  const args = ['--connect', host, '--port', port, '--wait', '20', '--out', 'out']
+  const args = ['--connect', host, '--port', port, '--wait', '120', '--out', 'out']
   const receiver = start(t, 'tcp-recv', args, { cwd: folder })
   const alone = ['--listen', '--host', '127.0.0.1', '--port', '0', '--wait', '0.3', 'file']
   const lonely = await runCommand(t, 'tcp-send', alone, { cwd: folder })
@@ -115,7 +115,7 @@ t.test(
   parallel,
   async (t) => {
     const folder = t.testdir()
-    const receiver = await startReceiver(t, ['--plain', '--json', '--once', '--timeout', '2', '--out', 'out'], {
+    const receiver = await startReceiver(t, ['--plain', '--json', '--one-attempt', '--out', 'out'], {
       cwd: folder,
     })
     const sender = start(t, 'tcp-send', ['--plain', '-', '127.0.0.1', receiver.port], { input: 'pipe' })

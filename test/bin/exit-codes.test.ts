@@ -6,7 +6,10 @@ import t from 'tap'
 import { bitFlippingProxy } from '../fixtures/bit-flipping-proxy.js'
 import { runCommand, sendTo, start, startReceiver } from '../fixtures/commands.js'
 import { bytesOf, filesIn, namesIn } from '../fixtures/folder.js'
-import { Peer } from '../fixtures/peer.js'
+import { gate } from '../fixtures/gate.js'
+import { readEvents } from '../fixtures/json-events.js'
+import { jumpingClock, jumpUntil } from '../fixtures/jumping-clock.js'
+import { listenAsPeer, Peer } from '../fixtures/peer.js'
 import { frame, senderOpening } from '../fixtures/peer-frames.js'
 import { silentListener, unusedPlace } from '../fixtures/ports.js'
 
@@ -34,7 +37,7 @@ t.test('1: a bug of ours, with the lines that a report needs', parallel, async (
   t.match(stderr, /RangeError: put in by a test\n {4}at /)
 })
 
-t.test('1: a bug does not leave a listener, or a connection, behind', { ...parallel, timeout: 10_000 }, async (t) => {
+t.test('1: a bug does not leave a listener, or a connection, behind', { ...parallel, timeout: 120_000 }, async (t) => {
   const folder = t.testdir({ file: '' })
   const { host, port } = await silentListener(t, true)
   const outcomes = await Promise.all([
@@ -100,7 +103,7 @@ t.test('6: the receiver is gone, and so is the sender', parallel, async (t) => {
 
 t.test('7: one bit is flipped on the way, and both ends notice', parallel, async (t) => {
   const out = join(t.testdir({ letter: `${'x'.repeat(5000)}MARK the amount is 100` }), 'out')
-  const receiver = await startReceiver(t, ['--once', '--timeout', '2', '--out', out])
+  const receiver = await startReceiver(t, ['--one-attempt', '--out', out])
   const proxy = await bitFlippingProxy(t, receiver.port, 'MARK the amount is ')
   const sender = await sendTo(t, proxy, [join(t.testdirName, 'letter')])
   t.equal(sender.code, 7)
@@ -169,14 +172,18 @@ t.test('8: a file or a folder that this user may not use', parallel, async (t) =
 
 t.test('9: the other side accepts the connection and says nothing', parallel, async (t) => {
   const folder = t.testdir({ big: bytesOf(30_000_000), small: 'hello' })
-  const [reading, deaf] = await Promise.all([silentListener(t, true), silentListener(t)])
-  const outcomes = await Promise.all([
-    runCommand(t, 'tcp-send', ['--timeout', '1', 'small', reading.host, reading.port], { cwd: folder }),
-    runCommand(t, 'tcp-send', ['--timeout', '1', 'big', deaf.host, deaf.port], { cwd: folder }),
-  ])
   const message =
-    /^tcp-send: failed: no (progress for|greeting within) 1 seconds.*; it has not said a word: .* --plain$/m
-  for (const { code, stderr } of outcomes) {
+    /^tcp-send: failed: no (progress for|greeting within) 30 seconds.*; it has not said a word: .* --plain$/m
+  for (const name of ['small', 'big']) {
+    const opened = gate()
+    const { port } = await listenAsPeer(t, async (peer) => {
+      await peer.next('H')
+      if (name === 'big') peer.socket.pause()
+      opened.open()
+    })
+    const sender = start(t, 'tcp-send', [name, '127.0.0.1', `${port}`], { cwd: folder, preload: jumpingClock })
+    await opened.opened
+    const { code, stderr } = await jumpUntil(sender, sender.done)
     t.equal(code, 9)
     t.match(stderr, message)
   }
@@ -193,13 +200,18 @@ t.test('9: no sender comes in the time that the receiver waits', parallel, async
 
 t.test('9: a sender falls silent inside a file', parallel, async (t) => {
   const out = join(t.testdir(), 'out')
-  const receiver = await startReceiver(t, ['--once', '--timeout', '0.5', '--out', out])
+  const receiver = await startReceiver(t, ['--json', '--once', '--out', out], { preload: jumpingClock })
   const peer = await Peer.dial(t, Number(receiver.port))
   await peer.write(senderOpening, frame('H', { name: 'x', size: 2000 }), frame('D', bytesOf(1024)))
-  const refused = await peer.next('R')
-  t.match(refused.fields, { entry: null, reason: 'timeout', message: 'no progress for 0.5 seconds' })
-  const { code, stderr } = await receiver.done
+  await receiver.says('stdout', /"event":"progress"/)
+  const refused = await jumpUntil(receiver, peer.next('R'))
+  t.match(refused.fields, { entry: null, reason: 'timeout', message: 'no progress for 30 seconds' })
+  const { code, stdout } = await jumpUntil(receiver, receiver.done)
   t.equal(code, 9)
-  t.match(stderr, 'no sender came back within 0.5 seconds')
+  const failed = readEvents(t, stdout).filter(({ event }) => event === 'failed')
+  t.match(failed, [
+    { transfer: 1, name: 'x', code: 'timeout' },
+    { transfer: 0, message: /no sender came back within 30 seconds$/ },
+  ])
   t.same(namesIn(out), [])
 })

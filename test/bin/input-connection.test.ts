@@ -48,7 +48,7 @@ t.test('fails when the other side breaks the connection, and so does the receive
 
 t.test('takes a reset for no end, also where the last bytes come together with it', async (t) => {
   const out = t.testdir()
-  const receiver = await startReceiver(t, ['--once', '--timeout', '1', '--out', out])
+  const receiver = await startReceiver(t, ['--one-attempt', '--out', out])
   const { sender } = await sendConnection(t, receiver.port, async (input) => {
     input.write(bytesOf(5_000))
     input.resetAndDestroy()

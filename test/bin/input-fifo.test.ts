@@ -48,7 +48,7 @@ t.test('sends a FIFO under its name, whoever comes first', parallel, async (t) =
 t.test('can be interrupted while it waits for a writer', parallel, async (t) => {
   const folder = t.testdir()
   makeFifo(join(folder, 'fifo'))
-  const receiver = await startReceiver(t, ['--json', '--timeout', '5', '--out', 'out'], { cwd: folder })
+  const receiver = await startReceiver(t, ['--json', '--out', 'out'], { cwd: folder })
   const sender = start(t, 'tcp-send', ['fifo', '127.0.0.1', receiver.port], { cwd: folder, covered: true })
   await receiver.says('stdout', /"event":"connected"/)
   t.match(await sender.kill('SIGINT'), { code: 130, stderr: 'tcp-send: interrupted by SIGINT\n' })

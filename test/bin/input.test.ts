@@ -15,7 +15,7 @@ const parallel = { buffered: true }
 
 /** A receiver of one transfer into `out`, a script that sends to `$PORT`, and how both ended. */
 async function sendByScript(t: Test, folder: string, script: string) {
-  const args = ['--once', '--timeout', '2', '--out', join(folder, 'out')]
+  const args = ['--one-attempt', '--out', join(folder, 'out')]
   const receiver = await startReceiver(t, args)
   const sender = await shell(t, script, { PORT: receiver.port }, { cwd: folder }).done
   const received = await receiver.done

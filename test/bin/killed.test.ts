@@ -44,7 +44,7 @@ t.test('a sender that is killed leaves no file behind, and the receiver fails', 
   const folder = t.testdir()
   const kill = async (bytes: number) => {
     const out = join(folder, String(bytes))
-    const { receiver, sender } = await begin(t, out, ['--once', '--timeout', '3', '--json'])
+    const { receiver, sender } = await begin(t, out, ['--one-attempt', '--json'])
     await receiver.says('stdout', /"event":"connected"/)
     await feed(sender, bytes)
     // What has come before the first header is no transfer, and would leave the receiver waiting.
@@ -82,7 +82,7 @@ t.test('killed while the file gets its name: there is the whole file or none, an
   const folder = t.testdir()
   const race = async (victim: 'sender' | 'receiver', index: number) => {
     const out = join(folder, `${victim}${index}`)
-    const { receiver, sender } = await begin(t, out, ['--once', '--timeout', '3', '--json'])
+    const { receiver, sender } = await begin(t, out, ['--one-attempt', '--json'])
     await feed(sender, content.length)
     sender.end()
     // From here on the end frame, both fsyncs, the link and the answer race with the kill.

@@ -2,20 +2,26 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { portOf, type Running, runCommand, start } from '../fixtures/commands.js'
+import { portOf, type Running, runCommand, type StartOptions, start } from '../fixtures/commands.js'
 import { bytesOf, filesIn } from '../fixtures/folder.js'
 import { only, readEvents } from '../fixtures/json-events.js'
+import { jumpingClock, jumpUntil } from '../fixtures/jumping-clock.js'
 import { digest } from '../fixtures/peer-frames.js'
 
 t.setTimeout(120_000)
 t.jobs = 2
 /** A command that waits for ever fails its test, instead of stopping all of them. */
-const bounded = { timeout: 25_000 }
+const bounded = { timeout: 120_000 }
 
 /** `tcp-send --listen` of `file` on a free loopback port, once it listens. */
-async function startSender(t: Test, cwd: string, args: string[]): Promise<{ sender: Running; port: string }> {
+async function startSender(
+  t: Test,
+  cwd: string,
+  args: string[],
+  options: StartOptions = {},
+): Promise<{ sender: Running; port: string }> {
   const all = ['--listen', '--host', '127.0.0.1', '--port', '0', '--json', ...args, 'file']
-  const sender = start(t, 'tcp-send', all, { cwd })
+  const sender = start(t, 'tcp-send', all, { cwd, ...options })
   return { sender, port: await portOf(sender) }
 }
 
@@ -42,7 +48,7 @@ t.test(
   async (t) => {
     const content = bytesOf(48_000_000)
     const folder = t.testdir({ file: content })
-    const { sender, port } = await startSender(t, folder, ['--count', '5', '--timeout', '4'])
+    const { sender, port } = await startSender(t, folder, ['--count', '5'], { preload: jumpingClock })
     const [slow, killed] = [await startStuck(t, port), await startStuck(t, port)]
     const names = ['one', 'two', 'three']
     const quick = names.map((name) => runCommand(t, 'tcp-recv', fetching(port, '--out', name), { cwd: folder }))
@@ -57,14 +63,15 @@ t.test(
     t.ok(slow.bytes('stdout').equals(content))
     for (const name of names) t.equal(digest(readFileSync(join(folder, name, 'file'))), digest(content))
 
-    const { code, stdout } = await sender.done
+    await sender.says('stdout', /"event":"waiting"/)
+    const { code, stdout } = await jumpUntil(sender, sender.done)
     t.equal(code, 6)
     const events = readEvents(t, stdout)
     t.equal(events.filter(({ event }) => event === 'sent').length, 4)
     const failures = events.filter(({ event }) => event === 'failed')
     t.match(failures, [
       { transfer: 2, code: 'incomplete', reason: 'broken' },
-      { transfer: 0, code: 'incomplete', message: /no receiver came back within 4 seconds$/ },
+      { transfer: 0, code: 'incomplete', message: /no receiver came back within 30 seconds$/ },
     ])
     t.match(only(events, 'done'), { files: 4, bytes: 4 * content.length, exitCode: 6 })
     // Two of them could not get on: had their share of the file been kept in memory, it would show.
@@ -75,7 +82,7 @@ t.test(
 t.test('a receiver that comes back in time makes it good', bounded, async (t) => {
   const content = bytesOf(20_000_000)
   const folder = t.testdir({ file: content })
-  const { sender, port } = await startSender(t, folder, ['--timeout', '20'])
+  const { sender, port } = await startSender(t, folder, ['--timeout', '600'])
   const killed = await startStuck(t, port)
   await killed.kill('SIGKILL')
   await sender.says('stdout', /"event":"failed"/)
@@ -104,7 +111,7 @@ for (const [signal, code] of [
 
 t.test('a receiver that is interrupted ends with 130, and the sender waits for another', bounded, async (t) => {
   const folder = t.testdir({ file: bytesOf(20_000_000), out: {} })
-  const { sender, port } = await startSender(t, folder, ['--timeout', '20'])
+  const { sender, port } = await startSender(t, folder, ['--timeout', '600'])
   const receiver = await startStuck(t, port)
   t.equal((await receiver.kill('SIGINT')).code, 130)
   const failed = await sender.says('stdout', /\{"v":1,"event":"failed".*\}/)

@@ -10,9 +10,13 @@ import { withoutProgram } from '../fixtures/required.js'
 // Many processes are started here, and a busy machine takes its time for that.
 t.setTimeout(120_000)
 
+// One of them waits, so the tests run beside each other.
+t.jobs = 3
+const parallel = { buffered: true }
+
 const RECEIVE = '$RECV --host 127.0.0.1 --port 0 --out -'
 
-t.test('passes a file on through a pipe, and ends with 0 when its end is verified', async (t) => {
+t.test('passes a file on through a pipe, and ends with 0 when its end is verified', parallel, async (t) => {
   const bytes = bytesOf(3_000_001)
   const folder = t.testdir({ big: bytes })
   const receiver = shell(t, `${RECEIVE} | cat >copy`, {}, { cwd: folder, covered: true })
@@ -27,7 +31,7 @@ t.test('passes a file on through a pipe, and ends with 0 when its end is verifie
   t.ok(readFileSync(join(folder, 'copy')).equals(bytes))
 })
 
-t.test('carries a tree from tar to tar', { skip: withoutProgram('tar') }, async (t) => {
+t.test('carries a tree from tar to tar', { ...parallel, skip: withoutProgram('tar') }, async (t) => {
   const folder = t.testdir({ from: { a: 'one', sub: { b: 'two' } }, to: {} })
   const receiver = shell(t, `${RECEIVE} | tar -C to -x`, {}, { cwd: folder })
   const PORT = await portOf(receiver)
@@ -38,7 +42,7 @@ t.test('carries a tree from tar to tar', { skip: withoutProgram('tar') }, async 
   t.same(filesIn(join(folder, 'to/sub')), { b: 'two' })
 })
 
-t.test('both fail when the reader leaves early, and the sender is told', async (t) => {
+t.test('both fail when the reader leaves early, and the sender is told', parallel, async (t) => {
   const folder = t.testdir({ big: bytesOf(5_000_000) })
   const receiver = shell(t, `{ ${RECEIVE}; echo "receiver: $?" >&2; } | head -c 10`)
   const port = await portOf(receiver)
@@ -51,14 +55,14 @@ t.test('both fail when the reader leaves early, and the sender is told', async (
   t.equal(receiver.bytes('stdout').length, 10)
 })
 
-t.test('holds the sender back while the reader waits, and takes that for no stall', async (t) => {
+t.test('holds the sender back while the reader waits, and takes that for no stall', parallel, async (t) => {
   const bytes = bytesOf(20_000_000)
   const folder = t.testdir({ big: bytes })
   const receiver = await startReceiver(t, ['--out', '-', '--json'], { paused: true })
-  const sender = start(t, 'tcp-send', ['--timeout', '2', 'big', '127.0.0.1', receiver.port], { cwd: folder })
+  const sender = start(t, 'tcp-send', ['--timeout', '8', 'big', '127.0.0.1', receiver.port], { cwd: folder })
   await receiver.says('stderr', /"event":"progress"/)
   // The time is what this is about: longer than the sender would wait for a receiver that says nothing.
-  await setTimeout(2_500)
+  await setTimeout(8_500)
   t.equal(sender.child.exitCode, null)
   t.equal(receiver.child.exitCode, null)
   receiver.child.stdout?.resume()
@@ -67,7 +71,7 @@ t.test('holds the sender back while the reader waits, and takes that for no stal
   t.ok(receiver.bytes('stdout').equals(bytes))
 })
 
-t.test('writes into a file that the shell has opened, behind what is there', async (t) => {
+t.test('writes into a file that the shell has opened, behind what is there', parallel, async (t) => {
   const bytes = bytesOf(300_000)
   const folder = t.testdir({ new: bytes, log: 'first line\n' })
   for (const [flags, name, before] of [
@@ -83,7 +87,7 @@ t.test('writes into a file that the shell has opened, behind what is there', asy
   }
 })
 
-t.test('tells its events on stderr, where stdout carries the file', async (t) => {
+t.test('tells its events on stderr, where stdout carries the file', parallel, async (t) => {
   const folder = t.testdir({ a: 'hello' })
   const receiver = await startReceiver(t, ['--out', '-', '--json'])
   t.equal((await sendTo(t, receiver, [join(folder, 'a')])).code, 0)
@@ -93,7 +97,7 @@ t.test('tells its events on stderr, where stdout carries the file', async (t) =>
   t.match(only(readEvents(t, stderr), 'stored'), { name: 'a', path: '-', size: 5 })
 })
 
-t.test('takes one file, and refuses the second', async (t) => {
+t.test('takes one file, and refuses the second', parallel, async (t) => {
   const folder = t.testdir({ a: 'hello', b: 'there' })
   const receiver = await startReceiver(t, ['--out', '-'])
   const sender = await sendTo(t, receiver, ['--json', 'a', 'b'], { cwd: folder })
@@ -104,7 +108,7 @@ t.test('takes one file, and refuses the second', async (t) => {
   t.match(await receiver.done, { code: 5, stdout: 'hello' })
 })
 
-t.test('ends with 6 at once when the sender breaks off, since there is no second try', async (t) => {
+t.test('ends with 6 at once when the sender breaks off, since there is no second try', parallel, async (t) => {
   const receiver = await startReceiver(t, ['--out', '-', '--timeout', '600'])
   const sender = start(t, 'tcp-send', ['-', '127.0.0.1', receiver.port], { input: 'pipe' })
   await sender.write(bytesOf(100_000))
@@ -119,7 +123,7 @@ t.test('ends with 6 at once when the sender breaks off, since there is no second
   )
 })
 
-t.test('refuses to write a file to a terminal', { skip: withoutProgram('script') }, async (t) => {
+t.test('refuses to write a file to a terminal', { ...parallel, skip: withoutProgram('script') }, async (t) => {
   const { code, stdout } = await shell(t, `script -qec "${RECEIVE}" /dev/null`, {}, { covered: true }).done
   t.equal(code, 2)
   t.match(stdout, 'tcp-recv: --out - will not write a file to a terminal; use a pipe or a redirection')

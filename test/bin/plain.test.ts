@@ -1,17 +1,20 @@
 /** `--plain` as a command: what it says of what it cannot know, and how it ends when something is known. */
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { gzipSync } from 'node:zlib'
 import t, { type Test } from 'tap'
 import { portOf, type Running, runCommand, sendTo, shell, start, startReceiver } from '../fixtures/commands.js'
 import { bytesOf, filesIn, namesIn } from '../fixtures/folder.js'
 import { foreignPeers } from '../fixtures/foreign-peers.js'
+import { gate } from '../fixtures/gate.js'
 import { only, readEvents } from '../fixtures/json-events.js'
+import { jumpingClock, jumpUntil } from '../fixtures/jumping-clock.js'
 import { listenAsPeer, Peer } from '../fixtures/peer.js'
 import { digest } from '../fixtures/peer-frames.js'
 
 t.setTimeout(120_000)
 t.jobs = 3
-const parallel = { timeout: 25_000 }
+const parallel = { timeout: 120_000 }
 
 /** Sends bytes as a program does that knows no protocol, and waits until the other side has ended. */
 async function sendBytes(t: Test, { port }: { port: string }, bytes: Buffer | string): Promise<'end' | 'reset'> {
@@ -37,7 +40,7 @@ t.test('prints the path, says that nothing is verified, and names the file by wh
 
 t.test('calls verified what was expected, and stores nothing else', parallel, async (t) => {
   const folder = t.testdir()
-  const args = ['--plain', '--json', '--once', '--timeout', '1', '--name', 'file', '--out', 'out']
+  const args = ['--plain', '--json', '--one-attempt', '--name', 'file', '--out', 'out']
   const cases: [expected: string[], code: number, reason?: string][] = [
     [['--expect-size', '5', '--expect-blake3', digest('hello').toUpperCase()], 0],
     [['--expect-size', '4'], 6, 'size'],
@@ -62,7 +65,7 @@ t.test('calls verified what was expected, and stores nothing else', parallel, as
 
 t.test('a sender whose receiver did not get what it expected fails too', parallel, async (t) => {
   const folder = t.testdir({ file: 'hello' })
-  const args = ['--plain', '--once', '--timeout', '1', '--expect-size', '4', '--out', 'out']
+  const args = ['--plain', '--one-attempt', '--expect-size', '4', '--out', 'out']
   const receiver = await startReceiver(t, args, { cwd: folder })
   const sent = await sendTo(t, receiver, ['--plain', 'file'], { cwd: folder })
   t.match(sent, { code: 6, stderr: /^tcp-send: failed file: the other side broke the connection \(ECONNRESET\)$/m })
@@ -74,7 +77,7 @@ t.test(
   parallel,
   async (t) => {
     const folder = t.testdir()
-    const args = ['--plain', '--once', '--timeout', '1', '--name', 'file', '--out', 'out']
+    const args = ['--plain', '--one-attempt', '--name', 'file', '--out', 'out']
     const cases: [script: string, code: number][] = [
       ['printf hell | $SEND --plain --expect-size 5 - 127.0.0.1 $PORT', 6],
       [`printf hell | $SEND --plain --expect-blake3 ${digest('hello')} - 127.0.0.1 $PORT`, 7],
@@ -90,13 +93,23 @@ t.test(
   },
 )
 
-t.test('waits for a slow producer, however short the time for the other side is', parallel, async (t) => {
+t.test('waits for a slow producer, however much longer than for the other side', parallel, async (t) => {
+  const came = gate()
   const { port } = await listenAsPeer(t, async (peer) => {
+    await peer.bytes(1024)
+    came.open()
     await peer.ended
     peer.finish()
   })
-  const script = '{ echo one; sleep 1; echo two; } | $SEND --plain --timeout 0.3 - 127.0.0.1 $PORT'
-  t.match(await shell(t, script, { PORT: String(port) }).done, { code: 0, stderr: /8 B in/ })
+  const args = ['--plain', '-', '127.0.0.1', String(port)]
+  const sender = start(t, 'tcp-send', args, { input: 'pipe', preload: jumpingClock })
+  await sender.write('x'.repeat(1024))
+  await came.opened
+  // It looks at its clock twice a second.
+  await jumpUntil(sender, setTimeout(1_100))
+  await sender.write('the end')
+  sender.end()
+  t.match(await sender.done, { code: 0, stderr: /1031 B in|1\.03 kB in/ })
 })
 
 t.test('a plain receiver fetches from a plain sender, either started first', parallel, async (t) => {
@@ -163,13 +176,14 @@ t.test(
 
 t.test('says to who forgot the -N of nc that it is missing', { ...parallel, skip: nc?.skip ?? false }, async (t) => {
   const folder = t.testdir({ file: 'hello' })
-  const args = ['--plain', '--once', '--timeout', '1', '--name', 'copy', '--out', 'out']
-  const receiver = await startReceiver(t, args, { cwd: folder })
+  const args = ['--plain', '--json', '--one-attempt', '--name', 'copy', '--out', 'out']
+  const receiver = await startReceiver(t, args, { cwd: folder, preload: jumpingClock })
   const theirs = shell(t, 'nc 127.0.0.1 $PORT <file', { PORT: receiver.port }, { cwd: folder })
-  t.match(await receiver.done, {
-    code: 9,
-    stderr: /after 5 bytes, and no end of the stream, so nothing is stored; nc ends it only with -N/,
-  })
+  await receiver.says('stdout', /"event":"progress"/)
+  const { code, stdout } = await jumpUntil(receiver, receiver.done)
+  t.equal(code, 9)
+  const message = /after 5 bytes, and no end of the stream, so nothing is stored; nc ends it only with -N/
+  t.match(only(readEvents(t, stdout), 'failed'), { name: 'copy', message })
   await theirs.done
   t.strictSame(namesIn(join(folder, 'out')), [])
 })

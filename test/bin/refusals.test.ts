@@ -12,6 +12,7 @@ import {
 } from '../fixtures/commands.js'
 import { filesIn } from '../fixtures/folder.js'
 import { only, readEvents } from '../fixtures/json-events.js'
+import { jumpingClock, jumpUntil } from '../fixtures/jumping-clock.js'
 
 // Many processes are started here, and a busy machine takes its time for that.
 t.setTimeout(120_000)
@@ -138,10 +139,11 @@ t.test('skips what is there: a refusal for the sender, and as it should be for t
 
 t.test('waits for another try, says how long, and exits with the refusal when there is none', async (t) => {
   const folder = t.testdir(files)
-  const args = ['--once', '--wait', '60', '--timeout', '0.5', '--if-exists', 'fail', '--out', 'out']
-  const receiver = await startReceiver(t, args, { cwd: folder, covered: true })
+  const args = ['--once', '--wait', '60', '--if-exists', 'fail', '--out', 'out']
+  const receiver = await startReceiver(t, args, { cwd: folder, covered: true, preload: jumpingClock })
   t.equal((await sendTo(t, receiver, ['old'], { cwd: folder })).code, 5)
-  const { code, stdout, stderr } = await receiver.done
+  await receiver.says('stderr', /waiting up to/)
+  const { code, stdout, stderr } = await jumpUntil(receiver, receiver.done)
   t.strictSame({ code, stdout }, { code: 5, stdout: '' })
   const said = stderr
     .replace(/ from 127\.0\.0\.1:\d+/, '')
@@ -149,8 +151,8 @@ t.test('waits for another try, says how long, and exits with the refusal when th
     .slice(1)
   t.strictSame(said, [
     'tcp-recv: refused old: it has "old" already',
-    'tcp-recv: waiting up to 0.5 seconds for a sender to try again',
-    'tcp-recv: failed: the sender was refused: it has "old" already; no sender came back within 0.5 seconds',
+    'tcp-recv: waiting up to 30 seconds for a sender to try again',
+    'tcp-recv: failed: the sender was refused: it has "old" already; no sender came back within 30 seconds',
     '',
   ])
 })

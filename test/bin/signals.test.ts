@@ -32,7 +32,7 @@ async function sendForever(t: Test, receiver: Receiver, args: string[] = []): Pr
 for (const [signal, status, code, message] of signals) {
   t.test(`${signal} ends the sender with ${status}, and the receiver stores nothing`, parallel, async (t) => {
     const out = join(t.testdir(), 'out')
-    const receiver = await startReceiver(t, ['--json', '--once', '--timeout', '3', '--out', out])
+    const receiver = await startReceiver(t, ['--json', '--one-attempt', '--out', out])
     const sender = await sendForever(t, receiver)
     const sent = await sender.kill(signal)
     t.match(sent, { code: status, stdout: '', stderr: `tcp-send: ${message}\n` })

@@ -8,7 +8,7 @@ import { unusedPlace } from '../fixtures/ports.js'
 
 t.setTimeout(120_000)
 t.jobs = 3
-const parallel = { timeout: 25_000 }
+const parallel = { timeout: 120_000 }
 const MOST = 65_536
 
 t.test('carries as much as 64 KiB, on one line', parallel, async (t) => {

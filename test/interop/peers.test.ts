@@ -70,7 +70,7 @@ for (const { name: peer, skip, dialSend, dialReceive, listenSend, listenReceive 
       for (const file of files) {
         const place = await unusedPlace()
         const theirs = foreign(t, listenSend, place, join(folder, file.name))
-        const args = ['--connect', place.host, '--port', place.port, '--wait', '20', ...storing]
+        const args = ['--connect', place.host, '--port', place.port, '--wait', '120', ...storing]
         await ended(t, file, start(t, 'tcp-recv', args).done, theirs.done, 'stored')
       }
     })
@@ -81,7 +81,7 @@ for (const { name: peer, skip, dialSend, dialReceive, listenSend, listenReceive 
       for (const file of files) {
         const place = await unusedPlace()
         const theirs = foreign(t, listenReceive, place, copy)
-        const args = ['--wait', '20', ...plain, join(folder, file.name), place.host, place.port]
+        const args = ['--wait', '120', ...plain, join(folder, file.name), place.host, place.port]
         await ended(t, file, start(t, 'tcp-send', args).done, theirs.done, 'sent')
       }
     })
