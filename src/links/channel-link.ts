@@ -1,4 +1,4 @@
-/** The part that both ends of every link share: a channel, and how it ends. */
+/** The base class of all links: a channel, and its end. */
 import type { TransferError } from '../errors.js'
 import { Channel, type ChannelOptions } from '../net/channel.js'
 import type { Link } from './link.js'

@@ -13,7 +13,7 @@ import type { EntryMessage, ReceiverLink } from './link.js'
 export interface FramedReceiverOptions {
   /** Milliseconds without progress after which the link fails. */
   timeout: number
-  /** How much has come of the entry under way: the kernels between hold megabytes that the sender cannot see. */
+  /** Returns the progress of the current entry. The sender cannot know it: the kernels on the way hold megabytes. */
   progress(): Heartbeat
 }
 
@@ -33,7 +33,7 @@ export class FramedReceiverLink extends ChannelLink implements ReceiverLink {
     })
   }
 
-  /** The last words to a peer: a frame for a sender, a line of text for anything else. */
+  /** The farewell to the peer: a frame for a sender, a line of text for any other program. */
   #farewell({ reason, peerMessage }: TransferError): Buffer {
     if (reason === 'magic') return Buffer.from(STRANGER_LINE)
     const refused = encode.refused({ entry: null, reason, message: peerMessage })
@@ -61,8 +61,8 @@ export class FramedReceiverLink extends ChannelLink implements ReceiverLink {
   }
 
   /**
-   * Handles messages without leaving the stack as long as none has to wait: data are mostly digested and written while
-   * they are still in the processor's cache. After the first message that waits, the rest is handled behind its promise.
+   * Handles messages synchronously as long as none has to wait. So data are mostly digested and written while they are
+   * still in the processor's cache. After a message that has to wait, the rest is handled behind its promise.
    */
   #consume(messages: Iterator<SenderMessage>): void | Promise<void> {
     for (let next = messages.next(); !next.done; next = messages.next()) {

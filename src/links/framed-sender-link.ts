@@ -11,7 +11,7 @@ import type { SenderLink } from './link.js'
 export interface FramedSenderOptions {
   /** Milliseconds without progress after which the link fails. */
   timeout: number
-  /** True if this side listened. Nobody waits for a stray connection, so it must greet sooner. */
+  /** True if this side listens. The peer may then be a stray connection, so it has less time to greet. */
   isAccepted: boolean
 }
 
@@ -28,7 +28,7 @@ export class FramedSenderLink extends ChannelLink implements SenderLink {
     this.#deadline = this.#watchGreeting(isAccepted ? HEADER_DEADLINE : timeout)
   }
 
-  /** A connection whose other side never greets must end, whatever else it says. */
+  /** Fails the link if the peer does not greet in time, whatever else it sends. */
   #watchGreeting(deadline: number): NodeJS.Timeout {
     const text = `no greeting within ${deadline / 1000} seconds`
     const error = new TransferError('timeout', text, { peerMessage: text })
@@ -47,7 +47,7 @@ export class FramedSenderLink extends ChannelLink implements SenderLink {
     await super.close()
   }
 
-  /** A peer that takes everything and answers nothing is mostly a program that knows no protocol. */
+  /** A peer that takes everything and answers nothing is usually a program that does not speak the protocol. */
   override explain(error: TransferError): TransferError {
     const isMute = !this.hasHeard && (error.reason === 'broken' || error.reason === 'timeout')
     if (this.#isAccepted || !isMute) return error

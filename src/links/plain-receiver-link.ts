@@ -1,9 +1,9 @@
 /**
  * The receiving end of a connection without the protocol: everything up to the end of the stream is one entry. The link
- * says by itself what a sender would say: a header before the first bytes, and an end without a digest.
+ * makes up the messages that a sender would send: a header before the first bytes, and an end without a digest.
  *
- * A receiver that knows the size need not wait for the end of the stream, which some programs never send. Once all bytes
- * are there, the stream has a moment to end, or to show that something is wrong (more bytes, a reset).
+ * A receiver that knows the size need not wait for the end of the stream, which some programs never send. Once all
+ * bytes are there, it waits only a moment for the end, or for a sign that something is wrong (more bytes, a reset).
  */
 import type { Duplex } from 'node:stream'
 import { defaults } from '../defaults.js'
@@ -33,9 +33,9 @@ export class PlainReceiverLink extends ChannelLink implements ReceiverLink {
   readonly #options: PlainReceiverOptions
   #bytes = 0
   #hasBegun = false
-  /** The first few bytes, as long as they may be the opening of the protocol. */
+  /** The first bytes, as long as they may be the opening of the protocol. */
   #held: Buffer = Buffer.alloc(0)
-  /** The side that the peer turned out to be, if it speaks the protocol. */
+  /** The role of the peer, if the peer turns out to speak the protocol. */
   #peer: Side | null = null
   #ending: NodeJS.Timeout | undefined
   #onMessage!: (message: EntryMessage) => void | Promise<void>
@@ -50,13 +50,13 @@ export class PlainReceiverLink extends ChannelLink implements ReceiverLink {
     return this.#bytes > 0
   }
 
-  /** A peer that speaks the protocol is answered in it. To any other, a reset says that its bytes were not taken. */
+  /** A peer that speaks the protocol gets a refusal. Any other gets a reset, which shows that nothing was stored. */
   #farewell({ reason, peerMessage }: TransferError): Buffer | null {
     if (this.#peer === null) return null
     return Buffer.concat([encode.receiverOpening(), encode.refused({ entry: null, reason, message: peerMessage })])
   }
 
-  /** Bytes came, and then neither more nor the end: most often the sender does not send the end. */
+  /** If bytes came, but then neither more bytes nor the end, the sender most probably never ends its stream. */
   override explain(error: TransferError): TransferError {
     if (error.code !== 'timeout' || this.#bytes === 0) return error
     const { timeout, size } = this.#options
@@ -87,7 +87,7 @@ export class PlainReceiverLink extends ChannelLink implements ReceiverLink {
     this.#watchEnd()
   }
 
-  /** Holds the first bytes back until it is known that they are not the opening of the protocol. */
+  /** Holds back the first bytes until it is known that they are not the opening of the protocol. */
   #onFirst(bytes: Buffer): void | Promise<void> {
     const first = this.#held.length > 0 ? Buffer.concat([this.#held, bytes]) : retain(bytes)
     const side = openingSide(first)
@@ -99,7 +99,7 @@ export class PlainReceiverLink extends ChannelLink implements ReceiverLink {
     this.#held = Buffer.from(first)
   }
 
-  /** Announces the entry with its first bytes: only now can an unnamed file be named by its content. */
+  /** Announces the entry once its first bytes are known: they decide the extension of an unnamed file. */
   async #begin(first: Buffer): Promise<void> {
     const { name = defaults.plainName + guessExtension(first), size = null } = this.#options
     this.entryName = name
@@ -109,7 +109,7 @@ export class PlainReceiverLink extends ChannelLink implements ReceiverLink {
     if (first.length > 0) await this.#onMessage({ frame: 'data', bytes: first })
   }
 
-  /** Once all expected bytes are there, waits for the end no longer than a moment. */
+  /** Once all expected bytes are there, limits the wait for the end of the stream. */
   #watchEnd(): void {
     const { size, timeout } = this.#options
     if (this.#bytes !== size) return

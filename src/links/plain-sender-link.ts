@@ -1,8 +1,8 @@
 /**
  * The sending end of a connection without the protocol: the bytes of one entry, then the end of the stream. Nothing is
- * confirmed. The link says `stored` by itself once everything was handed over and the other side has neither reset the
- * connection nor answered as a peer that speaks the protocol and so has not taken the bytes. A failure of this side must
- * not look like the end, so it resets the connection.
+ * confirmed. The link makes up the answer `stored` once everything was handed over and the peer has neither reset the
+ * connection nor answered in the protocol: a peer that speaks the protocol has not stored the bytes. A failure of this
+ * side must not look like the end of the stream, so it resets the connection.
  */
 import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -14,18 +14,18 @@ import { ChannelLink } from './channel-link.js'
 import type { SenderLink } from './link.js'
 
 /**
- * How long the other side may take to close after this side's end, in milliseconds. Some never do (`nc` while its own
- * input is open). The kernel delivers what it has without this process, so all that is missed then is a reset, or an
- * answer, that comes later.
+ * How long the peer may take to close the connection after this side's end, in milliseconds. Some peers never do (`nc`
+ * while its own input is open). The kernel delivers its bytes without this process, so a longer wait could only show a
+ * later reset or answer.
  */
 const CLOSE_GRACE = 2_000
 
-/** How many bytes of an answer are inspected: more than any opening has. */
+/** The number of bytes of an answer that are inspected. Every opening is shorter. */
 const INSPECTED = 64
 
 export class PlainSenderLink extends ChannelLink implements SenderLink {
   readonly prefix = 0
-  /** The first bytes that the other side has sent. */
+  /** The first bytes from the peer. */
   #heard: Buffer = Buffer.alloc(0)
   #bytes = 0
   readonly #handedOver: Promise<void>
@@ -48,7 +48,7 @@ export class PlainSenderLink extends ChannelLink implements SenderLink {
   async open(): Promise<void> {}
 
   async receive(onMessage: (message: ReceiverMessage) => void): Promise<void> {
-    // What a plain peer says is not for this side. Its end and a reset are.
+    // The bytes of a plain peer are ignored, but its end and a reset matter.
     const ended = this.channel.receive((bytes) => this.#onAnswer(bytes), false)
     ended.catch(() => {})
     onMessage({ frame: 'greeting', version: VERSION, features: [] })

@@ -1,6 +1,6 @@
-/** The extension that a file's first bytes show, for a stream that came without a name. Only what is beyond doubt. */
+/** The extension of a file by its first bytes, for a stream without a name. Only formats that cannot be mistaken. */
 
-/** Where each format puts its mark (their specifications; collected in file(1)'s magic database). */
+/** The mark of each format and its position (from the specifications, which the database of file(1) collects). */
 const signatures: readonly { extension: string; offset: number; mark: Buffer }[] = [
   { extension: '.gz', offset: 0, mark: Buffer.from([0x1f, 0x8b, 0x08]) },
   { extension: '.zst', offset: 0, mark: Buffer.from([0x28, 0xb5, 0x2f, 0xfd]) },
