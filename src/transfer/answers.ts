@@ -1,6 +1,5 @@
 /**
- * The entries of a session that have no answer yet, and what the receiver's answers make of them. Nothing here writes to
- * the link.
+ * The entries of a session that have no answer yet, and the effect of each answer. Nothing here writes to the link.
  */
 import { asTransferError, type TransferError } from '../errors.js'
 import type { Header, Refused, Stored } from '../protocol/messages.js'
@@ -14,27 +13,27 @@ import { remoteError } from './remote-error.js'
 import type { TransferReport } from './transfer-report.js'
 import { unverifiable, verifyStored } from './verification.js'
 
-/** An entry whose answer is still to come. */
+/** An entry that waits for its answer. */
 export interface Pending {
   /** Its number on the link. */
   number: number
   entry: Entry
   header: Header
-  /** When it began, a `performance.now()`. */
+  /** The start of the entry, as of `performance.now()`. */
   start: number
-  /** The digest that its end carries. */
+  /** The algorithm of the digest in the end of the entry. */
   algorithm: Algorithm
   /** Stops reading the source when the receiver has refused the entry, or the link has failed. */
   stop: AbortController
   /** Null until the first byte is about to be sent. */
   progress: ProgressReport | null
-  /** Set once the end is sent. */
+  /** Null until the end is about to be sent. */
   sent: Totals | null
 }
 
 export interface AnswersOptions {
   report: TransferReport
-  /** Whether a receiver that answers without a digest is believed. */
+  /** True if answers without a digest are accepted. */
   allowUnverified: boolean
   /** Called if the receiver could not verify an entry. Returns true if the entry is sent again with another digest. */
   onUnverifiable(pending: Pending): boolean
@@ -48,7 +47,7 @@ export class Answers {
     this.#options = options
   }
 
-  /** True while some entry is without its answer. */
+  /** True while an answer is missing. */
   get isWaiting(): boolean {
     return this.#pending.size > 0
   }
@@ -57,7 +56,7 @@ export class Answers {
     this.#pending.set(pending.number, pending)
   }
 
-  /** No answer to the entry is expected any more. Returns false if it had its answer before. */
+  /** Stops waiting for the answer to the entry. Returns false if the entry has been answered before. */
   withdraw({ number }: Pending): boolean {
     return this.#pending.delete(number)
   }
@@ -87,7 +86,7 @@ export class Answers {
     const said = printable(message)
     if (number === null) throw remoteError(reason, `the receiver refused the transfer: ${said}`)
     const pending = this.#pending.get(number)
-    // An entry that this side has given up may have been refused at the same moment.
+    // The receiver may have refused the entry while this side gave it up.
     if (!pending) return
     if (reason === 'unverifiable' && this.#options.onUnverifiable(pending)) return
     this.withdraw(pending)
@@ -96,7 +95,7 @@ export class Answers {
     pending.stop.abort(error)
   }
 
-  /** This side gives the entry up, unless it was answered before: a refusal has been reported then. */
+  /** Reports that this side gives up the entry, unless the entry was refused before: then the refusal was reported. */
   fail(pending: Pending, error: TransferError): void {
     if (this.withdraw(pending)) this.#options.report.failed(pending.header.name, error)
   }

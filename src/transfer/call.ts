@@ -1,11 +1,11 @@
-/** A call: this side dials, for one connection and one transfer. */
+/** A call: dials, for one connection and one transfer. */
 import { interruption, type TransferError } from '../errors.js'
 import type { OnEvent } from '../events.js'
 import { peerAddress } from '../net/address.js'
 import { type DialOptions, dial } from '../net/dial.js'
 import { type Connection, endedEvent, type Transfer, type TransferResult } from './transfer.js'
 
-/** Connects, and runs the transfer to its end. Throws if it cannot connect. How the transfer went is its result. */
+/** Connects, and runs the transfer to its end. Throws if it cannot connect. A failed transfer is part of the result. */
 export async function call(
   options: DialOptions & { onEvent: OnEvent },
   start: (connection: Connection) => Transfer,

@@ -1,12 +1,12 @@
 /**
- * BLAKE3, the digest of this product: native where a binary is prebuilt for this machine, WebAssembly elsewhere. SHA-256
- * serves peers that have no BLAKE3; every language's standard library has it.
+ * BLAKE3, the digest of this tool: native if there is a prebuilt binary for this machine, otherwise WebAssembly.
+ * SHA-256 is for peers without BLAKE3, because the standard library of every language has it.
  */
 import { createRequire } from 'node:module'
 
 export interface Digest {
   update(bytes: Buffer): void
-  /** The digest of all that was given so far: 64 lower-case hexadecimal digits, as `b3sum` prints them. */
+  /** The digest of all bytes so far: 64 lower-case hexadecimal digits, as `b3sum` prints them. */
   hex(): string
 }
 
@@ -15,15 +15,16 @@ const packageRequire: NodeJS.Require = createRequire(import.meta.url)
 type Native = typeof import('@napi-rs/blake-hash')
 
 /**
- * The packages that may hold a native BLAKE3, in the order to try them. `@napi-rs/blake-hash` finds the right binary for
- * every platform, but on Linux it tells glibc from musl by `process.report`, which takes 4 ms and looks up the names of
- * all connected peers; there the packages that hold the binaries themselves come first. npm installs only the right one.
+ * The packages that may hold a native BLAKE3, in the order to try them. `@napi-rs/blake-hash` finds the right binary
+ * for every platform, but on Linux it tells glibc from musl by `process.report`, which takes 4 ms and looks up the
+ * names of all connected peers. So on Linux, the packages that hold the binaries come first. npm installs only the
+ * right one.
  */
 const linux = [`@napi-rs/blake-hash-linux-${process.arch}-gnu`, `@napi-rs/blake-hash-linux-${process.arch}-musl`]
 const packages: readonly string[] = [...(process.platform === 'linux' ? linux : []), '@napi-rs/blake-hash']
 
 /**
- * A fresh digest. `require` loads the packages and may be replaced in a test. The native one does about 8 GB/s, the
+ * Creates a digest. `require` loads the packages, and a test may replace it. The native digest does about 8 GB/s, the
  * WebAssembly one 1 GB/s.
  */
 export async function createDigest(require: (name: string) => unknown = packageRequire): Promise<Digest> {
@@ -32,7 +33,7 @@ export async function createDigest(require: (name: string) => unknown = packageR
       const native = new (require(name) as Native).Blake3Hasher()
       return { update: (bytes) => void native.update(bytes), hex: () => native.digest('hex') }
     } catch {
-      // Not for this machine, or not installed: the next one.
+      // The package is not for this machine, or not installed.
     }
   }
   const { createBLAKE3 } = require('hash-wasm') as typeof import('hash-wasm')
@@ -44,25 +45,25 @@ type Crypto = typeof import('node:crypto')
 
 export type Algorithm = 'blake3' | 'sha256'
 
-/** The digests of one entry's bytes, each 64 lower-case hexadecimal digits. */
+/** The digests of the bytes of one entry, each 64 lower-case hexadecimal digits. */
 export interface Digests {
   blake3: string
   /** Null unless the peer needs it. */
   sha256: string | null
 }
 
-/** Computes the digests of one entry's bytes: BLAKE3 always, SHA-256 beside it for a peer that has no BLAKE3. */
+/** Computes the digests of the bytes of one entry: always BLAKE3, and also SHA-256 for a peer without BLAKE3. */
 export class EntryDigest {
   readonly #blake3: Digest
   readonly #sha256
 
   private constructor(blake3: Digest, algorithm: Algorithm) {
     this.#blake3 = blake3
-    // Loaded where it is needed: it takes 3 ms, and few peers want it.
+    // Loaded only if needed: loading takes 3 ms, and few peers need it.
     this.#sha256 = algorithm === 'sha256' ? (packageRequire('node:crypto') as Crypto).createHash('sha256') : null
   }
 
-  /** @param algorithm what the peer computes */
+  /** @param algorithm the algorithm that the peer computes */
   static async create(algorithm: Algorithm = 'blake3'): Promise<EntryDigest> {
     return new EntryDigest(await createDigest(), algorithm)
   }

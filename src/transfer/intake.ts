@@ -1,4 +1,4 @@
-/** The way in of one entry, step by step: limit, digest, store; at the end verify and commit. */
+/** The way in of one entry, step by step: check the limits, digest, store; at the end verify and commit. */
 import type { HeaderMessage } from '../links/link.js'
 import { retain } from '../net/memory.js'
 import type { End, Header } from '../protocol/messages.js'
@@ -9,10 +9,10 @@ import { checkLimit, type Policy } from './policy.js'
 import type { ProgressReport } from './progress-report.js'
 import { unverifiable, verifyEnd } from './verification.js'
 
-/** What an entry turned out to be. */
+/** The facts about an entry that was stored. */
 export interface Taken extends StoredAs, Digests {
   bytes: number
-  /** False if nothing told the whole entry from a part of it. */
+  /** False if nothing has shown that the entry is complete. */
   isVerified: boolean
 }
 
@@ -20,7 +20,7 @@ export class Intake {
   /** The number of the entry on its link. */
   readonly entry: number
   readonly header: Header
-  /** When it began, a `performance.now()`. */
+  /** The start of the entry, as of `performance.now()`. */
   readonly start = performance.now()
   bytes = 0
   readonly #payload: Buffer | null
@@ -54,7 +54,7 @@ export class Intake {
   }
 
   #checkLimits(): void {
-    // The sink of a message has a limit of its own.
+    // The sink of a message has its own limit.
     if (this.header.kind === 'file') checkLimit(this.bytes, this.#policy)
     checkGrowing(this.header.name, this.bytes, this.#policy.expect)
   }
@@ -64,7 +64,7 @@ export class Intake {
     this.#progress.update(this.bytes)
   }
 
-  /** After the last byte: compares the entry with what was announced, sent and expected, and gives it its name. */
+  /** Called after the last byte. Compares the entry with its header, its end and the expectation, then commits it. */
   async finish(end: End): Promise<Taken> {
     const { bytes, header } = this
     const { expect, allowUnverified } = this.#policy
@@ -76,7 +76,7 @@ export class Intake {
     return { ...(await this.#sink.commit()), ...digests, bytes, isVerified }
   }
 
-  /** Leaves no trace of the entry. Never throws. */
+  /** Removes everything that was stored of the entry. Never throws. */
   async discard(): Promise<void> {
     await this.#sink.discard()
   }

@@ -1,7 +1,7 @@
 /**
- * Listening, for a sender and a receiver alike: connections come and go, some of them are transfers, and some condition
- * ends it all. The caller decides what a connection does. Here connections are counted, limited, waited for and, at the
- * end, stopped.
+ * Listens, for a sender and a receiver alike. Connections come and go, some of them become transfers, and a condition
+ * ends the listener. The caller decides what a connection does. The listener counts and limits connections, waits for
+ * them and stops them at the end.
  */
 import type { AddressInfo, Server, Socket } from 'node:net'
 import { asTransferError, interruption, refusal, TransferError } from '../errors.js'
@@ -13,13 +13,13 @@ import { type Connection, endedEvent, type Transfer, type TransferResult } from 
 export interface ListenerOptions {
   port: number
   host: string | undefined
-  /** How many successful transfers end it; Infinity for no end. */
+  /** The number of successful transfers after which the listener ends. Infinity means no end. */
   count: number
-  /** After how many milliseconds without a partner it gives up. Undefined: never. */
+  /** Milliseconds without a partner after which the listener gives up. Undefined means never. */
   wait: number | undefined
   /** With `count`: how long to wait for another try after a transfer that failed, in milliseconds. */
   timeout: number
-  /** The most connections at once. More are refused. */
+  /** The maximum number of simultaneous connections. Others are refused. */
   maxConnections: number
   signal: AbortSignal | undefined
   onEvent: OnEvent
@@ -27,9 +27,9 @@ export interface ListenerOptions {
 
 /** What differs between a listening sender and a listening receiver. */
 export interface Role {
-  /** The other side, as messages call it. */
+  /** The role of the other side, for messages. */
   partner: 'sender' | 'receiver'
-  /** True if no other transfer may follow one that failed, or none can: a stream has been read, or written to. */
+  /** True if no transfer may follow a failed one, or none can because a stream has been read or written. */
   cannotRetry(): boolean
   start(connection: Connection): Transfer
 }
@@ -37,17 +37,18 @@ export interface Role {
 export class Listener {
   readonly #options: ListenerOptions
   readonly #role: Role
-  /** Successful transfers still wanted. */
+  /** The number of successful transfers still wanted. */
   #wanted: number
-  /** Transfers under way: connections that were admitted. */
+  /** The number of transfers under way, that is, of admitted connections. */
   #admitted = 0
   #connections = 0
   readonly #active = new Set<Transfer>()
   readonly #running = new Set<Promise<void>>()
-  /** How the last transfer failed, as long as its partner may still try again. */
+  /** The failure of the last transfer, as long as its partner may try again. */
   #failure: TransferError | null = null
-  /** What ended it, and whether a transfer has reported that as its own failure. */
+  /** The failure that ended the listener. */
   #ending: TransferError | null = null
+  /** True if a transfer has reported that failure as its own. */
   #isReported = false
   #idle: NodeJS.Timeout | undefined
   #hadPartner = false
@@ -67,15 +68,15 @@ export class Listener {
   }
 
   /**
-   * Listens until enough transfers have succeeded. Returns the failure that ended it otherwise, if a transfer has
-   * reported that failure, and throws it if not.
+   * Listens until enough transfers have succeeded, or a failure ends the listener. Returns that failure if a transfer
+   * has reported it, and throws it otherwise.
    */
   async run(): Promise<TransferError | null> {
     const { signal, host, port, onEvent } = this.#options
     const server = await listen({ host, port, onConnection: (socket) => this.#onConnection(socket) })
     const interrupt = () => this.#settle(interruption(signal as AbortSignal))
     signal?.addEventListener('abort', interrupt)
-    // It may have been aborted before, or while the server was starting.
+    // The signal may have been aborted before, or while the server was starting.
     if (signal?.aborted) interrupt()
     let failure: TransferError | null = null
     try {
@@ -92,7 +93,7 @@ export class Listener {
     return failure
   }
 
-  /** Ends what is still under way, and waits until it has let go of its files. */
+  /** Ends all connections, and waits until they have closed their files. */
   async #stop(server: Server, failure: TransferError | null): Promise<void> {
     this.#isOver = true
     this.#ending = failure
@@ -117,7 +118,7 @@ export class Listener {
     let start = 0
     const admit = () => {
       this.#admit()
-      // After a failure, the next partner counts as the one that failed coming back. One that was there before does not.
+      // After a failure, the next partner counts as the failed one that tries again. A partner from before does not.
       isReturn = this.#failure !== null
       start = performance.now()
       this.#options.onEvent({ event: 'connected', transfer: number, peer })
@@ -134,7 +135,7 @@ export class Listener {
       this.bytes += result.bytes
       if (result.admitted) {
         this.#options.onEvent(endedEvent(number, start, result))
-        // Its place is free at once: a partner that was refused may come again before the old connection is closed.
+        // The place is free at once: a refused partner may come again before the old connection is closed.
         this.#onTransferEnd(result, isReturn)
       }
     } finally {
@@ -167,8 +168,8 @@ export class Listener {
   }
 
   /**
-   * Limits the time in which nothing is under way. Another try for a transfer that failed, and is still wanted, must come
-   * within `timeout`. A partner that has never come, or the next one that is wanted, must come within `wait`.
+   * Limits the time without a transfer under way. After a failed transfer that is still wanted, another try must come
+   * within `timeout`. The first partner, and each later one that is wanted, must come within `wait`.
    */
   #watchIdle(): void {
     if (this.#admitted > 0 || this.#isOver) return
@@ -179,7 +180,7 @@ export class Listener {
     if (this.#failure && isCounting) {
       const seconds = timeout / 1000
       const { code, message } = this.#failure
-      // A refusal is worded for the sender and says what "it" does.
+      // The text of a refusal is for the sender and calls the receiver "it".
       const what = code === 'refused' && partner === 'sender' ? `the sender was refused: ${message}` : message
       const failure = this.#failure.withMessage(`${what}; no ${partner} came back within ${seconds} seconds`)
       this.#idle = setTimeout(() => this.#settle(failure), timeout)

@@ -1,7 +1,7 @@
 /**
- * Which names a receiver takes. Nothing here asks a disk, so every rule can be tested as a table. A name is taken as it is
- * if it is legal, stays inside the folder and cannot deceive a person who sees it on a terminal. Nothing is decoded,
- * normalised or repaired. Every other name is refused with the reason.
+ * The names that a receiver accepts. Nothing here asks the disk, so every rule can be tested as a table. A name is
+ * accepted as it is if it is legal, stays inside the folder and cannot deceive a person who sees it on a terminal.
+ * Every other name is refused with the reason. No name is decoded, normalized or repaired.
  */
 import { refusal } from '../errors.js'
 import { MAX_NAME } from '../stores/backup-name.js'
@@ -13,20 +13,20 @@ const windowsDevice = /^(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9
 const windowsForbidden = /[<>:"|?*\\/]|[. ]$/
 
 export interface NameRules {
-  /** Take names that begin with a dot, such as `.bashrc`: they can change what a program does. */
+  /** True if names that begin with a dot are accepted, such as `.bashrc`. They can change what a program does. */
   allowHidden: boolean
-  /** Whose file system rules hold: `process.platform`. */
+  /** The platform whose rules for names apply: `process.platform`, except in tests. */
   platform: NodeJS.Platform
 }
 
-/** Why `name` cannot be the name of a stored file, as one phrase; or null if it can. */
+/** The reason why no file can be stored under `name`, as one phrase. Null if there is none. */
 export function nameProblem(name: string, { allowHidden, platform }: NameRules): string | null {
   if (name === '') return 'it is empty'
   if (Buffer.byteLength(name) > MAX_NAME) return `it has ${Buffer.byteLength(name)} bytes, and ${MAX_NAME} is the limit`
   if (!name.isWellFormed()) return 'it is not well-formed Unicode'
   if (isUnsafe(name)) return 'it holds a control character or a direction override'
-  // A backslash separates nothing on Linux, and `a\x2db` is an ordinary name there. But a name that would leave the
-  // folder if it did separate (on a share, in an unpacked archive) is never innocent.
+  // On Linux, a backslash is no separator, and `a\x2db` is an ordinary name. Elsewhere it can be one (on a share, in an
+  // unpacked archive), so a name that would then leave the folder is refused.
   const parts = name.split(/[/\\]/)
   if (parts.some((part) => part === '' || part === '.' || part === '..')) return 'it would leave the folder'
   if (name.includes('/')) return 'it is a path, not a name'
@@ -39,7 +39,7 @@ export function nameProblem(name: string, { allowHidden, platform }: NameRules):
   return null
 }
 
-/** Throws the refusal of a name that cannot be stored. */
+/** Throws a refusal if no file can be stored under `name`. */
 export function checkName(name: string, rules: NameRules): void {
   const problem = nameProblem(name, rules)
   if (problem !== null) throw refusal('name', `the name "${printable(name, 80)}" is refused: ${problem}`)

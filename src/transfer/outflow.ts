@@ -12,11 +12,11 @@ export interface Outflow {
   pump: Pump
   report: TransferReport
   expect: Expectation
-  /** Called after the header. What can be read only once waits here until the digest is known that the receiver needs. */
+  /** Called after the header. An entry that can be read only once waits here for the digest that the receiver needs. */
   beforeData(pending: Pending): Promise<void>
 }
 
-/** Sends one entry to its end. Throws what is wrong with its source, or the link's error. */
+/** Sends one entry to its end. Throws the error of its source or of the link. */
 export async function sendEntry(
   { link, pump, report, expect, beforeData }: Outflow,
   pending: Pending,
@@ -37,7 +37,7 @@ export async function sendEntry(
   const { bytes, blake3, sha256 } = sent
   const digests = sha256 === null ? { blake3 } : { blake3: null, sha256 }
   const headerDigest = payload && { header: await digestOf(payload, algorithm) }
-  // The answer may come before the write settles, so it must find what it is compared with.
+  // Set before the end is written, because the answer may come before the write settles.
   pending.sent = sent
   await link.end({ bytes, ...digests, ...headerDigest })
 }

@@ -1,4 +1,4 @@
-/** What a receiver lets in. Everything here is decided from the header and the bytes counted, before a store is asked. */
+/** What a receiver accepts. The header and the number of bytes decide, before a store is asked. */
 import { refusal } from '../errors.js'
 import { typeMatches } from '../media-type.js'
 import type { ReceivedHeader } from '../protocol/messages.js'
@@ -6,24 +6,24 @@ import type { Expectation } from './expectation.js'
 import { checkName, type NameRules } from './names.js'
 
 export interface Policy {
-  /** MIME types and patterns such as `image/*`. Empty: all. */
+  /** The accepted MIME types and patterns such as `image/*`. Empty means all. */
   accept: readonly string[]
-  /** The most bytes of one file. */
+  /** The maximum size of one file, in bytes. */
   maxSize: number
-  /** The most files of one transfer. */
+  /** The maximum number of files in one transfer. */
   maxFiles: number
   takesFiles: boolean
-  /** An output stream has no place for a message. */
+  /** False for an output stream, which has no place for a message. */
   takesMessages: boolean
   /** The rules for names. Null if the destination gives no names. */
   names: NameRules | null
-  /** Whether an entry is taken although nothing shows it to be whole. */
+  /** True if an entry is accepted although nothing shows that it is complete. */
   allowUnverified: boolean
-  /** What every file must turn out to have. */
+  /** The size and digest that every file must have. */
   expect: Expectation
 }
 
-/** Throws the refusal of an entry with this header. */
+/** Throws a refusal if the policy does not accept an entry with this header. */
 export function checkHeader({ kind, name, size, type, unsupported }: ReceivedHeader, policy: Policy): void {
   if (unsupported !== undefined) throw refusal('field', unsupported)
   const { accept, takesFiles, takesMessages, names } = policy
@@ -39,7 +39,7 @@ export function checkHeader({ kind, name, size, type, unsupported }: ReceivedHea
   if (names) checkName(name, names)
 }
 
-/** Throws the refusal of a file that has `size` bytes so far. */
+/** Throws a refusal if a file that has `size` bytes so far is too large. */
 export function checkLimit(size: number, { maxSize }: Policy): void {
   if (size > maxSize) throw refusal('too-large', `the file has ${size} bytes or more, and the limit is ${maxSize}`)
 }

@@ -7,7 +7,7 @@ const PROGRESS_INTERVAL = 200
 export class ProgressReport {
   readonly #report: () => void
   #bytes = 0
-  /** Null until the receiver has said how much it has. */
+  /** The number of bytes that the receiver has reported. Null before its first report. */
   #received: number | null = null
   #next: number
 
@@ -29,7 +29,7 @@ export class ProgressReport {
     this.#report()
   }
 
-  /** The receiver says that it has `bytes`. That is never more than was sent, or less than it said before. */
+  /** Called when the receiver reports `bytes`. The count never exceeds the bytes sent and never goes back. */
   received(bytes: number): void {
     this.#received = Math.max(this.#received ?? 0, Math.min(bytes, this.#bytes))
     this.update(this.#bytes)

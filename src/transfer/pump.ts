@@ -1,6 +1,6 @@
 /**
- * Moves bytes from a source to a link: each piece is read, digested while it is still in the processor's cache, framed and
- * handed to the kernel. The kernel holds megabytes that are on their way, so the network does not wait for the next read.
+ * Moves bytes from a source to a link. Each piece is read, digested while it is still in the processor's cache, framed
+ * and handed to the kernel. The kernel holds megabytes that are on their way, so the network does not wait for a read.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { SenderLink } from '../links/link.js'
@@ -8,43 +8,43 @@ import { MAX_DATA } from '../protocol/limits.js'
 import type { OpenEntry } from '../sources/source.js'
 import { type Algorithm, type Digests, EntryDigest } from './digest.js'
 
-/** The bytes of one data frame, half of what the protocol allows: read, digested and copied within the nearest caches. */
+/** The bytes in one data frame: half of what the protocol allows, so that the nearest caches hold them. */
 const FRAME_DATA = MAX_DATA / 2
 
-/** The frames of one write, if no other pump runs and the connection takes them quickly (bench/README.md). */
-const FRAMES = 4
+/** The frames in one long write, if no other pump runs and the connection is quick (bench/README.md). */
+const LONG_WRITE_FRAMES = 4
 
-/** A write that takes less than this is quick, in milliseconds. */
-const QUICK = 50
+/** A write that takes less time than this is quick, in milliseconds. */
+const QUICK_WRITE = 50
 
 /**
- * A connection counts as quick after it has taken this many bytes in a row quickly. That is more than the kernel buffers
- * (4 MiB on Linux, tcp(7)): a slow connection takes that much quickly, too, and must report progress frame by frame.
+ * A connection counts as quick after this many bytes in quick writes in a row. That is more than the kernel buffers (4
+ * MiB on Linux, tcp(7)): a slow connection takes that much quickly, too, but must report progress frame by frame.
  */
-const PROOF = 16 * 1024 * 1024
+const QUICK_PROOF = 16 * 1024 * 1024
 
 /**
- * After this many milliseconds the event loop gets a turn. A connection that takes everything at once would otherwise
- * never let it turn: no Ctrl-C and no refusal of the other side would be heard.
+ * After this many milliseconds, the event loop gets a turn. Otherwise a connection that takes everything at once would
+ * hold it up, and neither Ctrl-C nor a refusal of the peer would be noticed.
  */
 const TURN = 10
 
-/** What went through the pump: the facts of the end of an entry. */
+/** The size and the digests of an entry after its last byte. */
 export interface Totals extends Digests {
   bytes: number
 }
 
 export interface MoveOptions {
-  /** What the receiver computes. Default `blake3`. */
+  /** The digest algorithm that the receiver computes. Default `blake3`. */
   algorithm?: Algorithm
-  /** Called with the bytes that were read so far, before the last of them are written. It may throw. */
+  /** Called with the number of bytes read so far, before the last of them are written. It may throw. */
   checkGrowing?: (bytes: number) => void
 }
 
-/** What the pump needs of a link. */
+/** The part of a link that the pump uses. */
 type DataLink = Pick<SenderLink, 'prefix' | 'frame' | 'write'>
 
-/** How many pumps run. A hundred with short writes take 50 MB, with long writes 200 MB. */
+/** The number of running pumps. A hundred of them take 50 MB with short writes and 200 MB with long ones. */
 let running = 0
 
 export class Pump {
@@ -53,7 +53,7 @@ export class Pump {
   readonly #piece: number
   readonly #longest: number
   #buffer: Buffer
-  /** The bytes taken quickly in a row. */
+  /** The number of bytes in quick writes in a row. */
   #quick = 0
   #lastTurn = performance.now()
 
@@ -61,14 +61,14 @@ export class Pump {
     this.#link = link
     this.#prefix = link.prefix
     this.#piece = this.#prefix + FRAME_DATA
-    this.#longest = this.#piece * FRAMES
+    this.#longest = this.#piece * LONG_WRITE_FRAMES
     this.#buffer = Buffer.allocUnsafeSlow(this.#piece)
   }
 
   /**
-   * Moves all of `source`, until its end or until `signal` is aborted.
+   * Moves all bytes of `source`. Throws the reason of `signal` when that is aborted.
    *
-   * @param onProgress called with the bytes that were written so far
+   * @param onProgress called with the number of bytes written so far
    */
   async move(
     source: OpenEntry,
@@ -82,7 +82,7 @@ export class Pump {
       return await this.#move(source, digest, signal, onProgress, checkGrowing)
     } finally {
       running--
-      // It may wait long for its next source.
+      // The wait for the next source may be long. It needs no large buffer.
       this.#resize(this.#piece)
     }
   }
@@ -105,7 +105,7 @@ export class Pump {
     }
     while (size === null || bytes < size) {
       signal.throwIfAborted()
-      if (filled === 0) this.#resize(this.#quick >= PROOF && running === 1 ? this.#longest : piece)
+      if (filled === 0) this.#resize(this.#quick >= QUICK_PROOF && running === 1 ? this.#longest : piece)
       const start = filled + prefix
       const reading = source.read(this.#buffer, start, piece - prefix)
       const isAtHand = typeof reading === 'number'
@@ -116,7 +116,7 @@ export class Pump {
       this.#link.frame(this.#buffer, filled, count)
       digest.update(this.#buffer.subarray(start, start + count))
       filled = start + count
-      // What had to be waited for waits for nothing else.
+      // Bytes that had to be waited for are written without further delay.
       if (!isAtHand || filled + piece > this.#buffer.length) await write()
     }
     if (filled > 0) await write()
@@ -127,7 +127,7 @@ export class Pump {
     const start = performance.now()
     await this.#link.write(this.#buffer.subarray(0, length))
     const now = performance.now()
-    this.#quick = now - start < QUICK ? this.#quick + length : 0
+    this.#quick = now - start < QUICK_WRITE ? this.#quick + length : 0
     if (now - this.#lastTurn < TURN) return
     this.#lastTurn = now
     await nextTurn()

@@ -1,6 +1,6 @@
 /**
- * A receiving transfer over one link: takes each entry in its turn, and answers it. It makes no difference who has
- * dialled. The peer is not trusted: the decoder decides about order and sizes, the policy about everything else.
+ * A receiving transfer over one link: takes one entry after the other, and answers each. It makes no difference which
+ * side has dialled. The peer is not trusted: the decoder checks order and sizes, the policy checks everything else.
  */
 import { asTransferError, TransferError } from '../errors.js'
 import type { EntryMessage, HeaderMessage, ReceiverLink } from '../links/link.js'
@@ -15,15 +15,15 @@ export class ReceiverSession implements Transfer {
   readonly #receiver: Receiver
   readonly #link: ReceiverLink
   closed: Promise<void> = Promise.resolve()
-  /** Null between entries, and inside an entry that was refused: the rest of its bytes is dropped. */
+  /** Null between entries, and during an entry that was refused, whose other bytes are dropped. */
   #current: Intake | null = null
   #entries = 0
-  /** The digest that the sender computes. */
+  /** The digest algorithm that the sender computes. */
   #algorithm: Algorithm = 'blake3'
-  /** The error with which this side ended the link from outside. */
+  /** The error that was passed to `fail`. */
   #stopped: TransferError | null = null
 
-  /** @param createLink makes the link. It asks for the progress of the entry under way. */
+  /** @param createLink creates the link, which calls `progress` for the progress of the current entry */
   constructor(receiver: Receiver, createLink: (progress: () => Heartbeat) => ReceiverLink) {
     this.#receiver = receiver
     this.#link = createLink(() => (this.#current ? { entry: this.#current.entry, bytes: this.#current.bytes } : {}))
@@ -38,7 +38,7 @@ export class ReceiverSession implements Transfer {
     const link = this.#link
     link.signal.addEventListener('abort', () => this.#receiver.stop(link.signal.reason))
     try {
-      // Whoever connects to a receiver without the protocol is a sender.
+      // Without the protocol, every connection counts as a sender.
       if (link.entryName !== undefined) this.#receiver.admit()
       await link.receive((message) => this.#onMessage(message))
       void link.close()
@@ -78,7 +78,7 @@ export class ReceiverSession implements Transfer {
     const entry = this.#entries++
     this.#receiver.countEntry()
     try {
-      // Before anything is refused: a sender of an unwanted file is a sender.
+      // The sender is admitted before anything is refused: the sender of an unwanted file is still a sender.
       this.#receiver.admit()
       this.#current = await this.#receiver.begin(entry, header, this.#algorithm)
     } catch (error) {
@@ -111,7 +111,7 @@ export class ReceiverSession implements Transfer {
   }
 
   async #onAbort({ entry, reason, message }: SenderMessage & { frame: 'abort' }): Promise<void> {
-    // The sender's own reason is only shown: as this side's reason it could pass for another one.
+    // The reason of the sender is only shown. As the reason of this error, it would look like one of this side.
     const text = `the sender gave up: ${printable(message)} (${printable(reason, 40)})`
     const error = new TransferError('incomplete', text, { reason: 'aborted', peerMessage: 'given up' })
     if (entry === null) throw error
@@ -121,15 +121,15 @@ export class ReceiverSession implements Transfer {
     this.#report(current.header.name, error)
   }
 
-  /** The entry cannot be stored. */
+  /** Refuses an entry that cannot be stored. */
   async #giveUp({ entry, header }: Intake, error: unknown): Promise<void> {
-    // What ended the link also ends the entry, and is reported with its name.
+    // If the link has failed, that failure is reported with the name of the entry.
     this.#link.signal.throwIfAborted()
     await this.#drop()
     await this.#refuse(entry, header.name, error)
   }
 
-  /** Answers that an entry is not taken. A link that has failed needs no answer, and is reported itself. */
+  /** Refuses an entry. If the link has failed, only that failure is reported. */
   async #refuse(entry: number, name: string, cause: unknown): Promise<void> {
     this.#link.signal.throwIfAborted()
     if (!this.#link.refuse) throw cause
@@ -144,13 +144,13 @@ export class ReceiverSession implements Transfer {
     await current?.discard()
   }
 
-  /** The link has ended with `error`. `name` is the entry that was under way. */
+  /** Reports that the link has failed with `error`. `name` is the name of the current entry, if there was one. */
   #onFailure(name: string | undefined, error: TransferError): void {
     const { report } = this.#receiver
     const { admitted } = report.result
-    // A connection that came and went without a word (a port scan, a health check) is not news.
+    // A connection that came and went without a byte (a port scan, a health check) is not reported.
     const isStray = !admitted && !this.#link.hasHeard && error.reason === 'broken'
-    // What this side ends a connection for is reported by its own end, unless it was a partner's.
+    // The error that ends this side is reported once, and not by every connection that is no transfer.
     const isEnding = error === this.#stopped && !admitted && error.code !== 'refused'
     if (isStray || isEnding) report.fail(error)
     else this.#report(name ?? (admitted ? this.#link.entryName : undefined), this.#link.explain(error))

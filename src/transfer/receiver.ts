@@ -1,6 +1,6 @@
 /**
- * A transfer that receives: what it lets in, where it stores, and its result. It knows no connection. A session of it
- * runs over each link (receiver-session.ts).
+ * A receiving transfer: what it accepts, where it stores, and its result. It knows no connection. A session of it runs
+ * over each link (receiver-session.ts).
  */
 import { refusal } from '../errors.js'
 import type { HeaderMessage } from '../links/link.js'
@@ -32,22 +32,22 @@ export class Receiver {
     this.report = options.report
   }
 
-  /** The other side counts as a partner from now on. */
+  /** Counts the other side as a partner from now on. */
   admit(): void {
     const { result } = this.report
     if (!result.admitted) this.#options.admit?.()
     result.admitted = true
   }
 
-  /** Throws a refusal of the whole transfer if it has too many files: a million headers must not cause a million answers. */
+  /** Refuses the whole transfer if it has too many files: a million headers must not cause a million answers. */
   countEntry(): void {
     const { maxFiles } = this.#options.policy
     if (this.#entries++ >= maxFiles) throw refusal('files', `it takes at most ${maxFiles} files in one transfer`)
   }
 
   /**
-   * Prepares the way in of an entry. Throws the refusal of an entry that the policy or the store does not take, or the
-   * error that keeps it from being stored.
+   * Prepares the way in of an entry. Throws a refusal if the policy or the store does not accept the entry, or the
+   * error that prevents storing it.
    */
   async begin(entry: number, header: HeaderMessage, algorithm: Algorithm): Promise<Intake> {
     const { policy } = this.#options
@@ -63,25 +63,25 @@ export class Receiver {
     }
   }
 
-  /** Opens the store only for the first file that the policy lets in. */
+  /** Opens the store only for the first file that the policy accepts. */
   async #beginFile(header: Header): Promise<Sink> {
     this.#store ??= this.#options.destination.open(this.#stopped.signal)
     return await (await this.#store).begin(header)
   }
 
-  /** An entry is stored. */
+  /** Reports a stored file or a received message. */
   onTaken({ header, start }: Intake, { bytes: size, blake3, path, text, isVerified: verified }: Taken): void {
     const { name, type } = header
     if (text === undefined) this.report.stored(start, { name, path, size, blake3, type, verified })
     else this.report.message(text)
   }
 
-  /** Ends what waits for the store. */
+  /** Ends every wait for the store. */
   stop(reason: unknown): void {
     this.#stopped.abort(reason)
   }
 
-  /** After the last session. Never throws. */
+  /** Called after the last session. Never throws. */
   async close(): Promise<void> {
     const store = await this.#store?.catch(() => null)
     await store?.close()

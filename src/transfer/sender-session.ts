@@ -1,6 +1,6 @@
 /**
  * A sending transfer over one link: sends entry after entry without waiting between them, and reads the receiver's
- * answers at the same time. It makes no difference who has dialled.
+ * answers at the same time. It makes no difference which side has dialled.
  */
 import { asTransferError, TransferError } from '../errors.js'
 import type { SenderLink } from '../links/link.js'
@@ -13,7 +13,7 @@ import { Pump } from './pump.js'
 import type { Sender } from './sender.js'
 import type { Transfer, TransferResult } from './transfer.js'
 
-/** Why an entry is given up that the receiver could not verify. */
+/** The error for an entry that is given up to be sent again with another digest. */
 const otherDigest = new TransferError('incomplete', 'the receiver needs another digest', {
   reason: 'unverifiable',
   peerMessage: 'it is sent again with the digest that you compute',
@@ -27,17 +27,17 @@ export class SenderSession implements Transfer {
   #entries = 0
   /** The entry that was begun last. */
   #latest: Entry | null = null
-  /** The same, once it is open. */
+  /** The same entry, once it is open. */
   #current: Pending | null = null
   #isOpening = false
   #isFinished = false
-  /** True after the last answer. Nothing that comes after it, from whomever, changes the outcome of the transfer. */
+  /** True after the last answer. Nothing that happens later changes the outcome of the transfer. */
   #isAnswered = false
-  /** The digest that the receiver computes, as its greeting says. */
+  /** The digest algorithm that the receiver computes, according to its greeting. */
   #algorithm: Algorithm = 'blake3'
   readonly #greeting: Promise<void>
   #onGreeted!: () => void
-  /** Settles the wait for answers, when an entry is answered. */
+  /** Ends the wait for the next answer. */
   #onAnswered = () => {}
 
   constructor(sender: Sender, link: SenderLink) {
@@ -57,7 +57,7 @@ export class SenderSession implements Transfer {
     this.#link.fail(error)
   }
 
-  /** Sends all entries, and settles when every one has its answer or the link has ended. */
+  /** Sends all entries. Settles when every entry has its answer or the link has ended. */
   async run(): Promise<TransferResult> {
     const link = this.#link
     link.signal.addEventListener('abort', () => {
@@ -87,8 +87,9 @@ export class SenderSession implements Transfer {
   }
 
   /**
-   * The next entry to send, or none. A receiver that computes another digest than BLAKE3 may refuse what was sent before
-   * its greeting came, and that must be sent again. So the end waits for the greeting, and then for such answers.
+   * Returns the next entry to send, or undefined at the end. A receiver that does not compute BLAKE3 may refuse entries
+   * that were sent before its greeting came. They must be sent again. So the end waits for the greeting, and then for
+   * such answers.
    */
   async #next(): Promise<Entry | undefined> {
     const sender = this.#sender
@@ -107,7 +108,7 @@ export class SenderSession implements Transfer {
     return this.#sender.isExhausted && !this.#isOpening && !this.#answers.isWaiting
   }
 
-  /** One entry. What is wrong with its source costs this entry and no other. */
+  /** Sends one entry. An error of its source fails no other entry. */
   async #sendEntry(entry: Entry): Promise<void> {
     const stop = new AbortController()
     const opened = await this.#open(entry, stop.signal)
@@ -148,16 +149,16 @@ export class SenderSession implements Transfer {
 
   async #beforeData(pending: Pending): Promise<void> {
     if (!pending.entry.isOnce) return
-    // What can be read only once cannot be sent again with another digest.
+    // An entry that can be read only once cannot be sent again with another digest.
     await this.#greeting
     pending.algorithm = this.#algorithm
   }
 
-  /** The link has ended with `error`. A stray connection that came and went without a word is not news. */
+  /** Reports that the link has failed with `error`. A connection that came and went without a byte is not reported. */
   #onFailure(error: TransferError): void {
     const { report } = this.#sender
     const isStray = !report.result.admitted && !this.#link.hasHeard && error.reason === 'broken'
-    // Over a plain link, what fails is its only entry.
+    // Over a plain link, the failure belongs to its only entry.
     const name = this.#link.abort ? undefined : this.#latest?.name
     if (isStray) report.fail(error)
     else report.failed(name, this.#link.explain(error))
@@ -204,7 +205,10 @@ export class SenderSession implements Transfer {
     this.#onGreeted()
   }
 
-  /** Has the entry sent once more if the receiver computes another digest. Returns false if it does not, or the source is read. */
+  /**
+   * Sends the entry again if the receiver computes another digest. Returns false if it does not, or if the entry can be
+   * read only once.
+   */
   #sendAgain(pending: Pending): boolean {
     const { entry, algorithm, stop } = pending
     if (entry.isOnce || algorithm === this.#algorithm || !this.#answers.withdraw(pending)) return false

@@ -1,5 +1,5 @@
 /**
- * A transfer that sends: the entries that are still to be sent, and its result. It knows no connection. A session of it
+ * A sending transfer: the entries that are still to be sent, and its result. It knows no connection. A session of it
  * runs over each link (sender-session.ts).
  */
 import { asTransferError } from '../errors.js'
@@ -8,16 +8,16 @@ import type { Expectation } from './expectation.js'
 import type { TransferReport } from './transfer-report.js'
 
 export interface SenderOptions {
-  /** What to send, in this order. It is read while the entries before are on their way. */
+  /** The entries to send, in this order. Each one is fetched while the entry before it is under way. */
   entries: AsyncIterable<Entry>
   report: TransferReport
-  /** What the (single) entry must turn out to have; with anything else it is aborted instead of ended. */
+  /** The size and digest that the only entry must have. If it has others, it is aborted instead of ended. */
   expect: Expectation
-  /** Whether a receiver that answers without a digest is believed. */
+  /** True if answers without a digest are accepted. */
   allowUnverified: boolean
   /**
-   * For a sender that listens: called when the other side has greeted as a receiver. Throws a refusal if no more are
-   * wanted. A sender that dials knows whom it called.
+   * For a sender that listens: called when the other side has greeted as a receiver. Throws a refusal if no more
+   * receivers are wanted. Absent for a sender that dials.
    */
   admit?: (() => void) | undefined
 }
@@ -26,13 +26,13 @@ export class Sender {
   readonly report: TransferReport
   readonly expect: Expectation
   readonly allowUnverified: boolean
-  /** True if an entry is sent only after the other side has shown that it is a receiver: a stray connection costs no file. */
+  /** True if nothing is sent before the peer has greeted as a receiver. A stray connection then costs no file. */
   readonly waitsForGreeting: boolean
   readonly #admit: (() => void) | undefined
   readonly #entries: AsyncIterator<Entry>
   /** Entries that must be sent again. */
   readonly #again: Entry[] = []
-  /** The entry after the one under way, read ahead to know whether there is one. Undefined: there is none. */
+  /** The next entry, fetched ahead to know whether there is one. Undefined if there is none. */
   #ahead: Promise<Entry | undefined>
   #isExhausted = false
 
@@ -47,19 +47,19 @@ export class Sender {
     this.#ahead = this.#read()
   }
 
-  /** The other side counts as a partner from now on. */
+  /** Counts the other side as a partner from now on. */
   admit(): void {
     const { result } = this.report
     if (!result.admitted) this.#admit?.()
     result.admitted = true
   }
 
-  /** The next entry to send, or undefined if there is none now. `sendAgain` may give another one later. */
+  /** Returns the next entry to send, or undefined if there is none now. `sendAgain` may add one later. */
   async next(): Promise<Entry | undefined> {
     const entry = await this.#ahead
     if (!entry) return this.#again.shift()
     this.#ahead = this.#read()
-    // Known before the entry is sent, so that the answer to the last one is known to be the last.
+    // Awaited before the entry is sent, so that the session knows which answer is the last.
     await this.#ahead
     return entry
   }
@@ -79,7 +79,7 @@ export class Sender {
     this.#again.push(entry)
   }
 
-  /** The entry could not be opened. */
+  /** Reports an entry that could not be opened. */
   failUnopened(entry: Entry, error: unknown): void {
     this.report.failed(entry.name, asTransferError(error))
   }

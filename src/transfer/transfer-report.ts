@@ -1,10 +1,10 @@
-/** What one transfer reports: its events, each with the number of the connection, and its result. */
+/** The report of one transfer: its events, each with the number of the connection, and its result. */
 import type { TransferError } from '../errors.js'
 import { failedEvent, type OnEvent, type SentEvent, type StoredEvent, secondsSince } from '../events.js'
 import { ProgressReport } from './progress-report.js'
 import type { TransferResult } from './transfer.js'
 
-/** Who reports, and to whom. */
+/** The facts that the events of a transfer have in common. */
 export interface Reporting {
   onEvent: OnEvent
   /** The number of the connection, from 1. */
@@ -21,13 +21,13 @@ export class TransferReport {
     this.#reporting = reporting
   }
 
-  /** The progress of one entry, whose first event is sent at once. */
+  /** Starts the progress report of one entry. Its first event comes at once. */
   progress(file: { name: string; size: number | null }): ProgressReport {
     const { onEvent, transfer } = this.#reporting
     return new ProgressReport(onEvent, { transfer, ...file })
   }
 
-  /** Counts and reports an entry that the receiver has confirmed. `start` is when it began, a `performance.now()`. */
+  /** Counts and reports an entry that the receiver has confirmed. `start` is the `performance.now()` of its start. */
   sent(start: number, facts: Omit<SentEvent, 'event' | 'transfer' | 'seconds'>): void {
     const { onEvent, transfer } = this.#reporting
     this.#count(facts.size)
@@ -54,17 +54,17 @@ export class TransferReport {
     onEvent(failedEvent(error, { transfer, name }))
   }
 
-  /** Reports that this side does not take an entry or, without a name, the connection. */
+  /** Reports that this side refuses an entry or, without a name, the connection. */
   refused(name: string | undefined, error: TransferError): void {
     const { onEvent, transfer, peer } = this.#reporting
     const { code, reason, message } = error
-    // A file that is skipped is there already, and that is as this side wants it.
+    // A skipped file exists already, as this side wants it, so this is no failure.
     if (reason !== 'skipped') this.fail(error)
     this.result.isReported = true
     onEvent({ event: 'refused', transfer, peer, ...(name === undefined ? {} : { name }), code, reason, message })
   }
 
-  /** Notes how the transfer failed. The first failure counts. */
+  /** Records a failure of the transfer. Only the first one counts. */
   fail(error: TransferError): void {
     this.result.failure ??= error
   }

@@ -1,20 +1,20 @@
-/** One connection at work, as the listener and the call see it. */
+/** A transfer, as the listener and the call see it. */
 import type { Socket } from 'node:net'
 import type { TransferError } from '../errors.js'
 import { type EndedEvent, secondsSince } from '../events.js'
 
-/** A transfer at work over one connection. */
+/** A transfer over one connection. */
 export interface Transfer {
-  /** Works until the outcome is known. Rejects only if `onEvent` throws. */
+  /** Runs until the outcome is known. Rejects only if `onEvent` throws. */
   run(): Promise<TransferResult>
-  /** After `run`: settles when nothing of the connection is left, if that takes longer. Never rejects. */
+  /** After `run`: resolves when the connection and its files are closed, if that takes longer. Never rejects. */
   readonly closed?: Promise<void>
-  /** Ends the transfer at once with `error`, and says so to the other side. */
+  /** Ends the transfer at once with `error`, and tells the peer. */
   fail(error: TransferError): void
 }
 
 export interface TransferResult {
-  /** True once the other side counts as a partner. Before that, a failure is a stray connection and not a broken transfer. */
+  /** True once the other side counts as a partner. An earlier failure is that of a stray connection. */
   admitted: boolean
   files: number
   bytes: number
@@ -24,7 +24,7 @@ export interface TransferResult {
   isReported: boolean
 }
 
-/** What a connection is told about itself. */
+/** A connection, with the facts that its transfer needs. */
 export interface Connection {
   socket: Socket
   /** The number of the connection, from 1. */
@@ -32,13 +32,13 @@ export interface Connection {
   /** `address:port` of the other side. */
   peer: string
   /**
-   * Called when the other side turns out to be a partner. Throws a refusal if no more transfers are wanted. Absent for a
-   * connection that this side has dialled: it knows whom it called.
+   * Called when the other side turns out to be a partner. Throws a refusal if no more transfers are wanted. Absent for
+   * a connection that this side has dialled.
    */
   admit?: (() => void) | undefined
 }
 
-/** The event of a transfer that began at `start` (a `performance.now()`) and has ended with `result`. */
+/** The event for the end of a transfer. `start` is the `performance.now()` of its start. */
 export function endedEvent(transfer: number, start: number, { files, bytes, failure }: TransferResult): EndedEvent {
   return { event: 'ended', transfer, files, bytes, complete: failure === null, seconds: secondsSince(start) }
 }

@@ -1,20 +1,20 @@
 /**
- * What shows that an entry is complete: its size, its digest, and the digest of its header. Each side compares its own
- * figures with those of the other side. Only what was compared counts as verified.
+ * The checks that an entry is complete: its size, its digest, and the digest of its header. Each side compares its own
+ * figures with those of the other side. Only figures that were compared count as verified.
  */
 import { TransferError } from '../errors.js'
 import type { End, Header, Stored } from '../protocol/messages.js'
 import { type Digests, digestOf } from './digest.js'
 
-/** What the receiver has of an entry when its end frame comes. */
+/** The facts that the receiver has about an entry when its end frame comes. */
 export interface Received extends Digests {
   header: Header
-  /** The payload of the header frame, as it came. Null over a link without one. */
+  /** The payload of the header frame, as it came. Null over a plain link. */
   headerPayload: Buffer | null
   bytes: number
 }
 
-/** Compares an entry with its end frame. Throws what does not match; false if the sender sent no digest to compare. */
+/** Compares an entry with its end frame. Throws if they differ. Returns false if there was no digest to compare. */
 export async function verifyEnd(end: End, received: Received): Promise<boolean> {
   const { header, headerPayload, bytes } = received
   const expected = header.size ?? end.bytes
@@ -31,7 +31,9 @@ export async function verifyEnd(end: End, received: Received): Promise<boolean> 
   return isCompared(end, received)
 }
 
-/** Compares what the receiver says it has stored with what was sent. Throws what does not match; false if it compared nothing. */
+/**
+ * Compares the receiver's answer with the sent entry. Throws if they differ. Returns false if no digest was compared.
+ */
 export function verifyStored(label: string, answer: Stored, sent: Digests & { bytes: number }): boolean {
   const wrong = mismatch(answer, sent)
   if (answer.bytes !== sent.bytes || wrong) {
@@ -43,7 +45,7 @@ export function verifyStored(label: string, answer: Stored, sent: Digests & { by
   return isCompared(answer, sent)
 }
 
-/** The error for an entry that nothing shows to be complete. `subject` names the side that sent no digest. */
+/** The error for an entry that nothing shows to be complete. `subject` begins the message with the side to blame. */
 export function unverifiable(subject: string): TransferError {
   const text = `${subject} no digest that this side computes (BLAKE3, or SHA-256 announced in the greeting)`
   return new TransferError('digest-mismatch', `${text}; --allow-unverified accepts that`, {
