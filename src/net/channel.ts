@@ -14,7 +14,7 @@ import type { Duplex } from 'node:stream'
 import { asTransferError, TransferError } from '../errors.js'
 import { HEARTBEAT_INTERVAL } from '../protocol/limits.js'
 import { describe } from '../system-errors.js'
-import { feed } from './feed.js'
+import { type Consumer, feed } from './feed.js'
 import { Patience } from './patience.js'
 
 /** How long a failed connection may take to deliver its farewell, in milliseconds. */
@@ -28,9 +28,6 @@ export interface ChannelOptions {
   /** Returns a heartbeat. Without it, none is sent, and the end of the stream is read with care (feed.ts). */
   heartbeat?: () => Uint8Array
 }
-
-/** Takes bytes, by the rule of memory.ts. */
-export type Consumer = (bytes: Buffer) => void | Promise<void>
 
 /** The consumer before the call of `receive`, and after its end. */
 const drop: Consumer = () => {}

@@ -10,14 +10,14 @@ import type { Duplex } from 'node:stream'
 import { giveBack, isShared, readable, takeMemory } from './memory.js'
 
 /** Takes bytes, by the rule of memory.ts. */
-type Sink = (bytes: Buffer) => void | Promise<void>
+export type Consumer = (bytes: Buffer) => void | Promise<void>
 
 /**
  * After this many bytes in a row, other connections get a turn. Digesting and writing them takes a few milliseconds.
  */
 const TURN = 2 * 1024 * 1024
 
-/** The size of one read while the large memory is lent to the sink, in bytes. */
+/** The size of one read while the large memory is lent to the consumer, in bytes. */
 const ASIDE = 64 * 1024
 
 /** Takes bytes. If `shouldYield`, other connections read next. Returns false if the socket must pause. */
@@ -30,7 +30,7 @@ class Reader {
   /** An option for the constructor of the socket. */
   readonly onread: OnReadOpts
   readonly #memory: Buffer
-  /** The buffer for a read that comes while the sink still uses the memory. */
+  /** The buffer for a read that comes while the consumer still uses the memory. */
   #aside: Buffer | null = null
   /** The one of these two buffers that the next read fills. */
   #base: Buffer
@@ -41,7 +41,7 @@ class Reader {
   #inARow = 0
   /** The bytes that were read before `start`: a socket that dials reads from the moment it is connected. */
   #early: Buffer | null = null
-  /** The memory that the sink uses behind a promise. It stays lent if the promise rejects: a write may still use it. */
+  /** The memory that the consumer uses behind a promise. It stays lent if the promise rejects: a write may still use it. */
   #lent: Buffer | null = null
   #isWorking = false
   #isClosed = false
@@ -70,7 +70,7 @@ class Reader {
     return this.#early === null || take(this.#early, true)
   }
 
-  /** Called if the sink uses its bytes until `working` settles. */
+  /** Called if the consumer uses its bytes until `working` settles. */
   lend(working: Promise<void>): void {
     this.#lent = this.#base
     this.#isWorking = true
@@ -85,7 +85,7 @@ class Reader {
     )
   }
 
-  /** Called after each read, when it is known whether the sink still uses its bytes. */
+  /** Called after each read, when it is known whether the consumer still uses its bytes. */
   #nextPlace(): Buffer {
     if (this.#lent === this.#memory && !isShared(this.#memory)) {
       this.#aside ??= Buffer.allocUnsafeSlow(ASIDE)
@@ -141,7 +141,7 @@ export function withLargeReads(accepted: Socket): Socket {
 }
 
 /**
- * Feeds the bytes of `socket` to `sink`, piece by piece. If `sink` returns a promise, the socket pauses until the
+ * Feeds the bytes of `socket` to `consume`, piece by piece. If `consume` returns a promise, the socket pauses until the
  * promise has settled.
  *
  * With `careful`, a reset is never mistaken for the end of the stream. If the last bytes and a reset come together,
@@ -149,13 +149,13 @@ export function withLargeReads(accepted: Socket): Socket {
  * reading was stopped in between, the next read meets the reset. So with `careful` the socket pauses after every read,
  * which costs a little. `--plain` needs this, because there the end of the stream is the only sign of a complete file.
  */
-export function feed(socket: Duplex, sink: Sink, careful = false): void {
+export function feed(socket: Duplex, consume: Consumer, careful = false): void {
   const reader = readers.get(socket)
   const resume = () => void socket.resume()
   // The promise may settle before libuv checks whether reading was stopped.
   const goOn = careful ? () => void setImmediate(resume) : resume
   const take = (bytes: Buffer, shouldYield = false): boolean => {
-    const working = sink(bytes)
+    const working = consume(bytes)
     if (!working && !shouldYield && !careful) return true
     socket.pause()
     if (working) {

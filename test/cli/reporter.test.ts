@@ -5,8 +5,8 @@ import t from 'tap'
 import type { TransferEvent } from '../../dist/events.js'
 import { fakePerformanceNow } from '../fixtures/performance-clock.js'
 import { reporter } from '../fixtures/reporter.js'
-import { Sink } from '../fixtures/sink.js'
 import { Terminal } from '../fixtures/terminal.js'
+import { TextOutput } from '../fixtures/text-output.ts'
 
 const blake3 = 'ab'.repeat(32)
 const listening: TransferEvent = { event: 'listening', address: '127.0.0.1', port: 9000 }
@@ -284,9 +284,9 @@ t.test('leaves progress out of its JSON where none is wanted', async (t) => {
 })
 
 /** A standard output that takes no more than the first lines. */
-function full(lines: number): Sink {
+function full(lines: number): TextOutput {
   const error = Object.assign(new Error('write ENOSPC'), { code: 'ENOSPC', errno: -constants.errno.ENOSPC })
-  const sink = new Sink()
+  const sink = new TextOutput()
   sink._write = (_bytes, _encoding, done: (error?: Error) => void) => done(lines-- > 0 ? undefined : error)
   return sink
 }

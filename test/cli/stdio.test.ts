@@ -1,33 +1,33 @@
 import { closeSync, fstatSync, openSync } from 'node:fs'
 import t, { type Test } from 'tap'
 import { inspectStdio, timestamp } from '../../dist/cli/stdio.js'
-import { Sink } from '../fixtures/sink.js'
+import { TextOutput } from '../fixtures/text-output.ts'
 
 /** A stream of a descriptor of its own for that file, which may be taken for a terminal. */
-function streamOf(t: Test, path: string, isTTY: boolean): Sink & { fd: number; isTTY: boolean } {
+function streamOf(t: Test, path: string, isTTY: boolean): TextOutput & { fd: number; isTTY: boolean } {
   const fd = openSync(path, 'r')
   t.teardown(() => closeSync(fd))
-  return Object.assign(new Sink(), { fd, isTTY })
+  return Object.assign(new TextOutput(), { fd, isTTY })
 }
 
 t.test('knows one terminal by two descriptors, and two terminals apart', async (t) => {
   const folder = t.testdir({ one: '', two: '' })
   const [first, again] = [streamOf(t, `${folder}/one`, true), streamOf(t, `${folder}/one`, true)]
-  const table: [stdout: Sink, stderr: Sink, isSameTerminal: boolean][] = [
+  const table: [stdout: TextOutput, stderr: TextOutput, isSameTerminal: boolean][] = [
     [first, again, true],
     [first, streamOf(t, `${folder}/two`, true), false],
     [first, streamOf(t, `${folder}/one`, false), false],
     [streamOf(t, `${folder}/one`, false), first, false],
     [first, first, true],
-    [first, Object.assign(new Sink(), { isTTY: true }), false],
+    [first, Object.assign(new TextOutput(), { isTTY: true }), false],
   ]
   for (const [stdout, stderr, isSameTerminal] of table)
     t.equal(inspectStdio(stdout, stderr, {}).isSameTerminal, isSameTerminal)
 })
 
 t.test('knows a terminal without control sequences', async (t) => {
-  t.equal(inspectStdio(new Sink(), new Sink(), { TERM: 'dumb' }).isDumbTerminal, true)
-  t.equal(inspectStdio(new Sink(), new Sink(), { TERM: 'xterm' }).isDumbTerminal, false)
+  t.equal(inspectStdio(new TextOutput(), new TextOutput(), { TERM: 'dumb' }).isDumbTerminal, true)
+  t.equal(inspectStdio(new TextOutput(), new TextOutput(), { TERM: 'xterm' }).isDumbTerminal, false)
 })
 
 t.test('tells the time in a log, but not on a terminal or in the journal', async (t) => {

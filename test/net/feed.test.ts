@@ -90,7 +90,7 @@ t.test('uses the memory of a connection that is over for the next one', async (t
   t.equal(await nextMemory(t), await nextMemory(t))
 })
 
-t.test('uses no memory again while a sink still works with it', async (t) => {
+t.test('uses no memory again while a consumer still works with it', async (t) => {
   const { client, socket, closed } = await reading(t)
   const working = gate()
   let memory: ArrayBufferLike | undefined
@@ -108,7 +108,7 @@ t.test('uses no memory again while a sink still works with it', async (t) => {
 
 for (const outcome of ['kept', 'broken'] as const) {
   t.test(
-    `reads nothing into what a sink works with, not even for a connection that failed, until its promise is ${outcome}`,
+    `reads nothing into what a consumer works with, not even for a connection that failed, until its promise is ${outcome}`,
     async (t) => {
       const { client, socket } = await reading(t)
       const working = gate()
@@ -156,7 +156,7 @@ t.test('changes between two memories where each piece is worked with', async (t)
   t.ok(Buffer.concat(collected).equals(content))
 })
 
-t.test('never uses memory again with which a sink has failed: part of it may be on its way still', async (t) => {
+t.test('never uses memory again with which a consumer has failed: part of it may be on its way still', async (t) => {
   const { client, socket, closed } = await reading(t)
   let memory: ArrayBufferLike | undefined
   feed(socket, async (bytes) => {
@@ -309,7 +309,7 @@ for (const [how, wrap] of [
   ['large reads', withLargeReads],
   ['data events', (socket: Socket) => socket],
 ] as const) {
-  t.test(`brings nothing more while the sink works behind a promise, with ${how}`, async (t) => {
+  t.test(`brings nothing more while the consumer works behind a promise, with ${how}`, async (t) => {
     const { client, accepted } = await connected(t)
     const socket = wrap(accepted)
     t.teardown(() => socket.destroy())
