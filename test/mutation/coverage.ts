@@ -98,3 +98,8 @@ export function hasRun({ ran }: Record, file: string, place: number): boolean {
   const next = edges.findIndex((edge) => edge > place)
   return next % 2 === 1
 }
+
+/** How much code the test ran there, in characters. */
+export function lengthOf(edges: number[]): number {
+  return edges.reduce((sum, edge, index) => sum + (index % 2 === 1 ? edge : -edge), 0)
+}

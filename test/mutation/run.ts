@@ -3,7 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { SourceMap, type SourceMapPayload } from 'node:module'
 import { join, relative } from 'node:path'
 import { parseArgs } from 'node:util'
-import { hasRun, type Record, record } from './coverage.ts'
+import { hasRun, lengthOf, type Record, record } from './coverage.ts'
 import { type Mutation, mutationsOf } from './mutations.ts'
 import { checkout, filesIn, Workbench } from './workbench.ts'
 
@@ -24,7 +24,7 @@ const { values, positionals } = parseArgs({
     sample: { type: 'string', default: 'Infinity' },
     seed: { type: 'string', default: '1' },
     jobs: { type: 'string', default: '1' },
-    seconds: { type: 'string', default: '10' },
+    seconds: { type: 'string', default: '15' },
     minutes: { type: 'string', default: '90' },
   },
 })
@@ -84,9 +84,10 @@ async function share<T>(tasks: Iterable<T>, work: (workbench: Workbench, task: T
 /** How often a test has noticed a mutant of a file: it will notice others. */
 const kills = new Map<string, number>()
 
-/** What it costs to ask a test about a file. A test that loads little is about what it loads. */
+/** What it costs to ask a test about a file. A test that runs little else is about this file. */
 function cost({ test, seconds, ran }: Record, file: string): number {
-  return (seconds * Object.keys(ran).length) / (1 + (kills.get(`${test} ${file}`) ?? 0))
+  const all = Object.values(ran).reduce((sum, edges) => sum + lengthOf(edges), 0)
+  return (seconds * all) / lengthOf(ran[file] ?? []) / (1 + (kills.get(`${test} ${file}`) ?? 0))
 }
 
 async function judge(workbench: Workbench, mutant: Mutant): Promise<Verdict> {

@@ -1,6 +1,16 @@
 /** A copy of the checkout in the temporary folder. Only the copy is ever changed. */
 import { spawn } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -53,9 +63,12 @@ export class Workbench {
     const child = spawn(process.execPath, [test.replace(/ts$/, 'js')], {
       cwd: this.root,
       detached: true,
-      stdio: 'ignore',
+      // Some tests tell a closed standard output from an open one, and that cannot be done with /dev/null.
+      stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, ...settings, ...env },
     })
+    child.stdout.resume()
+    child.stderr.resume()
     this.#group = child.pid as number
     sacrifice(this.#group)
     let isLate = false
@@ -83,18 +96,38 @@ export class Workbench {
     return ['dist', 'src', 'test'].reduce((sum, folder) => sum + filesIn(this.root, folder, '').length, 0)
   }
 
+  /** Ends what still runs, also commands that have a process group of their own. */
   #kill(): void {
-    try {
-      if (this.#group !== null) process.kill(-this.#group, 'SIGKILL')
-    } catch {
-      // All of the group have ended by themselves.
+    const pids = processesIn(this.root)
+    for (const pid of this.#group === null ? pids : [-this.#group, ...pids]) {
+      try {
+        process.kill(pid, 'SIGKILL')
+      } catch {
+        // It has ended by itself.
+      }
     }
   }
 
   #remove(): void {
     this.#kill()
-    rmSync(this.root, { recursive: true, force: true, maxRetries: 3 })
+    rmSync(this.root, { recursive: true, force: true, maxRetries: 10 })
   }
+}
+
+/** The processes that work in this folder or run code from it; on Linux. */
+function processesIn(root: string): number[] {
+  if (process.platform !== 'linux') return []
+  return readdirSync('/proc')
+    .filter((name) => {
+      try {
+        const folder = readlinkSync(`/proc/${name}/cwd`)
+        return folder.startsWith(root) || readFileSync(`/proc/${name}/cmdline`, 'utf8').includes(root)
+      } catch {
+        return false
+      }
+    })
+    .map(Number)
+    .filter((pid) => pid > 0 && pid !== process.pid)
 }
 
 /** A loop without end may take all memory: then it is to be this process that the kernel ends. */
