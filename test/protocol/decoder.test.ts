@@ -69,6 +69,7 @@ t.test('refuses what a sender may not say', async (t) => {
     ['a second greeting', [frame('G', { version: 1 })], /^a greeting frame may not come here \(state: idle\)$/],
     ['anything after finished', [finished(0), beat], /^a heartbeat frame may not come here \(state: over\)$/],
     ['anything after it gave up', [abort(null), beat], /^a heartbeat frame may not come here \(state: over\)$/],
+    ['a heartbeat that holds no object', [textFrame('B', '[]')], /^the heartbeat frame is not a JSON object$/],
     ['an answer', [frame('S', { entry: 0, name: 'a', bytes: 0, blake3: someDigest })], /^a stored frame may not/],
     ['a refusal', [frame('R', { entry: 0, reason: 'name', message: 'no' })], /^a refused frame may not come here/],
   ]
@@ -98,6 +99,16 @@ t.test('refuses another version with both named, whatever else its greeting says
     t.match(sender.error, breach(new RegExp(`^the sender speaks version ${version} ${ours}`), 'version'))
     const receiver = decode(new ReceiverDecoder(), [Buffer.from('tcp-recv'), greeting])
     t.match(receiver.error, breach(new RegExp(`^the receiver speaks version ${version} ${ours}`), 'version'))
+  }
+})
+
+t.test('keeps the payload of the latest header as it came, also when the memory is used again', async (t) => {
+  const decoder = new SenderDecoder()
+  for (const payload of ['{"size": 0, "name": "one"}', '{ "name":"two","size":null}']) {
+    const bytes = Buffer.concat([...(payload.includes('one') ? [senderOpening] : []), textFrame('H', payload), end(0)])
+    t.equal(decode(decoder, [bytes]).error, null)
+    bytes.fill(0)
+    t.equal(String(decoder.headerPayload), payload)
   }
 })
 

@@ -17,6 +17,8 @@ t.test('opens each direction with its magic and a greeting', async (t) => {
     encode.receiverOpening(),
     Buffer.concat([hex('74 63 70 2d 72 65 63 76  47 00000028'), Buffer.from(greeting)]),
   )
+  const named = textFrame('G', greeting.replace('}', ',"features":["one"]}'))
+  t.strictSame(encode.receiverOpening(['one']), Buffer.concat([Buffer.from('tcp-recv'), named]))
 })
 
 t.test('writes a type, a big-endian length and JSON without white space', async (t) => {

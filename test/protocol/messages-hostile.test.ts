@@ -76,6 +76,8 @@ t.test('refuses a field that must be understood and is not, by its name', async 
     }
   }
   t.throws(() => parse('heartbeat', '{"!\\u001b[2J":1}'), breach(/needs "!\\u\{1b\}\[2J", which/, 'field'))
+  t.throws(() => parse('heartbeat', `{"!${'x'.repeat(59)}":1}`), breach(/needs "!x{59}", which/, 'field'))
+  t.throws(() => parse('heartbeat', `{"!${'x'.repeat(60)}":1}`), breach(/needs "!x{58}…", which/, 'field'))
 })
 
 t.test('lets no key of an object reach a prototype, or stand for a field', async (t) => {

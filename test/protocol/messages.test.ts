@@ -138,7 +138,7 @@ t.test('takes a header of an unknown kind or with an unknown mandatory field for
   const unsupported = (what: string) => `the header frame needs ${what}, which this side (version 1) does not know`
   for (const kind of ['directory', '', 'File', 'message ', '__proto__']) {
     const header = parse('header', withField('header', '!kind', JSON.stringify(kind)))
-    t.match(header, { name: 'a', size: null, unsupported: unsupported(`the kind "${kind}"`) })
+    t.match(header, { kind: 'file', name: 'a', size: null, unsupported: unsupported(`the kind "${kind}"`) })
   }
   for (const json of ['1', 'null', 'false', '[[]]']) {
     const header = parse('header', withField('header', '!sparse', json))

@@ -96,7 +96,7 @@ t.test('takes nothing else for one, also where it begins with the magic', async 
     t.equal(openingSide(bytes), null, bytes.toString('latin1'))
     t.equal(answeringSide(bytes), null)
   }
-  t.equal(openingSide(Buffer.concat([magic, frameHeader('G', 65_536)])), 'sender', 'the longest that it may be')
+  for (const length of [1, 65_536]) t.equal(openingSide(Buffer.concat([magic, frameHeader('G', length)])), 'sender')
 })
 
 t.test('knows the line that a receiver says to what is no sender, in an answer alone', async (t) => {
