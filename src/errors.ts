@@ -1,10 +1,10 @@
 /**
- * Every way a transfer can fail. An error says the same three things wherever it is seen (the library, the events, the
- * wire, the README): `code`, the class that decides the exit status; `reason`, the finer cause; and `message`, one line
- * for a person. Scripts depend on both tables: entries are added, and never change their meaning.
+ * Every way a transfer can fail. An error has the same three facts everywhere (in the library, the events, on the wire
+ * and in the README): `code`, the class that decides the exit status; `reason`, the finer cause; and `message`, one
+ * line for a person. Scripts depend on both tables: entries may be added, but never change their meaning.
  */
 
-/** The exit status of each class of failure. */
+/** Every class of failure, with the exit status of the commands. */
 export const exitCodes = {
   internal: 1,
   usage: 2,
@@ -21,13 +21,14 @@ export const exitCodes = {
   terminated: 143,
 } as const
 
+/** The class of a failure. */
 export type ErrorCode = keyof typeof exitCodes
 
-/** What is known of one reason. */
+/** The facts about one reason. */
 interface ReasonFacts {
-  /** The class of the failure at a sender whose receiver says it. A reason that no receiver says belongs to this class. */
+  /** The code of the sender's error if a receiver gives this reason, or else the usual code for this reason. */
   code: ErrorCode
-  /** Which sides say it to the other: a receiver in a refusal, a sender in an abort. */
+  /** The sides that give this reason to the peer: a receiver in a refusal, a sender in an abort. */
   saidBy: 'receiver' | 'sender' | 'both' | 'nobody'
   /** One sentence for the documents. */
   meaning: string
@@ -84,9 +85,10 @@ export const reasons = {
   hook: { code: 'hook', saidBy: 'nobody', meaning: 'the program of --exec failed' },
 } as const satisfies Record<string, ReasonFacts>
 
+/** The finer cause of a failure. */
 export type Reason = keyof typeof reasons
 
-/** The reason of an error that gives none. */
+/** The default reason for each code. */
 const usualReasons: Record<ErrorCode, Reason> = {
   internal: 'internal',
   usage: 'usage',
@@ -103,24 +105,29 @@ const usualReasons: Record<ErrorCode, Reason> = {
   terminated: 'interrupted',
 }
 
-/** Whether `text` is a reason of the table. A newer peer may have others. */
+/** True if `text` is a reason of the table. A newer peer may have other reasons. */
 export function isReason(text: string): text is Reason {
   return Object.hasOwn(reasons, text)
 }
 
+/** The options of the constructor of TransferError. */
 export interface TransferErrorOptions {
-  /** The finer cause. Default: the usual one of the code. */
+  /** The finer cause. Default: the usual reason for the code. */
   reason?: Reason
-  /** What the peer may be told. It never holds a local path. Default: a generic text, never the message itself. */
+  /** The message for the peer. It must hold no local path. Default: a generic text, never the message itself. */
   peerMessage?: string
+  /** The error behind this one. Default: none. */
   cause?: unknown
 }
 
-/** The one error class of this library. */
+/** The only error class of this library. `message` is one line for a person. */
 export class TransferError extends Error {
   override readonly name = 'TransferError'
+  /** The class of the failure. It decides the exit status. */
   readonly code: ErrorCode
+  /** The finer cause. A newer peer may give a reason that this version does not know. */
   readonly reason: Reason
+  /** The message for the peer, without local paths. */
   readonly peerMessage: string
 
   constructor(code: ErrorCode, message: string, options: TransferErrorOptions = {}) {
@@ -130,7 +137,7 @@ export class TransferError extends Error {
     this.peerMessage = options.peerMessage ?? `the other side failed (${code})`
   }
 
-  /** The exit status that the commands end with. */
+  /** The exit status of the commands for this failure. */
   get exitCode(): number {
     return exitCodes[this.code]
   }
@@ -142,15 +149,17 @@ export class TransferError extends Error {
   }
 }
 
-/** The error of a receiver that does not take something although neither machine failed. The peer is told `message` as it is. */
+/** The error for a refusal although neither machine has failed. The peer gets `message` as it is. */
 export function refusal(reason: Reason, message: string): TransferError {
   return new TransferError('refused', message, { reason, peerMessage: message })
 }
 
-/** The codes of a system that lets this process open no more files. */
+/** The system errors for too many open files. */
 const tooManyFiles = new Set<unknown>(['EMFILE', 'ENFILE'])
 
-/** Turns anything thrown into a TransferError. Whatever is not one already is a bug of this program (exit 1). */
+/**
+ * Turns any error into a TransferError. Except for too many open files, an error that is none yet is a bug (exit 1).
+ */
 export function asTransferError(error: unknown): TransferError {
   if (error instanceof TransferError) return error
   const { code } = Object(error) as { code?: unknown }
@@ -162,7 +171,7 @@ export function asTransferError(error: unknown): TransferError {
   return new TransferError('internal', `internal error: ${text}`, { cause: error })
 }
 
-/** The error for an aborted signal: the signal's own reason if that is a TransferError, otherwise an interruption (exit 130). */
+/** The error for an aborted signal: its reason if that is a TransferError, otherwise an interruption (exit 130). */
 export function interruption(signal: AbortSignal): TransferError {
   return signal.reason instanceof TransferError
     ? signal.reason

@@ -1,146 +1,187 @@
 /**
- * What a transfer reports while it runs. The same objects reach a library's `onEvent` and, one JSON object a line, a
- * reader of `--json`. README.md documents every field; a test compares. Fields are added, never changed: `v` counts a
- * change that would break a reader.
+ * The events of a transfer. `onEvent` gets these objects, and `--json` prints each of them as one line of JSON with the
+ * schema version `v`. README.md documents every field, and a test compares it with this file. Fields are added, never
+ * changed: a change that would break a reader needs a new version.
  */
 import type { ErrorCode, Reason, TransferError } from './errors.js'
 
 /** The version of the event schema. */
 export const EVENTS_VERSION = 1
 
+/** This side listens for connections. */
 export interface ListeningEvent {
   event: 'listening'
-  /** The address listened on; `::` means every interface. */
+  /** The address it listens on. `::` means all interfaces. */
   address: string
+  /** The port it listens on. */
   port: number
 }
 
-/** Nothing is wrong for good: this side waits for another try. */
+/** This side waits for another try. Nothing has failed for good. */
 export interface WaitingEvent {
   event: 'waiting'
-  /** Whom it waits for: one that comes back after a transfer that failed, or one that does not listen yet. */
+  /** The role of the peer: one that may try again after a failed transfer, or one that does not listen yet. */
   for: 'sender' | 'receiver'
-  /** How long it waits at most. */
+  /** The longest waiting time, in seconds. */
   seconds: number
+  /** The cause of the wait, as one line for a person. */
   message: string
 }
 
+/** A transfer has begun over a connection. */
 export interface ConnectedEvent {
   event: 'connected'
-  /** Counts this process's connections from 1, to tell several transfers apart. */
+  /** The number of the connection in this call, from 1. */
   transfer: number
-  /** `address:port` of the other side. */
+  /** `address:port` of the peer. */
   peer: string
 }
 
+/** The progress of a file. */
 export interface ProgressEvent {
   event: 'progress'
+  /** The number of the connection in this call, from 1. */
   transfer: number
+  /** The name that the sender offers. */
   name: string
-  /** Bytes that have passed so far. The first event of a file says 0. */
+  /** The number of bytes sent or received so far. 0 in the first event of a file. */
   bytes: number
-  /** All the bytes there will be; null if unknown. */
+  /** The size in bytes. Null if unknown. */
   size: number | null
   /**
-   * For a sender: the bytes that the receiver has said it has. `bytes` runs ahead of it by what both systems hold on the
-   * way. Absent until the receiver says so, and with one that never does.
+   * For a sender: the number of bytes that the receiver has reported. `bytes` is ahead of it by the bytes that both
+   * systems hold on the way. Absent before the first report, and if the receiver never reports.
    */
   received?: number
 }
 
+/** A receiver has stored a file. */
 export interface StoredEvent {
   event: 'stored'
+  /** The number of the connection in this call, from 1. */
   transfer: number
+  /** `address:port` of the sender. */
   peer: string
   /** The name that the sender offered. */
   name: string
-  /** Where it is now, below `--out` as given; `-` for standard output. */
+  /** The final path, inside `out` as given. `-` if `out` is a stream. */
   path: string
+  /** The size in bytes. */
   size: number
+  /** The BLAKE3 digest: 64 lower-case hexadecimal digits. */
   blake3: string
-  /** The MIME type, by the sender's word. */
+  /** The MIME type that the sender announced. */
   type: string
-  /** False if nothing told the whole file from a part of it: a plain stream's end says only that it ended. */
+  /** False if nothing has shown that the file is complete: a plain stream that was cut looks like one that ended. */
   verified: boolean
+  /** The duration from the header to the final name, in seconds, to the millisecond. */
   seconds: number
 }
 
-/** A message instead of a file (`--text`). Nothing is stored. */
+/** A message has come instead of a file. Nothing is stored. */
 export interface MessageEvent {
   event: 'message'
+  /** The number of the connection in this call, from 1. */
   transfer: number
+  /** `address:port` of the sender. */
   peer: string
-  /** As it came: a stranger's text, not fit for a terminal. */
+  /** The text as it came. It must be escaped before a terminal shows it. */
   text: string
 }
 
+/** A sender has sent a file or a message. */
 export interface SentEvent {
   event: 'sent'
+  /** The number of the connection in this call, from 1. */
   transfer: number
-  /** The local path as given; `-` for a stream. */
+  /** The local path as given. `-` for a stream or a message. */
   path: string
-  /** The name that was offered. */
+  /** The name that was offered to the receiver. */
   name: string
-  /** The name under which the receiver stored it; empty if it does not say, as a plain one, or for a message. */
+  /** The name under which the receiver has stored the file. Empty for a message and a plain receiver. */
   storedAs: string
+  /** The size in bytes. */
   size: number
+  /** The BLAKE3 digest: 64 lower-case hexadecimal digits. */
   blake3: string
+  /** The MIME type. */
   type: string
-  /** True if the receiver has confirmed it: complete, compared, durable. A plain receiver confirms nothing. */
+  /** True if the receiver has confirmed the digest. A plain receiver confirms nothing. */
   verified: boolean
+  /** The duration from the header to the confirmation, in seconds, to the millisecond. */
   seconds: number
 }
 
+/** A receiver has refused a file, a transfer or a connection. */
 export interface RefusedEvent {
   event: 'refused'
+  /** The number of the connection in this call, from 1. */
   transfer: number
+  /** `address:port` of the peer. */
   peer: string
-  /** The file, where one was named. */
+  /** The name of the file. Absent if no file was named. */
   name?: string
-  /** `refused`, unless the peer was turned away for another failure before it had offered anything. */
+  /** `refused`, or another code if the connection failed before the peer offered anything. */
   code: ErrorCode
+  /** The finer cause. */
   reason: Reason
+  /** One line for a person. */
   message: string
 }
 
+/** A file, a transfer or the call has failed. */
 export interface FailedEvent {
   event: 'failed'
+  /** The number of the connection in this call, from 1. 0 if the failure belongs to no connection. */
   transfer: number
+  /** The name of the file. Absent if the failure belongs to no file. */
   name?: string
+  /** The class of the failure. */
   code: ErrorCode
+  /** The finer cause. */
   reason: Reason
+  /** One line for a person. */
   message: string
 }
 
-/** A connection that had its event `connected` is over. */
+/** A transfer has ended. Each event `connected` is followed by one of these. */
 export interface EndedEvent {
   event: 'ended'
+  /** The number of the connection in this call, from 1. */
   transfer: number
-  /** Files stored, or sent and confirmed, over this connection. */
+  /** The number of files stored, or of files and messages sent, over this connection. */
   files: number
+  /** Their total size in bytes. */
   bytes: number
-  /** True if nothing failed, and nothing was refused. */
+  /** True if nothing has failed and nothing was refused. */
   complete: boolean
+  /** The duration in seconds, to the millisecond. */
   seconds: number
 }
 
-/** Nothing has failed, but a protection is missing that there is elsewhere. */
+/** Nothing has failed, but a protection is missing on this system. */
 export interface WarningEvent {
   event: 'warning'
-  /** What it is about, for a program: `no-permissions`, if other users can get at what is being received. */
+  /** `no-permissions`: other users of this machine may be able to access the files while they are received. */
   reason: 'no-permissions'
+  /** One line for a person. */
   message: string
 }
 
+/** The call has ended. This is always the last event. */
 export interface DoneEvent {
   event: 'done'
-  /** Files stored, or sent and confirmed. */
+  /** The number of files stored, or of files and messages sent. */
   files: number
+  /** Their total size in bytes. */
   bytes: number
+  /** The duration of the call in seconds, to the millisecond. */
   seconds: number
+  /** The exit status of the commands. 0 means success. */
   exitCode: number
 }
 
+/** Any event. The field `event` tells which one. */
 export type TransferEvent =
   | ListeningEvent
   | WaitingEvent
@@ -155,10 +196,10 @@ export type TransferEvent =
   | WarningEvent
   | DoneEvent
 
-/** Called for every event, in order. What it throws is thrown by the transfer. */
+/** Called for every event, in order. If it throws, the call of `send` or `receive` rejects. */
 export type OnEvent = (event: TransferEvent) => void
 
-/** The event for a failure. `transfer` is 0 if it concerns no connection; `name` is the file, if it concerns one. */
+/** The event for a failure. `transfer` is 0 if the failure belongs to no connection. */
 export function failedEvent(
   { code, reason, message }: TransferError,
   { transfer = 0, name }: { transfer?: number; name?: string | undefined } = {},

@@ -1,4 +1,4 @@
-/** The library: everything that the commands do, without printing, exiting or reading anything global. */
+/** The library: everything that the commands do, without printing, exiting or reading the command line. */
 export { type ErrorCode, exitCodes, type Reason, reasons, TransferError } from './errors.js'
 export type * from './events.js'
 export { EVENTS_VERSION } from './events.js'

@@ -1,4 +1,4 @@
-/** Receiving, from a port to a summary: what `tcp-recv` does, for a program. */
+/** `receive`, from options to summary: does for a program what `tcp-recv` does for a user. */
 import type { Writable } from 'node:stream'
 import { defaults } from './defaults.js'
 import { asTransferError, TransferError } from './errors.js'
@@ -21,62 +21,103 @@ import { ReceiverSession } from './transfer/receiver-session.js'
 import type { Connection, Transfer, TransferResult } from './transfer/transfer.js'
 import { TransferReport } from './transfer/transfer-report.js'
 
+/**
+ * The options of `receive`. A "code" below is the `code` of a TransferError, a "reason" its `reason`. The event
+ * `refused` reports a refused entry. The transfer then counts as failed, except with the reason `skipped`.
+ */
 export interface ReceiveOptions {
-  /** The port to listen on, 0 for any free one, which the `listening` event tells; or, with `connect`, to connect to. */
+  /**
+   * The port to listen on or, with `connect`, to connect to. 0 lets the system pick a port to listen on, which the
+   * event `listening` reports. Code `connect` if the port cannot be used, `usage` if it is not a whole number up to
+   * 65535.
+   */
   port: number
-  /** The address to listen on (default: every interface, IPv6 and IPv4); or, with `connect`, the sender. */
+  /**
+   * The address to listen on. Default: all interfaces, IPv6 and IPv4. With `connect`: the sender to connect to. Default
+   * `localhost`. Code `connect` if it cannot be used.
+   */
   host?: string | undefined
-  /** Connect to a sender that listens, for one transfer, instead of listening. Default false. */
+  /** If true, connects to a sender that listens, for one transfer, instead of listening. Default false. */
   connect?: boolean | undefined
-  /** The folder to store in, created if missing; or a stream, which takes one file and is left open. */
+  /**
+   * A folder to store in, which is created if it is missing, or a stream, which takes one file and stays open. Code
+   * `local-file` if it cannot be used.
+   */
   out: string | Writable
   /**
-   * Without the protocol: each connection's bytes are one file, until the end of the stream, as peers such as `nc` send
-   * it. Nothing then tells a whole file from a part, unless `expect` does. Default false.
+   * If true, receives without the protocol, from peers such as `nc`: all bytes of a connection up to the end of the
+   * stream are one file. Only `expect` can then show that a file is complete. Default false.
    */
   plain?: boolean | undefined
-  /** With `plain`: the name to store under. Default `received`, with an extension where the content shows one. */
+  /** With `plain`: the name to store files under. Default `received`, with an extension if the content shows one. */
   name?: string | undefined
-  /** With `plain`: what must have come; anything else is not stored. */
+  /**
+   * With `plain`: the size and digest that every file must have. Any other file is not stored and fails with the code
+   * `incomplete` or `digest-mismatch`. Code `usage` if the size exceeds `maxSize`. Default: any size and digest.
+   */
   expect?: Expectation | undefined
-  /** Take only messages, and no files. Default false. */
+  /** If true, accepts only messages and refuses files with the reason `policy`. Default false. */
   textOnly?: boolean | undefined
-  /** When listening: how many successful transfers to receive before resolving. Default: no end; with a stream always 1. */
+  /**
+   * When listening: the number of successful transfers after which `receive` resolves. Default: no end. Always 1 if
+   * `out` is a stream.
+   */
   count?: number | undefined
-  /** Take one transfer, and end with its outcome at once: after a failure there is no waiting for another try. Default false. */
+  /**
+   * When listening: if true, `receive` ends with the outcome of the first transfer, even if that has failed. If false
+   * and there is a `count`, it waits `timeout` for another try after a failed transfer. Default false.
+   */
   oneAttempt?: boolean | undefined
-  /** Give up when no sender has come, or could be connected to, for so many milliseconds. Default: never; one try. */
+  /**
+   * How long to wait for a sender, in milliseconds. With a `count`, the time starts anew after every transfer; without,
+   * it covers only the first sender. Code `timeout` afterwards. Default: no limit. With `connect`: how long to keep
+   * trying to connect, in milliseconds. Code `connect` afterwards. Default 0: one attempt.
+   */
   wait?: number | undefined
-  /** Milliseconds without progress after which a transfer fails. Default 30,000. */
+  /**
+   * Milliseconds without progress after which a transfer fails with the code `timeout`. Also the limit for one attempt
+   * to connect (code `connect`), and for another try after a failed transfer. Default 30,000.
+   */
   timeout?: number | undefined
-  /** What to do when the name is taken. Default `backup`: `file.txt` becomes `file_bak.txt`, then `file_bak2.txt`. */
+  /** What to do if the name of a file is taken. Default `backup`. */
   ifExists?: IfExists | undefined
-  /** Take names that begin with a dot. Default false: such files change what programs do. */
+  /**
+   * If true, accepts names that begin with a dot. If false, refuses them with the reason `name`, because such files can
+   * change what programs do. Default false.
+   */
   allowHidden?: boolean | undefined
-  /** The MIME types to take, patterns such as `image/*` included. Default: all. */
+  /** The accepted MIME types and patterns such as `image/*`. Other files are refused (reason `type`). Default: all. */
   accept?: readonly string[] | undefined
-  /** Take files whose sender sends no digest, which then count as not verified. Default false. */
+  /**
+   * If true, accepts files whose sender sends no digest. They count as not verified. If false, they fail with the code
+   * `digest-mismatch`. Default false.
+   */
   allowUnverified?: boolean | undefined
-  /** The most bytes of one file. Default: no limit but the free space. */
+  /** The maximum size of a file, in bytes. Larger files are refused (reason `too-large`). Default: the free space. */
   maxSize?: number | undefined
-  /** The most files of one transfer. Default 100,000. */
+  /** The maximum number of entries in one transfer. A larger transfer is refused (reason `files`). Default 100,000. */
   maxFiles?: number | undefined
-  /** The most connections at once; more are refused. Default 256. */
+  /** When listening: the maximum number of simultaneous connections. Others are refused. Default 256. */
   maxConnections?: number | undefined
   /**
-   * Called after each file was stored and its sender told, one at a time. `receive` waits for the last before it
-   * settles, and a rejection decides how; the stored file stays.
+   * Called after each stored file, one call at a time. `receive` waits for all calls before it settles. If a call
+   * rejects, the stored file stays, the event `failed` reports the error, and `receive` rejects with the first such
+   * error, unless it rejects for another reason. Default: none.
    */
   afterStored?: ((event: StoredEvent) => Promise<void>) | undefined
-  /** Aborting ends every transfer at once; their senders are told. */
+  /**
+   * Aborting it ends all transfers at once and tells the senders. `receive` then rejects with the reason of the signal
+   * if that is a TransferError, otherwise with the code `interrupted`. Default: none.
+   */
   signal?: AbortSignal | undefined
+  /** Called for every event, in order. If it throws, `receive` rejects. Default: none. */
   onEvent?: OnEvent | undefined
 }
 
 /**
- * Receives transfers until `count` of them have succeeded, or until `signal` is aborted. Rejects with a TransferError:
- * what kept it from listening, the interruption, the time that ran out, or, with `count`, the failure of a transfer after
- * which no other came within `timeout`.
+ * Receives until `count` transfers have succeeded, or one with `connect`. Rejects with a TransferError if it cannot
+ * listen or connect, if `out` cannot be used, if `wait` has passed, if `signal` is aborted, if the transfer has failed
+ * (`connect`, `oneAttempt`), or if no other transfer has followed a failed one within `timeout` (`count`).
  */
 export async function receive(options: ReceiveOptions): Promise<Summary> {
   const { onEvent = () => {}, out, ifExists = defaults.ifExists, expect, maxSize = Number.MAX_SAFE_INTEGER } = options
@@ -84,7 +125,7 @@ export async function receive(options: ReceiveOptions): Promise<Summary> {
   return await runToSummary(onEvent, totals, async () => {
     if ((expect?.size ?? 0) > maxSize)
       throw new TransferError('usage', 'the expected size is beyond the largest allowed')
-    // Loaded now, and not at the first file: by then other connections may have taken the descriptors that loading needs.
+    // Loads the digest before the first connection. Later, connections may have taken the descriptors that this needs.
     await createDigest()
     const destination = createDestination(out, ifExists)
     for (const warning of await destination.prepare()) onEvent({ event: 'warning', ...warning })
@@ -101,14 +142,14 @@ export async function receive(options: ReceiveOptions): Promise<Summary> {
   })
 }
 
-/** The options with a listener to the events. */
+/** The options, with an `onEvent` that is always set. */
 type Observed = ReceiveOptions & { onEvent: OnEvent }
 
-/** Runs `afterStored` for one file after the other, beside the transfers. */
+/** Runs `afterStored` for one file at a time, while transfers continue. */
 class Hooks {
   readonly onEvent: OnEvent
   settled: Promise<void> = Promise.resolve()
-  /** The first failure. Each one has been reported. */
+  /** The first failure. All failures have been reported. */
   failure: TransferError | null = null
 
   constructor(onEvent: OnEvent, afterStored: ReceiveOptions['afterStored']) {

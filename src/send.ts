@@ -1,4 +1,4 @@
-/** Sending, from paths and streams to a summary: what `tcp-send` does, for a program. */
+/** `send`, from options to summary: does for a program what `tcp-send` does for a user. */
 import { defaults } from './defaults.js'
 import { asTransferError, TransferError } from './errors.js'
 import { failedEvent, type OnEvent } from './events.js'
@@ -16,42 +16,77 @@ import { SenderSession } from './transfer/sender-session.js'
 import type { Connection, Transfer, TransferResult } from './transfer/transfer.js'
 import { TransferReport } from './transfer/transfer-report.js'
 
+/** The options of `send`. A "code" below is the `code` of a TransferError, a "reason" its `reason`. */
 export interface SendOptions {
-  /** What to send, in this order, over one connection. */
+  /**
+   * The sources to send, in this order, over one connection. A source that cannot be sent fails with the code
+   * `local-file`. The others are sent all the same.
+   */
   sources: readonly Sendable[]
-  /** The receiver to connect to; or, with `listen`, the address to listen on (default: every interface). */
+  /**
+   * The receiver to connect to. Default `localhost`. With `listen`: the address to listen on. Default: all interfaces,
+   * IPv6 and IPv4. Code `connect` if it cannot be used.
+   */
   host?: string | undefined
+  /**
+   * The port to connect to or, with `listen`, to listen on. 0 lets the system pick a port to listen on, which the event
+   * `listening` reports. Code `connect` if the port cannot be used, `usage` if it is not a whole number up to 65535.
+   */
   port: number
-  /** Listen, and send to every receiver that connects, instead of connecting. Default false. */
+  /** If true, listens and sends to the receivers that connect, instead of connecting to one. Default false. */
   listen?: boolean | undefined
-  /** When listening: how many successful transfers to make; Infinity for no end. Default 1. A stream can be sent only once. */
+  /**
+   * With `listen`: the number of successful transfers after which `send` resolves. Infinity means no end. Default 1.
+   * Always 1 if a source can be read only once, such as a stream.
+   */
   count?: number | undefined
-  /** When listening: end with the outcome of the first transfer, even if it failed. Default false. */
+  /**
+   * With `listen`: if true, `send` ends with the outcome of the first transfer, even if that has failed. If false, it
+   * waits `timeout` for another try after a failed transfer. Default false.
+   */
   oneAttempt?: boolean | undefined
   /**
-   * Send the bytes of a single source without the protocol, up to the end of the stream: for peers such as `nc`. Nothing
-   * is confirmed. Success means that everything was handed over and the connection was not reset. Default false.
+   * If true, sends the bytes of one source without the protocol and then ends the stream, for peers such as `nc`.
+   * Nothing is confirmed: success means that all bytes were handed over and the connection was not reset. Code `usage`
+   * if there is not exactly one source. Default false.
    */
   plain?: boolean | undefined
-  /** How many milliseconds to keep trying to connect, or to wait for a receiver. Default: one attempt; no end. */
+  /**
+   * How long to keep trying to connect, in milliseconds. Code `connect` afterwards. Default 0: one attempt. With
+   * `listen`: how long to wait for a receiver, in milliseconds. The time starts anew after every transfer; if `count`
+   * is Infinity, it covers only the first receiver. Code `timeout` afterwards. Default: no limit.
+   */
   wait?: number | undefined
-  /** Milliseconds without progress, or for one attempt to connect, after which the transfer fails. Default 30,000. */
+  /**
+   * Milliseconds without progress after which a transfer fails with the code `timeout`. Also the limit for one attempt
+   * to connect (code `connect`), and for another try after a failed transfer. Default 30,000.
+   */
   timeout?: number | undefined
-  /** When listening: the most connections at once. Default 256. */
+  /** With `listen`: the maximum number of simultaneous connections. Others are refused. Default 256. */
   maxConnections?: number | undefined
-  /** Accept a receiver that answers without a digest. The file then counts as not verified. Default false. */
+  /**
+   * If true, accepts a receiver that confirms an entry without a digest. The entry then counts as not verified. If
+   * false, such an entry fails with the code `digest-mismatch`. Default false.
+   */
   allowUnverified?: boolean | undefined
-  /** What a single source must turn out to have. Otherwise it is not stored under a final name. */
+  /**
+   * The size and digest that a single source must have. Otherwise it fails with the code `incomplete` or
+   * `digest-mismatch`, and the receiver does not store it under a final name. Default: any size and digest.
+   */
   expect?: Expectation | undefined
-  /** Aborting it ends the transfer at once. The receiver is told. */
+  /**
+   * Aborting it ends all transfers at once and tells the receivers. `send` then rejects with the reason of the signal
+   * if that is a TransferError, otherwise with the code `interrupted`. Default: none.
+   */
   signal?: AbortSignal | undefined
+  /** Called for every event, in order. If it throws, `send` rejects. Default: none. */
   onEvent?: OnEvent | undefined
 }
 
 /**
- * Sends every source. Resolves only when the receiver has confirmed each of them: complete, verified, durable, under its
- * final name. Otherwise it rejects with the TransferError of the first failure. The other sources of the call were sent
- * all the same, as the events say.
+ * Sends every source. Resolves only when the receiver has confirmed every source: it is complete, verified, durable,
+ * and has its final name (`plain` and `allowUnverified` promise less). Otherwise rejects with the TransferError of the
+ * first failure. The events show which of the other sources were sent.
  */
 export async function send(options: SendOptions): Promise<Summary> {
   const { onEvent = () => {} } = options
@@ -71,7 +106,7 @@ export async function send(options: SendOptions): Promise<Summary> {
   })
 }
 
-/** Returns the sources that can be sent, and the first failure of the others. It is better known before the connection. */
+/** Returns the sources that can be sent, and the first failure of the others. Called before the connection is made. */
 async function inspect(
   sources: readonly Source[],
   { expect = {}, onEvent = () => {} }: SendOptions,
@@ -92,7 +127,7 @@ async function inspect(
   return { ready, failure }
 }
 
-/** The most bytes of a name on the wire. No receiver stores a name of more than 255, and it says so itself. */
+/** The longest name on the wire, in bytes. A receiver refuses every name of more than 255 bytes by itself. */
 const MAX_OFFERED = 4096
 
 function checkOfferable({ name, label }: Source): void {
@@ -102,7 +137,9 @@ function checkOfferable({ name, label }: Source): void {
   throw new TransferError('local-file', text, { reason: 'name' })
 }
 
-/** Sends what can be sent. If something has failed before, that failure counts, and what fails now is reported here. */
+/**
+ * Sends the sources. If there is an earlier failure, returns that one, and only reports a failure of the connection.
+ */
 async function sendReady(
   sources: readonly Source[],
   options: SendOptions,
@@ -166,7 +203,7 @@ async function* entriesOf(sources: readonly Source[]): AsyncGenerator<Entry> {
   for (const source of sources) yield* source.entries()
 }
 
-/** The command that sends its standard input under a name to the same receiver, for hints. */
+/** Returns the command that sends standard input under a name to the same receiver, for hints in error messages. */
 function asStream({
   host = defaults.host,
   port,

@@ -1,17 +1,20 @@
-/** The frame of one call of the library: its work, the event `done` and a summary. */
+/** The end of one call of the library: the event `done` and the summary. */
 import { asTransferError, type TransferError } from './errors.js'
 import { failedEvent, type OnEvent, secondsSince } from './events.js'
 
+/** The result of a successful call of `send` or `receive`. */
 export interface Summary {
+  /** The number of files stored, or of files and messages sent. */
   files: number
+  /** Their total size in bytes. */
   bytes: number
-  /** To the millisecond. */
+  /** The duration of the call in seconds, to the millisecond. */
   seconds: number
 }
 
 /**
- * Runs `work` and ends with the event `done`. `work` returns a failure that has been reported, or null; what it throws
- * is reported here. Rejects with the failure.
+ * Runs `work`, emits the event `done`, and rejects if `work` has failed. `work` returns null or a failure that it has
+ * reported. If it throws, the error is reported here.
  */
 export async function runToSummary(
   onEvent: OnEvent,

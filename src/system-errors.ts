@@ -1,7 +1,7 @@
-/** Failed system calls in words: Node has no name for some of Linux's errors, and calls them all UNKNOWN. */
+/** Failed system calls in words. Node.js has no names for some errors of Linux and calls all of them UNKNOWN. */
 import { getSystemErrorMap } from 'node:util'
 
-/** What Linux's file systems and sockets can report and Node does not name, or names wrongly (errno(3)). */
+/** Errors of file systems and sockets on Linux that Node.js does not name, or names wrongly (errno(3)). */
 const linux: ReadonlyMap<number, readonly [code: string, text: string]> = new Map([
   [35, ['EDEADLK', 'resource deadlock avoided']],
   [37, ['ENOLCK', 'no locks available']],
@@ -35,7 +35,7 @@ const linux: ReadonlyMap<number, readonly [code: string, text: string]> = new Ma
   [133, ['EHWPOISON', 'memory page has hardware error']],
 ])
 
-/** The name and the words of a system error; undefined for anything else thrown, and for a number that nobody knows. */
+/** The code and the text of a system error. Undefined for any other error, and for an unknown number. */
 function lookUp(error: unknown, platform: NodeJS.Platform): readonly [code: string, text: string] | undefined {
   const number = (error as NodeJS.ErrnoException | null)?.errno
   if (typeof number !== 'number') return undefined
@@ -43,12 +43,12 @@ function lookUp(error: unknown, platform: NodeJS.Platform): readonly [code: stri
   return (platform === 'linux' ? linux.get(-number) : undefined) ?? getSystemErrorMap().get(number)
 }
 
-/** The code of a failed call, such as `ENOENT`, also where Node says `UNKNOWN`; or undefined for anything else thrown. */
+/** The code of a failed system call, such as `ENOENT`, even if Node.js says `UNKNOWN`. Undefined if there is none. */
 export function codeOf(error: unknown, platform: NodeJS.Platform = process.platform): string | undefined {
   return lookUp(error, platform)?.[0] ?? (error as NodeJS.ErrnoException | null)?.code
 }
 
-/** What a failed call means, such as "no such file or directory (ENOENT)". */
+/** The meaning of a failed system call, such as "no such file or directory (ENOENT)". */
 export function describe(error: unknown, platform: NodeJS.Platform = process.platform): string {
   const known = lookUp(error, platform)
   if (known) return `${known[1]} (${known[0]})`
