@@ -157,9 +157,7 @@ export function refusal(reason: Reason, message: string): TransferError {
 /** The system errors for too many open files. */
 const tooManyFiles = new Set<unknown>(['EMFILE', 'ENFILE'])
 
-/**
- * Turns any error into a TransferError. Except for too many open files, an error that is none yet is a bug (exit 1).
- */
+/** Turns any error into a TransferError. An error of an unknown kind is a bug of this program (exit 1). */
 export function asTransferError(error: unknown): TransferError {
   if (error instanceof TransferError) return error
   const { code } = Object(error) as { code?: unknown }

@@ -78,7 +78,7 @@ export function errno(error: unknown): string | undefined {
 /** The errors of a file system that lacks `link`, `chmod`, `utimes` or `statfs`: FAT, some FUSE and network ones. */
 const unsupported = new Set(['EPERM', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP'])
 
-/** Whether a call failed because the file system does not support it. */
+/** True if a call failed because the file system does not support it. */
 export function isUnsupported(error: unknown): boolean {
   return unsupported.has(errno(error) ?? '')
 }

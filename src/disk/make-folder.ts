@@ -45,7 +45,7 @@ async function findMissing(path: string): Promise<string[]> {
   return missing
 }
 
-/** Whether the folder exists. Throws an Obstacle if something else has its name. */
+/** True if the folder exists. Throws an Obstacle if something else has its name. */
 async function isFolder(path: string): Promise<boolean> {
   try {
     const stats = await disk.stat(path)

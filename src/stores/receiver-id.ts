@@ -27,7 +27,7 @@ async function startTime(pid: number): Promise<string> {
   return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '0'
 }
 
-/** Whether the process of a receiver has exited. Null if the process belongs to another machine or boot. */
+/** True if the process of a receiver has exited. Null if the process belongs to another machine or boot. */
 export async function hasExited(receiverId: string): Promise<boolean | null> {
   const [where, pid = '', start] = receiverId.split('-')
   if (where !== (await machine()) || !/^\d+$/.test(pid)) return null

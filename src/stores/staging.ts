@@ -58,7 +58,7 @@ async function makeStaging(root: Directory, receiverId: string): Promise<Directo
 }
 
 /**
- * Whether `staging` only appears to belong to another user. On a file system without owners and modes of its own (FAT,
+ * True if `staging` only appears to belong to another user. On a file system without owners and modes of its own (FAT,
  * SMB, many FUSE ones), everything that this process creates looks like that. The owner of a file that it has just
  * created shows under which owner the file system lists this user: nobody can exchange an open file. A new folder would
  * prove nothing, because anyone with write access to its parent could exchange it.
@@ -108,7 +108,7 @@ async function removeProbe(staging: Directory, { name, fd }: Staged): Promise<vo
 /** The errors for a name that the file system does not allow (EINVAL, EILSEQ; ENOENT from FUSE) or that is too long. */
 const unfitNameErrors = new Set(['EINVAL', 'EILSEQ', 'ENOENT', 'ENAMETOOLONG'])
 
-/** Whether the file system can hold a file of this name. Creates an empty file to find out. */
+/** True if the file system can hold a file of this name. Creates an empty file to find out. */
 export async function canHold(staging: Directory, name: string): Promise<boolean> {
   try {
     await removeProbe(staging, { name, fd: await createIn(staging, name) })

@@ -25,7 +25,7 @@ export interface ListenerOptions {
   onEvent: OnEvent
 }
 
-/** What differs between a listening sender and a listening receiver. */
+/** The differences between a listening sender and a listening receiver. */
 export interface Role {
   /** The role of the other side, for messages. */
   partner: 'sender' | 'receiver'
