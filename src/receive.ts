@@ -18,7 +18,7 @@ import { Listener } from './transfer/listener.js'
 import type { Policy } from './transfer/policy.js'
 import { Receiver } from './transfer/receiver.js'
 import { ReceiverSession } from './transfer/receiver-session.js'
-import type { Connection, Transfer, TransferResult } from './transfer/transfer.js'
+import type { Connection, Session, TransferResult } from './transfer/session.js'
 import { TransferReport } from './transfer/transfer-report.js'
 
 /**
@@ -203,7 +203,7 @@ async function dial(destination: Destination, options: Observed, totals: Totals)
 }
 
 /** One transfer into the destination over one connection. */
-function start(destination: Destination, options: Observed, connection: Connection): Transfer {
+function start(destination: Destination, options: Observed, connection: Connection): Session {
   const { socket, admit, transfer, peer } = connection
   const report = new TransferReport({ onEvent: options.onEvent, transfer, peer })
   const receiver = new Receiver({ policy: policyOf(destination, options), destination, report, admit })

@@ -13,7 +13,7 @@ import { checkSize, type Expectation } from './transfer/expectation.js'
 import { Listener } from './transfer/listener.js'
 import { Sender } from './transfer/sender.js'
 import { SenderSession } from './transfer/sender-session.js'
-import type { Connection, Transfer, TransferResult } from './transfer/transfer.js'
+import type { Connection, Session, TransferResult } from './transfer/session.js'
 import { TransferReport } from './transfer/transfer-report.js'
 
 /** The options of `send`. A "code" below is the `code` of a TransferError, a "reason" its `reason`. */
@@ -188,7 +188,7 @@ async function listen(sources: readonly Source[], options: SendOptions, totals: 
 }
 
 /** One transfer of all sources over one connection. */
-function start(sources: readonly Source[], options: SendOptions, connection: Connection): Transfer {
+function start(sources: readonly Source[], options: SendOptions, connection: Connection): Session {
   const { plain = false, timeout = defaults.timeout, expect = {}, onEvent = () => {} } = options
   const { socket, admit, transfer, peer } = connection
   const report = new TransferReport({ onEvent, transfer, peer })

@@ -8,7 +8,7 @@ import { standardStreams } from './descriptors.js'
  * The error for output that cannot be written. Its reason is `output`: neither the file that is sent nor the disk that
  * it is stored on is at fault.
  */
-export function outputError(doing: string, error: unknown): TransferError {
+export function lostOutputError(doing: string, error: unknown): TransferError {
   return new TransferError('local-file', `${doing}: ${describe(error)}`, {
     reason: 'output',
     peerMessage: 'it cannot write its own output',
@@ -53,7 +53,7 @@ export class Output {
 
   #failed(error: Error): void {
     if (this.failure) return
-    this.failure = outputError(`cannot write to ${standardStreams[this.#fd].name}`, error)
+    this.failure = lostOutputError(`cannot write to ${standardStreams[this.#fd].name}`, error)
     this.#onFailure(this.failure)
   }
 }

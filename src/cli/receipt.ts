@@ -6,7 +6,7 @@ import { closeSync, openSync, writeSync } from 'node:fs'
 import { shown } from '../disk/local-error.js'
 import type { TransferError } from '../errors.js'
 import type { SentEvent, StoredEvent } from '../events.js'
-import { outputError } from './output.js'
+import { lostOutputError } from './output.js'
 import { assertReachable } from './working-directory.js'
 
 export class Receipt {
@@ -51,7 +51,7 @@ export class Receipt {
     try {
       call()
     } catch (error) {
-      throw outputError(`cannot write ${shown(this.#path)}`, error)
+      throw lostOutputError(`cannot write ${shown(this.#path)}`, error)
     }
   }
 }

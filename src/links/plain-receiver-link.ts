@@ -13,8 +13,8 @@ import { retain } from '../net/memory.js'
 import { encode } from '../protocol/encode.js'
 import { openingSide, type Side } from '../protocol/strangers.js'
 import { ChannelLink } from './channel-link.js'
+import { guessExtension } from './guess-extension.js'
 import type { EntryMessage, ReceiverLink } from './link.js'
-import { guessExtension } from './signature.js'
 
 /** How long the stream may take to end once all expected bytes are there, in milliseconds. */
 const END_GRACE = 1_000

@@ -20,7 +20,7 @@ export interface Greeting {
   version: number
   /** The digest that this side computes and compares: SHA-256 if it is `sha256`, otherwise BLAKE3. */
   digest?: string
-  /** The program and its version, for a person who reads an error. */
+  /** The program, for a person who reads an error. */
   software?: string
 }
 

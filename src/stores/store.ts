@@ -1,7 +1,7 @@
 /**
  * The interfaces of the places where a receiver stores entries. A destination exists as long as the receiver, a store
  * as long as one transfer, a sink as long as one entry. Destinations are folders and output streams. The receiver
- * applies its policy before it calls a store. A store refuses only what it cannot do.
+ * applies its policy before it calls a store. A store refuses only what it cannot hold, and what `--if-exists` forbids.
  */
 import type { WarningEvent } from '../events.js'
 import type { Header } from '../protocol/messages.js'
@@ -31,7 +31,7 @@ export interface Store {
   close(): Promise<void>
 }
 
-/** One entry being stored. It must not be used after `commit`, `suspend` or `discard`. */
+/** One entry being stored. After `commit`, `suspend` or `discard` only `discard` may be called, and it does nothing then. */
 export interface Sink {
   /**
    * Writes the bytes at `offset` if that needs no waiting. The caller may reuse the buffer afterwards. Returns false if

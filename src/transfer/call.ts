@@ -3,12 +3,12 @@ import { interruption, type TransferError } from '../errors.js'
 import type { OnEvent } from '../events.js'
 import { peerAddress } from '../net/address.js'
 import { type DialOptions, dial } from '../net/dial.js'
-import { type Connection, endedEvent, type Transfer, type TransferResult } from './transfer.js'
+import { type Connection, endedEvent, type Session, type TransferResult } from './session.js'
 
 /** Connects, and runs the transfer to its end. Throws if it cannot connect. A failed transfer is part of the result. */
 export async function call(
   options: DialOptions & { onEvent: OnEvent },
-  start: (connection: Connection) => Transfer,
+  start: (connection: Connection) => Session,
 ): Promise<TransferResult> {
   const { signal, onEvent, partner } = options
   const seconds = options.wait / 1000

@@ -8,7 +8,7 @@ import { asTransferError, interruption, refusal, TransferError } from '../errors
 import type { OnEvent } from '../events.js'
 import { peerAddress } from '../net/address.js'
 import { listen } from '../net/listen.js'
-import { type Connection, endedEvent, type Transfer, type TransferResult } from './transfer.js'
+import { type Connection, endedEvent, type Session, type TransferResult } from './session.js'
 
 export interface ListenerOptions {
   port: number
@@ -31,7 +31,7 @@ export interface Role {
   partner: 'sender' | 'receiver'
   /** True if no transfer may follow a failed one, or none can because a stream has been read or written. */
   cannotRetry(): boolean
-  start(connection: Connection): Transfer
+  start(connection: Connection): Session
 }
 
 export class Listener {
@@ -42,7 +42,7 @@ export class Listener {
   /** The number of transfers under way, that is, of admitted connections. */
   #admitted = 0
   #connections = 0
-  readonly #active = new Set<Transfer>()
+  readonly #active = new Set<Session>()
   readonly #running = new Set<Promise<void>>()
   /** The failure of the last transfer, as long as its partner may try again. */
   #failure: TransferError | null = null

@@ -113,8 +113,8 @@ export class Pump {
       if (count === 0) break
       bytes += count
       checkGrowing(bytes)
-      this.#link.frame(this.#buffer, filled, count)
       digest.update(this.#buffer.subarray(start, start + count))
+      this.#link.frame(this.#buffer, filled, count)
       filled = start + count
       // Bytes that had to be waited for are written without further delay.
       if (!isAtHand || filled + piece > this.#buffer.length) await write()

@@ -9,9 +9,9 @@ import { printable } from '../text.js'
 import type { Algorithm } from './digest.js'
 import type { Intake } from './intake.js'
 import type { Receiver } from './receiver.js'
-import type { Transfer, TransferResult } from './transfer.js'
+import type { Session, TransferResult } from './session.js'
 
-export class ReceiverSession implements Transfer {
+export class ReceiverSession implements Session {
   readonly #receiver: Receiver
   readonly #link: ReceiverLink
   closed: Promise<void> = Promise.resolve()
@@ -36,7 +36,7 @@ export class ReceiverSession implements Transfer {
 
   async run(): Promise<TransferResult> {
     const link = this.#link
-    link.signal.addEventListener('abort', () => this.#receiver.stop(link.signal.reason))
+    this.#receiver.join(link.signal)
     try {
       // Without the protocol, every connection counts as a sender.
       if (link.entryName !== undefined) this.#receiver.admit()
@@ -55,7 +55,7 @@ export class ReceiverSession implements Transfer {
 
   async #close(): Promise<void> {
     await this.#link.closed
-    await this.#receiver.close()
+    await this.#receiver.leave()
   }
 
   #onMessage(message: EntryMessage): void | Promise<void> {

@@ -26,6 +26,8 @@ export class Receiver {
   readonly #stopped = new AbortController()
   #store: Promise<Store> | null = null
   #entries = 0
+  /** How many links are in use. */
+  #links = 0
 
   constructor(options: ReceiverOptions) {
     this.#options = options
@@ -66,7 +68,12 @@ export class Receiver {
   /** Opens the store only for the first file that the policy accepts. */
   async #beginFile(header: Header): Promise<Sink> {
     this.#store ??= this.#options.destination.open(this.#stopped.signal)
-    return await (await this.#store).begin(header)
+    const store = await this.#store.catch((error) => {
+      // The next entry may have more luck.
+      this.#store = null
+      throw error
+    })
+    return await store.begin(header)
   }
 
   /** Reports a stored file or a received message. */
@@ -76,13 +83,17 @@ export class Receiver {
     else this.report.message(text)
   }
 
-  /** Ends every wait for the store. */
-  stop(reason: unknown): void {
-    this.#stopped.abort(reason)
+  /** A link is used from now on. When the last one fails, every wait for the store ends. */
+  join(signal: AbortSignal): void {
+    this.#links++
+    signal.addEventListener('abort', () => {
+      if (this.#links === 1) this.#stopped.abort(signal.reason)
+    })
   }
 
-  /** Called after the last session. Never throws. */
-  async close(): Promise<void> {
+  /** A link is closed. With the last one, the store is closed. Never throws. */
+  async leave(): Promise<void> {
+    if (--this.#links > 0) return
     const store = await this.#store?.catch(() => null)
     await store?.close()
   }

@@ -11,7 +11,7 @@ import type { Algorithm } from './digest.js'
 import { sendEntry } from './outflow.js'
 import { Pump } from './pump.js'
 import type { Sender } from './sender.js'
-import type { Transfer, TransferResult } from './transfer.js'
+import type { Session, TransferResult } from './session.js'
 
 /** The error for an entry that is given up to be sent again with another digest. */
 const otherDigest = new TransferError('incomplete', 'the receiver needs another digest', {
@@ -19,7 +19,7 @@ const otherDigest = new TransferError('incomplete', 'the receiver needs another 
   peerMessage: 'it is sent again with the digest that you compute',
 })
 
-export class SenderSession implements Transfer {
+export class SenderSession implements Session {
   readonly #sender: Sender
   readonly #link: SenderLink
   readonly #answers: Answers

@@ -2,7 +2,7 @@
 import type { TransferError } from '../errors.js'
 import { failedEvent, type OnEvent, type SentEvent, type StoredEvent, secondsSince } from '../events.js'
 import { ProgressReport } from './progress-report.js'
-import type { TransferResult } from './transfer.js'
+import type { TransferResult } from './session.js'
 
 /** The facts that the events of a transfer have in common. */
 export interface Reporting {

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import t from 'tap'
-import { guessExtension } from '../../dist/links/signature.js'
+import { guessExtension } from '../../dist/links/guess-extension.js'
 import { hex } from '../fixtures/literals.ts'
 import { withoutProgram } from '../fixtures/required.ts'
 

@@ -1,10 +1,10 @@
-/** A transfer, as the listener and the call see it. */
+/** A transfer at work over one connection, as the listener and the call see it. */
 import type { Socket } from 'node:net'
 import type { TransferError } from '../errors.js'
 import { type EndedEvent, secondsSince } from '../events.js'
 
-/** A transfer over one connection. */
-export interface Transfer {
+/** A transfer at work over one connection. */
+export interface Session {
   /** Runs until the outcome is known. Rejects only if `onEvent` throws. */
   run(): Promise<TransferResult>
   /** After `run`: resolves when the connection and its files are closed, if that takes longer. Never rejects. */
@@ -14,7 +14,7 @@ export interface Transfer {
 }
 
 export interface TransferResult {
-  /** True once the other side counts as a partner. An earlier failure is that of a stray connection. */
+  /** True once the other side counts as a partner. A connection that fails before is no broken transfer. */
   admitted: boolean
   files: number
   bytes: number
