@@ -190,12 +190,12 @@ async function listen(destination: Destination, options: Observed, totals: Total
 async function dial(destination: Destination, options: Observed, totals: Totals): Promise<TransferError | null> {
   const { host = defaults.host, port, wait = defaults.wait, timeout = defaults.timeout, onEvent } = options
   const signal = options.signal ?? new AbortController().signal
-  const { admitted, files, bytes, failure, isReported } = await call(
+  const { admitted, files, bytes, failure, lastReported } = await call(
     { host, port, wait, timeout, signal, onEvent, partner: 'sender' },
     (connection) => start(destination, options, connection),
   )
   Object.assign(totals, { files, bytes })
-  if (failure && !isReported) throw failure
+  if (failure && !lastReported) throw failure
   if (!failure && !admitted) {
     throw new TransferError('incomplete', 'the sender had nothing to send', { reason: 'broken' })
   }

@@ -48,8 +48,8 @@ export class Listener {
   #failure: TransferError | null = null
   /** The failure that ended the listener. */
   #ending: TransferError | null = null
-  /** True if a transfer has reported that failure as its own. */
-  #isReported = false
+  /** The failure that a transfer has reported, of those that can end the listener. */
+  #reported: TransferError | null = null
   #idle: NodeJS.Timeout | undefined
   #hadPartner = false
   #isOver = false
@@ -89,7 +89,7 @@ export class Listener {
     }
     signal?.removeEventListener('abort', interrupt)
     await this.#stop(server, failure)
-    if (failure && !this.#isReported) throw failure
+    if (failure && failure !== this.#reported) throw failure
     return failure
   }
 
@@ -151,15 +151,15 @@ export class Listener {
     clearTimeout(this.#idle)
   }
 
-  #onTransferEnd({ failure, isReported }: TransferResult, isReturn: boolean): void {
+  #onTransferEnd({ failure, lastReported }: TransferResult, isReturn: boolean): void {
     this.#admitted--
-    if (failure !== null && failure === this.#ending && isReported) this.#isReported = true
+    if (this.#ending && lastReported === this.#ending) this.#reported = lastReported
     if (failure === null) {
       this.#wanted--
       if (isReturn) this.#failure = null
       if (this.#wanted === 0) this.#settle(null)
     } else if (this.#role.cannotRetry()) {
-      this.#isReported ||= isReported
+      if (lastReported) this.#reported ??= failure
       this.#settle(failure)
     } else {
       this.#failure = failure

@@ -150,8 +150,9 @@ export class ReceiverSession implements Session {
     const { admitted } = report.result
     // A connection that came and went without a byte (a port scan, a health check) is not reported.
     const isStray = !admitted && !this.#link.hasHeard && error.reason === 'broken'
-    // The error that ends this side is reported once, and not by every connection that is no transfer.
-    const isEnding = error === this.#stopped && !admitted && error.code !== 'refused'
+    // The error that ends this side is reported once, and not for every connection that is no transfer. A connection that
+    // is refused as one too many is reported.
+    const isEnding = error === this.#stopped && !admitted && error.reason !== 'busy'
     if (isStray || isEnding) report.fail(error)
     else this.#report(name ?? (admitted ? this.#link.entryName : undefined), this.#link.explain(error))
   }

@@ -33,6 +33,8 @@ export class SenderSession implements Session {
   #isFinished = false
   /** True after the last answer. Nothing that happens later changes the outcome of the transfer. */
   #isAnswered = false
+  /** The error with which `fail` ended the link. */
+  #stopped: TransferError | null = null
   /** The digest algorithm that the receiver computes, according to its greeting. */
   #algorithm: Algorithm = 'blake3'
   readonly #greeting: Promise<void>
@@ -54,6 +56,7 @@ export class SenderSession implements Session {
   }
 
   fail(error: TransferError): void {
+    this.#stopped = error
     this.#link.fail(error)
   }
 
@@ -157,10 +160,14 @@ export class SenderSession implements Session {
   /** Reports that the link has failed with `error`. A connection that came and went without a byte is not reported. */
   #onFailure(error: TransferError): void {
     const { report } = this.#sender
-    const isStray = !report.result.admitted && !this.#link.hasHeard && error.reason === 'broken'
+    const { admitted } = report.result
+    const isStray = !admitted && !this.#link.hasHeard && error.reason === 'broken'
+    // The error that ends this side is reported once, and not for every connection that is no transfer. A connection that
+    // is refused as one too many is reported.
+    const isEnding = error === this.#stopped && !admitted && error.reason !== 'busy'
     // Over a plain link, the failure belongs to its only entry.
     const name = this.#link.abort ? undefined : this.#latest?.name
-    if (isStray) report.fail(error)
+    if (isStray || isEnding) report.fail(error)
     else report.failed(name, this.#link.explain(error))
   }
 

@@ -20,8 +20,8 @@ export interface TransferResult {
   bytes: number
   /** The first failure, on either side. */
   failure: TransferError | null
-  /** True if the transfer has reported its failure as an event. */
-  isReported: boolean
+  /** The failure that the transfer has reported last as an event. The failure of its connection is always the last. */
+  lastReported: TransferError | null
 }
 
 /** A connection, with the facts that its transfer needs. */

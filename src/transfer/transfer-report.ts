@@ -14,7 +14,7 @@ export interface Reporting {
 }
 
 export class TransferReport {
-  readonly result: TransferResult = { admitted: false, files: 0, bytes: 0, failure: null, isReported: false }
+  readonly result: TransferResult = { admitted: false, files: 0, bytes: 0, failure: null, lastReported: null }
   readonly #reporting: Reporting
 
   constructor(reporting: Reporting) {
@@ -50,7 +50,7 @@ export class TransferReport {
   failed(name: string | undefined, error: TransferError): void {
     const { onEvent, transfer } = this.#reporting
     this.fail(error)
-    this.result.isReported = true
+    this.result.lastReported = error
     onEvent(failedEvent(error, { transfer, name }))
   }
 
@@ -60,7 +60,7 @@ export class TransferReport {
     const { code, reason, message } = error
     // A skipped file exists already, as this side wants it, so this is no failure.
     if (reason !== 'skipped') this.fail(error)
-    this.result.isReported = true
+    this.result.lastReported = error
     onEvent({ event: 'refused', transfer, peer, ...(name === undefined ? {} : { name }), code, reason, message })
   }
 

@@ -11,7 +11,7 @@ import { listenAsPeer } from '../fixtures/peer.ts'
 import { fakePerformanceNow } from '../fixtures/performance-clock.ts'
 import { unusedPlace } from '../fixtures/ports.ts'
 
-const result: TransferResult = { admitted: true, files: 2, bytes: 30, failure: null, isReported: false }
+const result: TransferResult = { admitted: true, files: 2, bytes: 30, failure: null, lastReported: null }
 
 /** A listener to dial, and what `call` needs beside it. */
 async function dialling(t: Test) {

@@ -8,10 +8,10 @@ import { text } from 'node:stream/consumers'
 import t, { type Test } from 'tap'
 import { receive, send, type TransferEvent } from '../../dist/index.js'
 import { watchDescriptors } from '../fixtures/descriptors.ts'
-import { startReceiver, trySend } from '../fixtures/ends.ts'
+import { startReceiver, startSender, trySend } from '../fixtures/ends.ts'
 import { filesIn, namesIn } from '../fixtures/folder.ts'
 import { Peer } from '../fixtures/peer.ts'
-import { digest, frame, senderOpening } from '../fixtures/peer-frames.ts'
+import { digest, entryFrames, frame, senderOpening, transferFrames } from '../fixtures/peer-frames.ts'
 
 t.test('reports a transfer in order, on both sides', async (t) => {
   const folder = t.testdir({ 'a.txt': 'first', 'b.json': 'second', out: { 'b.json': 'old' } })
@@ -188,4 +188,38 @@ t.test('ends a receiver whose listener throws at a failure, and leaves nothing o
   await peer.reset()
   t.match((await receiver.ended).error, { code: 'internal', message: /a listener failed at failed/ })
   t.strictSame(watch.problems(), [])
+})
+
+t.test('reports an interruption once, also where the transfer has failed for something else before', async (t) => {
+  const receiver = await startReceiver(t, { out: t.testdir() })
+  const peer = await Peer.dial(t, receiver.port)
+  await peer.write(senderOpening, ...entryFrames('..', 'text'), frame('H', { name: 'half', size: 5 }))
+  await receiver.events.until('progress')
+  t.match((await receiver.stop()).error, { code: 'interrupted' })
+  t.match(receiver.events.of('failed'), [{ transfer: 1, name: 'half', code: 'interrupted' }])
+  t.equal(receiver.events.of('failed').length, 1)
+})
+
+t.test('reports the interruption of a sender once, and not for connections that were no receivers', async (t) => {
+  const sender = await startSender(t, [join(t.testdir({ 'a.txt': 'text' }), 'a.txt')])
+  for (const silent of [await Peer.dial(t, sender.port), await Peer.dial(t, sender.port)]) {
+    await silent.next('G')
+    void silent.ended.then(() => silent.finish())
+  }
+  t.match((await sender.stop()).error, { code: 'interrupted' })
+  t.match(sender.events.of('failed'), [{ transfer: 0, code: 'interrupted' }])
+  t.equal(sender.events.of('failed').length, 1)
+})
+
+t.test('does not report what ends one transfer as the failure of connections that were none', async (t) => {
+  const receiver = await startReceiver(t, { out: t.testdir({ 'a.txt': 'old' }), ifExists: 'fail', oneAttempt: true })
+  const silent = await Peer.dial(t, receiver.port)
+  await silent.write(senderOpening)
+  await silent.next('G')
+  void silent.ended.then(() => silent.finish())
+  const peer = await Peer.dial(t, receiver.port)
+  peer.finish(...transferFrames({ 'a.txt': 'new' }))
+  t.match((await receiver.ended).error, { code: 'refused', reason: 'exists' })
+  t.match(receiver.events.of('refused'), [{ transfer: 2, name: 'a.txt', reason: 'exists' }])
+  t.equal(receiver.events.of('refused').length, 1)
 })

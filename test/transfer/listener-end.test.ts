@@ -84,3 +84,27 @@ t.test('ends with a fault of its caller, and ends the others for it', async (t) 
   await t.rejects(ended, { code: 'internal', exitCode: 1, cause: fault })
   t.match(other.failures, [{ code: 'internal' }])
 })
+
+t.test(
+  'throws the interruption that no transfer has reported, and returns the one that some transfer has',
+  async (t) => {
+    const reason = new TransferError('terminated', 'terminated by SIGTERM')
+    const own = broken()
+    for (const [failure, lastReported, isThrown] of [
+      [own, own, true],
+      [own, reason, false],
+      [reason, reason, false],
+    ] as const) {
+      const { connect, ended, controller, role } = await serving(t, { count: 1 })
+      role.spoiled = true
+      const transfer = (await connect()).admit()
+      transfer.fail = () => transfer.end(failure, undefined, lastReported)
+      controller.abort(reason)
+      const outcome = await ended.then(
+        (returned) => ({ returned }),
+        (thrown) => ({ thrown }),
+      )
+      t.strictSame(outcome, isThrown ? { thrown: reason } : { returned: reason })
+    }
+  },
+)
