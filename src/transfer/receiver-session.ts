@@ -125,6 +125,8 @@ export class ReceiverSession implements Session {
   async #giveUp({ entry, header }: Intake, error: unknown): Promise<void> {
     // If the link has failed, that failure is reported with the name of the entry.
     this.#link.signal.throwIfAborted()
+    // The link must fail before anything is waited for: its end, if it came first, would look like success.
+    if (!this.#link.refuse) throw error
     await this.#drop()
     await this.#refuse(entry, header.name, error)
   }

@@ -6,6 +6,7 @@ import { fakeClock } from '../fixtures/clock.ts'
 import { replaceDuring } from '../fixtures/disk.ts'
 import { startReceiver, trySend } from '../fixtures/ends.ts'
 import { bytesOf, filesIn, namesIn } from '../fixtures/folder.ts'
+import { gate } from '../fixtures/gate.ts'
 import { Peer } from '../fixtures/peer.ts'
 import { digest } from '../fixtures/peer-frames.ts'
 import { settle, stateOf, until } from '../fixtures/turns.ts'
@@ -128,6 +129,32 @@ t.test('stores nothing of what goes on, or is reset, in that moment', async (t) 
     t.strictSame(receiver.events.of('stored'), [])
     t.strictSame(namesIn(out), [])
   }
+})
+
+t.test('fails at a byte too many although the moment ends before the file is discarded', async (t) => {
+  const clock = fakeClock(t)
+  const out = t.testdir()
+  const [discarding, reached] = [gate(), gate()]
+  const receiver = await startReceiver(t, { out, plain, name: 'file', expect: { size }, oneAttempt: true })
+  replaceDuring(t, 'unlink', (unlink) => async (path) => {
+    reached.open()
+    await discarding.opened
+    await unlink(path)
+  })
+  const peer = await Peer.dial(t, receiver.port)
+  await peer.write(text)
+  await receiver.events.until('progress')
+  await until(() => clock.timers === 2)
+  clock.advance(999)
+  await peer.write('!')
+  await reached.opened
+  clock.advance(1)
+  await settle()
+  discarding.open()
+  t.match((await receiver.ended).error, wrongSize)
+  t.match(receiver.events.of('failed'), [{ name: 'file', reason: 'size' }])
+  t.equal(await peer.ended, 'reset')
+  t.strictSame(namesIn(out), [])
 })
 
 t.test('says how to end a stream, or how much is missing, where bytes came and then nothing', async (t) => {
