@@ -113,6 +113,18 @@ t.test('fails when its folder is removed in the middle of a file, and recovers',
   t.strictSame(filesIn(out), { 'file.txt': 'text' })
 })
 
+t.test('tries to open its folder again for the next file of the same transfer', async (t) => {
+  const { out, path } = folders(t, { 'a.txt': 'text', 'b.txt': 'text' })
+  const receiver = await startReceiver(t, { out })
+  failDuring(t, { call: 'mkdir', code: 'EROFS' })
+  const sent = await trySend(t, receiver.port, [path('a.txt'), path('b.txt')])
+  t.match(sent.error, { code: 'refused', exitCode: 5, reason: 'disk' })
+  t.match(sent.events.of('sent'), [{ name: 'b.txt' }])
+  await receiver.stop()
+  t.match(receiver.events.of('failed')[0], { name: 'a.txt', code: 'local-file', reason: 'disk' })
+  t.strictSame(filesIn(out), { 'b.txt': 'text' })
+})
+
 t.test('recovers when its folder was read-only for a while', async (t) => {
   const { out, path } = folders(t, { 'file.txt': 'text' })
   const diskAtRest = watchDiskRest(t)
