@@ -71,15 +71,18 @@ export class Answers {
     this.withdraw(pending)
     const { entry, header, start, sent } = pending
     const { report, allowUnverified } = this.#options
+    let verified: boolean
     try {
-      const verified = verifyStored(entry.label, answer, sent)
+      verified = verifyStored(entry.label, answer, sent)
       if (!verified && !allowUnverified) throw unverifiable(`${entry.label}: the receiver's answer has`)
-      const { name, type } = header
-      const { bytes: size, blake3 } = sent
-      report.sent(start, { path: entry.path, name, storedAs: answer.name, size, blake3, type, verified })
     } catch (error) {
       report.failed(header.name, asTransferError(error))
+      return
     }
+    const { name, type } = header
+    const { bytes: size, blake3 } = sent
+    // What `onEvent` throws is no failure of the entry: it ends the transfer.
+    report.sent(start, { path: entry.path, name, storedAs: answer.name, size, blake3, type, verified })
   }
 
   onRefused({ entry: number, reason, message }: Refused): void {

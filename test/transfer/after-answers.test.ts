@@ -1,3 +1,4 @@
+import { PassThrough } from 'node:stream'
 import t, { type Test } from 'tap'
 import { trySend } from '../fixtures/ends.ts'
 import { bytesOf } from '../fixtures/folder.ts'
@@ -102,4 +103,25 @@ t.test('a user who fails at the last answer hears of it', async (t) => {
   }
   const { error } = await trySend(t, listener.port, [`${folder}/a.txt`], { onEvent })
   t.match(error, { code: 'internal', message: 'internal error: boom' })
+})
+
+t.test('a user who fails at an answer ends the transfer, and the receiver is told', async (t) => {
+  const folder = t.testdir({ 'a.txt': text })
+  let told: object | undefined
+  const listener = await listenAsPeer(t, async (peer) => {
+    await peer.write(receiverOpening)
+    await peer.next('E')
+    await peer.write(stored(0))
+    told = (await peer.next('A')).fields
+    peer.finish()
+  })
+  const onEvent = ({ event }: { event: string }) => {
+    if (event === 'sent') throw new RangeError('boom')
+  }
+  const pipe = { stream: new PassThrough(), name: 'pipe' }
+  const { error, events } = await trySend(t, listener.port, [`${folder}/a.txt`, pipe], { onEvent })
+  t.match(error, { code: 'internal', message: 'internal error: boom' })
+  t.match(told, { entry: null, reason: 'internal' })
+  t.match(events.of('failed'), [{ code: 'internal' }])
+  t.notOk('name' in (events.of('failed')[0] ?? {}), 'it is no failure of a file')
 })
