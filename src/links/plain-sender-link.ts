@@ -69,7 +69,9 @@ export class PlainSenderLink extends ChannelLink implements SenderLink {
     this.channel.stopReceiving()
   }
 
+  /** Writes nothing, but rejects like a write if the link has failed while the entry was opened. */
   async begin(_header: Header): Promise<null> {
+    this.signal.throwIfAborted()
     return null
   }
 

@@ -10,9 +10,12 @@ import { Sender } from '../../dist/transfer/sender.js'
 import { SenderSession } from '../../dist/transfer/sender-session.js'
 import { TransferReport } from '../../dist/transfer/transfer-report.js'
 import { fakeClock } from '../fixtures/clock.ts'
+import { replaceDuring } from '../fixtures/disk.ts'
 import { Events, startReceiver, startSender, tryReceive, trySend } from '../fixtures/ends.ts'
 import { bytesOf, filesIn, namesIn } from '../fixtures/folder.ts'
+import { gate } from '../fixtures/gate.ts'
 import { listenAsPeer, Peer } from '../fixtures/peer.ts'
+import { makeFifo } from '../fixtures/special-files.ts'
 import { settle, until } from '../fixtures/turns.ts'
 
 const plain = true
@@ -199,4 +202,24 @@ t.test('fails when the receiver resets after it took everything', async (t) => {
   await peer.reset()
   t.match((await sender.ended).error, { code: 'incomplete', exitCode: 6, reason: 'broken' })
   t.strictSame(sender.events.of('sent'), [])
+})
+
+t.test('does not wait for the writer of a pipe that was opened after the connection had failed', async (t) => {
+  const path = join(t.testdir(), 'fifo')
+  makeFifo(path)
+  const [opening, reached] = [gate(), gate()]
+  replaceDuring(t, 'open', (open) => async (...args) => {
+    reached.open()
+    await opening.opened
+    return await open(...args)
+  })
+  const controller = new AbortController()
+  const listener = await listenAsPeer(t, () => {})
+  const sending = trySend(t, listener.port, path, { plain, signal: controller.signal })
+  await reached.opened
+  controller.abort()
+  opening.open()
+  const { error, events } = await sending
+  t.match(error, { code: 'interrupted', exitCode: 130 })
+  t.match(events.of('failed'), [{ transfer: 1, name: 'fifo', code: 'interrupted' }])
 })
