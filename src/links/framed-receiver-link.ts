@@ -85,7 +85,7 @@ export class FramedReceiverLink extends ChannelLink implements ReceiverLink {
         return this.#onGreeting(message)
       case 'header':
         clearTimeout(this.#deadline)
-        return this.#onMessage({ ...message, payload: this.#decoder.headerPayload })
+        return this.#onMessage(Object.assign(message, { payload: this.#decoder.headerPayload }))
       case 'finished':
         this.#isFinished = true
         this.channel.stopReceiving()

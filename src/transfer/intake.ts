@@ -1,7 +1,7 @@
 /** The way in of one entry, step by step: check the limits, digest, store; at the end verify and commit. */
 import type { HeaderMessage } from '../links/link.js'
 import { retain } from '../net/memory.js'
-import type { End, Header } from '../protocol/messages.js'
+import type { End } from '../protocol/messages.js'
 import type { Sink, StoredAs } from '../stores/store.js'
 import type { Digests, EntryDigest } from './digest.js'
 import { checkExpected, checkGrowing, isExpecting } from './expectation.js'
@@ -19,11 +19,10 @@ export interface Taken extends StoredAs, Digests {
 export class Intake {
   /** The number of the entry on its link. */
   readonly entry: number
-  readonly header: Header
+  readonly header: HeaderMessage
   /** The start of the entry, as of `performance.now()`. */
   readonly start = performance.now()
   bytes = 0
-  readonly #payload: Buffer | null
   readonly #policy: Policy
   readonly #sink: Sink
   readonly #digest: EntryDigest
@@ -31,12 +30,11 @@ export class Intake {
 
   constructor(
     entry: number,
-    { payload, frame: _, ...header }: HeaderMessage,
+    header: HeaderMessage,
     steps: { policy: Policy; sink: Sink; digest: EntryDigest; progress: ProgressReport },
   ) {
     this.entry = entry
     this.header = header
-    this.#payload = payload
     this.#policy = steps.policy
     this.#sink = steps.sink
     this.#digest = steps.digest
@@ -70,7 +68,7 @@ export class Intake {
     const { expect, allowUnverified } = this.#policy
     const digests = this.#digest.hex()
     checkExpected(header.name, { bytes, blake3: digests.blake3 }, expect)
-    const isCompared = await verifyEnd(end, { header, headerPayload: this.#payload, bytes, ...digests })
+    const isCompared = await verifyEnd(end, { header, headerPayload: header.payload, bytes, ...digests })
     const isVerified = isCompared || isExpecting(expect)
     if (!isVerified && !allowUnverified) throw unverifiable('the sender sent')
     return { ...(await this.#sink.commit()), ...digests, bytes, isVerified }

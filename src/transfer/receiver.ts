@@ -24,7 +24,7 @@ export class Receiver {
   readonly report: TransferReport
   readonly #options: ReceiverOptions
   readonly #stopped = new AbortController()
-  #store: Promise<Store> | null = null
+  #store: Store | null = null
   #entries = 0
   /** How many links are in use. */
   #links = 0
@@ -67,13 +67,8 @@ export class Receiver {
 
   /** Opens the store only for the first file that the policy accepts. */
   async #beginFile(header: Header): Promise<Sink> {
-    this.#store ??= this.#options.destination.open(this.#stopped.signal)
-    const store = await this.#store.catch((error) => {
-      // The next entry may have more luck.
-      this.#store = null
-      throw error
-    })
-    return await store.begin(header)
+    this.#store ??= await this.#options.destination.open(this.#stopped.signal)
+    return await this.#store.begin(header)
   }
 
   /** Reports a stored file or a received message. */
@@ -94,7 +89,6 @@ export class Receiver {
   /** A link is closed. With the last one, the store is closed. Never throws. */
   async leave(): Promise<void> {
     if (--this.#links > 0) return
-    const store = await this.#store?.catch(() => null)
-    await store?.close()
+    await this.#store?.close()
   }
 }
