@@ -207,7 +207,7 @@ export function failedEvent(
   return { event: 'failed', transfer, ...(name === undefined ? {} : { name }), code, reason, message }
 }
 
-/** Seconds since `start` (a `performance.now()`), to the millisecond. */
-export function secondsSince(start: number): number {
-  return Math.round(performance.now() - start) / 1000
+/** Seconds from `start` to `now` (both a `performance.now()`), to the millisecond. */
+export function secondsSince(start: number, now: number = performance.now()): number {
+  return Math.round(now - start) / 1000
 }

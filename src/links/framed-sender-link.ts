@@ -4,9 +4,9 @@ import { TransferError } from '../errors.js'
 import { ReceiverDecoder } from '../protocol/decoder.js'
 import { encode, writeFrameHeader } from '../protocol/encode.js'
 import { FRAME_HEADER, HEADER_DEADLINE } from '../protocol/limits.js'
-import type { End, Header, ReceiverMessage } from '../protocol/messages.js'
+import type { End, Header } from '../protocol/messages.js'
 import { ChannelLink } from './channel-link.js'
-import type { SenderLink } from './link.js'
+import type { AnswerMessage, SenderLink } from './link.js'
 
 export interface FramedSenderOptions {
   /** Milliseconds without progress after which the link fails. */
@@ -60,7 +60,7 @@ export class FramedSenderLink extends ChannelLink implements SenderLink {
     await this.channel.write(encode.senderOpening())
   }
 
-  async receive(onMessage: (message: ReceiverMessage) => void): Promise<void> {
+  async receive(onMessage: (message: AnswerMessage) => void): Promise<void> {
     const decoder = new ReceiverDecoder()
     await this.channel.receive((bytes) => {
       this.hasHeard = true

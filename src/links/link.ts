@@ -29,7 +29,7 @@ export interface SenderLink extends Link {
    * Hands over each message of the receiver, the greeting first. Resolves when the receiver has ended or
    * `stopReceiving` was called. Rejects with the link's error.
    */
-  receive(onMessage: (message: ReceiverMessage) => void): Promise<void>
+  receive(onMessage: (message: AnswerMessage) => void): Promise<void>
   stopReceiving(): void
   /** Announces an entry. Returns the payload of the header frame for its digest. Null over a plain link. */
   begin(header: Header): Promise<Buffer | null>
@@ -44,6 +44,15 @@ export interface SenderLink extends Link {
   readonly abort?: (entry: number, error: TransferError) => Promise<void>
   /** Sends the final number of entries, and ends this direction. */
   finish(entries: number): Promise<void>
+}
+
+/** A message of the receiver. */
+export type AnswerMessage = Exclude<ReceiverMessage, { frame: 'stored' }> | StoredMessage
+
+export interface StoredMessage extends Stored {
+  frame: 'stored'
+  /** The `performance.now()` at which the entry was handed over. A plain link says `stored` only some time later. */
+  handedOver?: number
 }
 
 /** A message of the sender. The messages of one entry are, in order: header, data, end or abort. */

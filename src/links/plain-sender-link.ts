@@ -8,10 +8,10 @@ import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { TransferError } from '../errors.js'
 import { VERSION } from '../protocol/limits.js'
-import type { End, Header, ReceiverMessage } from '../protocol/messages.js'
+import type { End, Header } from '../protocol/messages.js'
 import { answeringSide, type Side } from '../protocol/strangers.js'
 import { ChannelLink } from './channel-link.js'
-import type { SenderLink } from './link.js'
+import type { AnswerMessage, SenderLink } from './link.js'
 
 /**
  * How long the peer may take to close the connection after this side's end, in milliseconds. Some peers never do (`nc`
@@ -28,8 +28,9 @@ export class PlainSenderLink extends ChannelLink implements SenderLink {
   /** The first bytes from the peer. */
   #heard: Buffer = Buffer.alloc(0)
   #bytes = 0
-  readonly #handedOver: Promise<void>
-  #onHandedOver!: () => void
+  /** The `performance.now()` at which everything was handed over. */
+  readonly #handedOver: Promise<number>
+  #onHandedOver!: (now: number) => void
 
   /** @param timeout milliseconds without progress after which the link fails */
   constructor(socket: Duplex, timeout: number) {
@@ -47,15 +48,15 @@ export class PlainSenderLink extends ChannelLink implements SenderLink {
 
   async open(): Promise<void> {}
 
-  async receive(onMessage: (message: ReceiverMessage) => void): Promise<void> {
+  async receive(onMessage: (message: AnswerMessage) => void): Promise<void> {
     // The bytes of a plain peer are ignored, but its end and a reset matter.
     const ended = this.channel.receive((bytes) => this.#onAnswer(bytes), false)
     ended.catch(() => {})
     onMessage({ frame: 'greeting', version: VERSION, features: [] })
-    await this.#handedOver
+    const handedOver = await this.#handedOver
     await Promise.race([ended, sleep(CLOSE_GRACE, undefined, { ref: false })])
     await this.channel.close()
-    onMessage({ frame: 'stored', entry: 0, name: '', bytes: this.#bytes, blake3: null })
+    onMessage({ frame: 'stored', entry: 0, name: '', bytes: this.#bytes, blake3: null, handedOver })
   }
 
   #onAnswer(bytes: Buffer): void {
@@ -86,7 +87,7 @@ export class PlainSenderLink extends ChannelLink implements SenderLink {
 
   async finish(): Promise<void> {
     await this.channel.finish()
-    this.#onHandedOver()
+    this.#onHandedOver(performance.now())
   }
 }
 

@@ -2,7 +2,8 @@
  * The entries of a session that have no answer yet, and the effect of each answer. Nothing here writes to the link.
  */
 import { asTransferError, type TransferError } from '../errors.js'
-import type { Header, Refused, Stored } from '../protocol/messages.js'
+import type { StoredMessage } from '../links/link.js'
+import type { Header, Refused } from '../protocol/messages.js'
 import { ProtocolError } from '../protocol/protocol-error.js'
 import type { Entry } from '../sources/source.js'
 import { printable } from '../text.js'
@@ -65,7 +66,7 @@ export class Answers {
     this.#pending.get(number)?.progress?.received(bytes)
   }
 
-  onStored(answer: Stored): void {
+  onStored(answer: StoredMessage): void {
     const pending = this.#pending.get(answer.entry)
     if (!pending?.sent) throw new ProtocolError(`the receiver confirmed entry ${answer.entry}, which it was not sent`)
     this.withdraw(pending)
@@ -82,7 +83,8 @@ export class Answers {
     const { name, type } = header
     const { bytes: size, blake3 } = sent
     // What `onEvent` throws is no failure of the entry: it ends the transfer.
-    report.sent(start, { path: entry.path, name, storedAs: answer.name, size, blake3, type, verified })
+    const facts = { path: entry.path, name, storedAs: answer.name, size, blake3, type, verified }
+    report.sent(start, facts, answer.handedOver)
   }
 
   onRefused({ entry: number, reason, message }: Refused): void {

@@ -3,8 +3,7 @@
  * answers at the same time. It makes no difference which side has dialled.
  */
 import { asTransferError, TransferError } from '../errors.js'
-import type { SenderLink } from '../links/link.js'
-import type { ReceiverMessage } from '../protocol/messages.js'
+import type { AnswerMessage, SenderLink } from '../links/link.js'
 import type { Entry, OpenEntry } from '../sources/source.js'
 import { Answers, type Pending } from './answers.js'
 import type { Algorithm } from './digest.js'
@@ -188,7 +187,7 @@ export class SenderSession implements Session {
     if (this.#isFinished && this.#isSettled) this.#link.stopReceiving()
   }
 
-  #onMessage(message: ReceiverMessage): void {
+  #onMessage(message: AnswerMessage): void {
     switch (message.frame) {
       case 'greeting':
         this.#onGreeting(message)
@@ -205,7 +204,7 @@ export class SenderSession implements Session {
     this.#onAnswered()
   }
 
-  #onGreeting({ digest }: ReceiverMessage & { frame: 'greeting' }): void {
+  #onGreeting({ digest }: AnswerMessage & { frame: 'greeting' }): void {
     this.#sender.admit()
     if (digest === 'sha256') this.#algorithm = digest
     if (this.#current?.sent === null) this.#sendAgain(this.#current)

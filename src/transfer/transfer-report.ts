@@ -27,11 +27,14 @@ export class TransferReport {
     return new ProgressReport(onEvent, { transfer, ...file })
   }
 
-  /** Counts and reports an entry that the receiver has confirmed. `start` is the `performance.now()` of its start. */
-  sent(start: number, facts: Omit<SentEvent, 'event' | 'transfer' | 'seconds'>): void {
+  /**
+   * Counts and reports an entry that the receiver has confirmed. `start` and `end` are values of `performance.now()`. The
+   * default of `end` is now.
+   */
+  sent(start: number, facts: Omit<SentEvent, 'event' | 'transfer' | 'seconds'>, end?: number): void {
     const { onEvent, transfer } = this.#reporting
     this.#count(facts.size)
-    onEvent({ event: 'sent', transfer, ...facts, seconds: secondsSince(start) })
+    onEvent({ event: 'sent', transfer, ...facts, seconds: secondsSince(start, end) })
   }
 
   /** Counts and reports an entry that was stored. */

@@ -37,6 +37,19 @@ t.test('waits two seconds at most for a peer that does not close', async (t) => 
   t.match((await trySend(t, listener.port, join(folder, 'file.txt'), { plain })).summary, { files: 1 })
 })
 
+t.test('counts the time until everything was handed over, and not the wait for the peer to close', async (t) => {
+  const clock = fakeClock(t)
+  const folder = t.testdir({ 'file.txt': text })
+  const listener = await listenAsPeer(t, async (peer) => {
+    await peer.ended
+    clock.advance(1_500)
+    peer.finish()
+  })
+  const sent = await trySend(t, listener.port, join(folder, 'file.txt'), { plain })
+  t.match(sent.events.of('sent'), [{ seconds: 0 }])
+  t.match(sent.events.of('ended'), [{ seconds: 1.5 }])
+})
+
 t.test('fails when the other side resets the connection, also after the last byte', async (t) => {
   const folder = t.testdir({ 'file.txt': text })
   const listener = await listenAsPeer(t, async (peer) => {
