@@ -29,9 +29,11 @@ export async function call(
   const interrupt = () => transfer.fail(interruption(signal))
   signal.addEventListener('abort', interrupt)
   if (signal.aborted) interrupt()
-  const result = await transfer.run()
+  // If `onEvent` throws, the files must be closed all the same before anything else happens.
+  const [running] = await Promise.allSettled([transfer.run()])
   await transfer.closed
   signal.removeEventListener('abort', interrupt)
-  onEvent(endedEvent(1, begin, result))
-  return result
+  if (running.status === 'rejected') throw running.reason
+  onEvent(endedEvent(1, begin, running.value))
+  return running.value
 }

@@ -7,9 +7,11 @@ import type { TransferEvent } from '../../dist/index.js'
 import { call } from '../../dist/transfer/call.js'
 import type { TransferResult } from '../../dist/transfer/session.js'
 import { Events } from '../fixtures/ends.ts'
+import { gate } from '../fixtures/gate.ts'
 import { listenAsPeer } from '../fixtures/peer.ts'
 import { fakePerformanceNow } from '../fixtures/performance-clock.ts'
 import { unusedPlace } from '../fixtures/ports.ts'
+import { stateOf } from '../fixtures/turns.ts'
 
 const result: TransferResult = { admitted: true, files: 2, bytes: 30, failure: null, lastReported: null }
 
@@ -35,6 +37,20 @@ t.test('dials once, says so, and gives back how the one transfer went', async (t
   })
   t.equal(returned, result)
   t.match(events.all.at(-1), { event: 'ended', transfer: 1, files: 2, bytes: 30, complete: true, seconds: Number })
+  t.strictSame(getEventListeners(options.signal, 'abort'), [], 'it no longer listens for an interruption')
+})
+
+t.test('throws what a listener of events threw, once the transfer has let go of everything', async (t) => {
+  const { options, keep } = await dialling(t)
+  const fault = new RangeError('the listener of events threw')
+  const closing = gate()
+  const calling = call(options, ({ socket }) => {
+    keep(socket)
+    return { run: () => Promise.reject(fault), fail: () => {}, closed: closing.opened }
+  })
+  t.equal(await stateOf(calling), 'pending')
+  closing.open()
+  await t.rejects(calling, fault)
   t.strictSame(getEventListeners(options.signal, 'abort'), [], 'it no longer listens for an interruption')
 })
 
