@@ -44,7 +44,7 @@ export class Sender {
     this.waitsForGreeting = admit !== undefined
     report.result.admitted = admit === undefined
     this.#entries = entries[Symbol.asyncIterator]()
-    this.#ahead = this.#read()
+    this.#ahead = this.#fetch()
   }
 
   /** Counts the other side as a partner from now on. */
@@ -58,10 +58,17 @@ export class Sender {
   async next(): Promise<Entry | undefined> {
     const entry = await this.#ahead
     if (!entry) return this.#again.shift()
-    this.#ahead = this.#read()
+    this.#ahead = this.#fetch()
     // Awaited before the entry is sent, so that the session knows which answer is the last.
-    await this.#ahead
+    await this.#ahead.catch(() => {})
     return entry
+  }
+
+  /** Fetches an entry. If that fails, the call of `next` for this entry throws, and there may never be one. */
+  #fetch(): Promise<Entry | undefined> {
+    const fetching = this.#read()
+    fetching.catch(() => {})
+    return fetching
   }
 
   async #read(): Promise<Entry | undefined> {
