@@ -117,11 +117,13 @@ export class Listener {
     let isReturn = false
     let start = 0
     const admit = () => {
-      this.#admit()
+      if (this.#admitted >= this.#wanted) throw refusal('busy', 'it has all the transfers that it waited for')
+      // Counted only afterwards: a connection whose event throws is not admitted, and must not keep the place.
+      this.#options.onEvent({ event: 'connected', transfer: number, peer })
+      this.#onAdmitted()
       // After a failure, the next partner counts as the failed one that tries again. A partner from before does not.
       isReturn = this.#failure !== null
       start = performance.now()
-      this.#options.onEvent({ event: 'connected', transfer: number, peer })
     }
     const transfer = this.#role.start({ socket, transfer: number, peer, admit })
     if (this.#active.size >= maxConnections) {
@@ -144,8 +146,7 @@ export class Listener {
     }
   }
 
-  #admit(): void {
-    if (this.#admitted >= this.#wanted) throw refusal('busy', 'it has all the transfers that it waited for')
+  #onAdmitted(): void {
     this.#admitted++
     this.#hadPartner = true
     clearTimeout(this.#idle)

@@ -201,6 +201,20 @@ t.test('admits no more at a time than it still wants', async (t) => {
   t.throws(() => fourth.admit(), busy, 'one of the two is done')
 })
 
+t.test('keeps no place for a connection whose event a listener has failed', async (t) => {
+  let fault: Error | null = new RangeError('the listener of events threw')
+  const onEvent = ({ event }: TransferEvent) => {
+    if (event === 'connected' && fault) throw fault
+  }
+  const { connect, ended } = await serving(t, { count: 1, onEvent })
+  const first = await connect()
+  t.throws(() => first.admit(), fault)
+  first.end(broken())
+  fault = null
+  ;(await connect()).admit().end()
+  await t.resolves(ended)
+})
+
 t.test('gives up when no partner comes in time, and scans are none', async (t) => {
   const { connect, ended, clock } = await serving(t, { wait: 5_000 })
   clock.advance(4_000)
