@@ -7,8 +7,6 @@ import { findExamples } from './fixtures/readme-examples.ts'
 import { scripts } from './fixtures/readme-scripts.ts'
 import { transfers } from './fixtures/readme-transfers.ts'
 
-// Many processes are started here, and a busy machine takes its time for that.
-t.setTimeout(180_000)
 t.jobs = 2
 
 const notRun: { pattern: RegExp; why: string }[] = [

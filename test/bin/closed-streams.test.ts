@@ -6,8 +6,6 @@ import { portOf, sendTo, shell, start, startReceiver } from '../fixtures/command
 import { filesIn, namesIn } from '../fixtures/folder.js'
 import { only, readEvents } from '../fixtures/json-events.js'
 
-// Many processes are started here, and a busy machine takes its time for that.
-t.setTimeout(120_000)
 t.jobs = 3
 const parallel = { buffered: true, skip: !existsSync('/proc/self/fdinfo') && 'what was closed cannot be seen here' }
 

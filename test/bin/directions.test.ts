@@ -7,9 +7,6 @@ import { bytesOf, filesIn } from '../fixtures/folder.js'
 import { only, readEvents } from '../fixtures/json-events.js'
 import { unusedPlace } from '../fixtures/ports.js'
 
-// Many processes are started here, and a busy machine takes its time for that.
-t.setTimeout(120_000)
-
 t.jobs = 3
 const parallel = { buffered: true }
 

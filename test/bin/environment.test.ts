@@ -6,8 +6,6 @@ import { commandLine, runCommand, shell, start, startReceiver } from '../fixture
 import { filesIn } from '../fixtures/folder.js'
 import { only, readEvents } from '../fixtures/json-events.js'
 
-// Many processes are started here, and a busy machine takes its time for that.
-t.setTimeout(120_000)
 t.jobs = 3
 const parallel = { buffered: true }
 

@@ -5,8 +5,6 @@ import t, { type Test } from 'tap'
 import { start, startReceiver } from '../fixtures/commands.js'
 import { bytesOf, filesIn, namesIn } from '../fixtures/folder.js'
 
-t.setTimeout(120_000)
-
 /** `tcp-send -` with one end of a connection as its standard input, and the other end of that. */
 async function sendConnection(t: Test, port: string, before: (input: Socket) => Promise<void> = async () => {}) {
   const server = createServer({ pauseOnConnect: true }).listen(0, '127.0.0.1')

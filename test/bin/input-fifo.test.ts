@@ -7,7 +7,6 @@ import { bytesOf, filesIn, namesIn } from '../fixtures/folder.js'
 import { readEvents } from '../fixtures/json-events.js'
 import { makeFifo } from '../fixtures/special-files.js'
 
-t.setTimeout(120_000)
 t.jobs = 3
 const parallel = { buffered: true }
 

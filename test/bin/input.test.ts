@@ -6,9 +6,6 @@ import { bytesOf, filesIn } from '../fixtures/folder.js'
 import { digest } from '../fixtures/peer-frames.js'
 import { withoutProgram } from '../fixtures/required.js'
 
-// Many processes are started here, and a busy machine takes its time for that.
-t.setTimeout(120_000)
-
 // Most of the time is spent waiting for what must happen in time, so the tests run beside each other.
 t.jobs = 3
 const parallel = { buffered: true }

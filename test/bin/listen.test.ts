@@ -8,7 +8,6 @@ import { only, readEvents } from '../fixtures/json-events.js'
 import { jumpingClock, jumpUntil } from '../fixtures/jumping-clock.js'
 import { digest } from '../fixtures/peer-frames.js'
 
-t.setTimeout(120_000)
 t.jobs = 2
 /** A command that waits for ever fails its test, instead of stopping all of them. */
 const bounded = { timeout: 120_000 }

@@ -5,9 +5,6 @@ import { shell, start, startReceiver } from '../fixtures/commands.js'
 import { filesIn, namesIn } from '../fixtures/folder.js'
 import { only, readEvents } from '../fixtures/json-events.js'
 
-// Many processes are started here, and a busy machine takes its time for that.
-t.setTimeout(120_000)
-
 t.test('50 senders of one name at once: each is stored whole, under a name of its own', async (t) => {
   const folder = t.testdir()
   const out = join(folder, 'out')

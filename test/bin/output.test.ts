@@ -7,9 +7,6 @@ import { bytesOf, filesIn } from '../fixtures/folder.js'
 import { only, readEvents } from '../fixtures/json-events.js'
 import { withoutProgram } from '../fixtures/required.js'
 
-// Many processes are started here, and a busy machine takes its time for that.
-t.setTimeout(120_000)
-
 // One of them waits, so the tests run beside each other.
 t.jobs = 3
 const parallel = { buffered: true }

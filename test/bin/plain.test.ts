@@ -12,7 +12,6 @@ import { jumpingClock, jumpUntil } from '../fixtures/jumping-clock.js'
 import { listenAsPeer, Peer } from '../fixtures/peer.js'
 import { digest } from '../fixtures/peer-frames.js'
 
-t.setTimeout(120_000)
 t.jobs = 3
 const parallel = { timeout: 120_000 }
 

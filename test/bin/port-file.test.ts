@@ -6,7 +6,6 @@ import { portOf, runCommand, sendTo, start, startReceiver } from '../fixtures/co
 import { namesIn } from '../fixtures/folder.js'
 import { only, readEvents } from '../fixtures/json-events.js'
 
-t.setTimeout(120_000)
 t.jobs = 2
 const parallel = { buffered: true }
 const place = ['--host', '127.0.0.1', '--port', '0', '--port-file', 'port']

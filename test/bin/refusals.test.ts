@@ -14,9 +14,6 @@ import { filesIn } from '../fixtures/folder.js'
 import { only, readEvents } from '../fixtures/json-events.js'
 import { jumpingClock, jumpUntil } from '../fixtures/jumping-clock.js'
 
-// Many processes are started here, and a busy machine takes its time for that.
-t.setTimeout(120_000)
-
 interface Refusal {
   title: string
   receive?: string[]

@@ -5,9 +5,6 @@ import { bytesOf, namesIn } from '../fixtures/folder.js'
 import { only, readEvents } from '../fixtures/json-events.js'
 import { unusedPlace } from '../fixtures/ports.js'
 
-// Many processes are started here, and a busy machine takes its time for that.
-t.setTimeout(120_000)
-
 // Most of the time is spent waiting for what must happen in time, so the tests run beside each other.
 t.jobs = 3
 const parallel = { buffered: true }

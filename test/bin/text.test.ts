@@ -6,7 +6,6 @@ import { filesIn, namesIn } from '../fixtures/folder.js'
 import { only, readEvents } from '../fixtures/json-events.js'
 import { unusedPlace } from '../fixtures/ports.js'
 
-t.setTimeout(120_000)
 t.jobs = 3
 const parallel = { timeout: 120_000 }
 const MOST = 65_536

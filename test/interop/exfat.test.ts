@@ -7,8 +7,6 @@ import { mountStick } from '../fixtures/exfat.ts'
 import { filesIn, namesIn } from '../fixtures/folder.ts'
 import { only, readEvents } from '../fixtures/json-events.ts'
 
-t.setTimeout(120_000)
-
 /** The name under which a receiver says that it has stored what is sent now. */
 async function send(t: Test, receiver: { port: string }, args: readonly string[], cwd: string): Promise<string> {
   const { code, stdout, stderr } = await sendTo(t, receiver, ['--json', ...args], { cwd })

@@ -12,7 +12,6 @@ import { only, readEvents } from '../fixtures/json-events.js'
 import { digest } from '../fixtures/peer-frames.js'
 import { type Place, unusedPlace } from '../fixtures/ports.js'
 
-t.setTimeout(120_000)
 const folder = t.testdir({ large: '', empty: '' })
 /** Made once: bytes that do not repeat, so that none can be lost, doubled or swapped unnoticed. */
 const large = bytesOf(100_000_000)

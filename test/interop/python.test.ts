@@ -10,7 +10,6 @@ import { digest, frame, sha256 } from '../fixtures/peer-frames.js'
 import { sourceOf, startPython, startPythonReceiver } from '../fixtures/python.js'
 import { withoutProgram } from '../fixtures/required.js'
 
-t.setTimeout(120_000)
 const skip = withoutProgram('python3')
 
 const contents: Record<string, Buffer> = {
