@@ -55,7 +55,7 @@ export class ReceiverSession implements Session {
 
   async #close(): Promise<void> {
     await this.#link.closed
-    await this.#receiver.leave()
+    await this.#receiver.leave(this.#link.signal)
   }
 
   #onMessage(message: EntryMessage): void | Promise<void> {

@@ -26,8 +26,9 @@ export class Receiver {
   readonly #stopped = new AbortController()
   #store: Store | null = null
   #entries = 0
-  /** How many links are in use. */
+  /** How many links are not closed yet, and the signals of those that have not failed. */
   #links = 0
+  readonly #working = new Set<AbortSignal>()
 
   constructor(options: ReceiverOptions) {
     this.#options = options
@@ -81,13 +82,16 @@ export class Receiver {
   /** A link is used from now on. When the last one fails, every wait for the store ends. */
   join(signal: AbortSignal): void {
     this.#links++
+    this.#working.add(signal)
     signal.addEventListener('abort', () => {
-      if (this.#links === 1) this.#stopped.abort(signal.reason)
+      this.#working.delete(signal)
+      if (this.#working.size === 0) this.#stopped.abort(signal.reason)
     })
   }
 
   /** A link is closed. With the last one, the store is closed. Never throws. */
-  async leave(): Promise<void> {
+  async leave(signal: AbortSignal): Promise<void> {
+    this.#working.delete(signal)
     if (--this.#links > 0) return
     await this.#store?.close()
   }
