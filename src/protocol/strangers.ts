@@ -26,7 +26,7 @@ const strangers: readonly { who: string; starts: readonly string[] }[] = [
 export function describeStranger(start: Buffer): string {
   const text = start.toString('latin1')
   const who = strangers.find(({ starts }) => starts.some((mark) => text.startsWith(mark)))?.who
-  const shown = `its first bytes are "${printable(text, 40)}"`
+  const shown = `its first bytes are "${printable(text)}"`
   return who
     ? `the other side is ${who} (${shown})`
     : `the other side does not speak this protocol (${shown}); with --plain its bytes are taken as they are`
