@@ -12,8 +12,11 @@ import { startReceiver, startSender, trySend } from '../fixtures/ends.ts'
 import { filesIn, namesIn } from '../fixtures/folder.ts'
 import { Peer } from '../fixtures/peer.ts'
 import { digest, entryFrames, frame, senderOpening, transferFrames } from '../fixtures/peer-frames.ts'
+import { fakePerformanceNow } from '../fixtures/performance-clock.ts'
 
 t.test('reports a transfer in order, on both sides', async (t) => {
+  // Time stands still, so there is one progress event for each file.
+  fakePerformanceNow(t)
   const folder = t.testdir({ 'a.txt': 'first', 'b.json': 'second', out: { 'b.json': 'old' } })
   const out = join(folder, 'out')
   const receiver = await startReceiver(t, { out, count: 1 })

@@ -8,6 +8,7 @@ import { bytesOf, filesIn, namesIn } from '../fixtures/folder.ts'
 import { watchOpenFiles } from '../fixtures/open-files.ts'
 import { listenAsPeer, Peer } from '../fixtures/peer.ts'
 import { digest, transferFrames } from '../fixtures/peer-frames.ts'
+import { fakePerformanceNow } from '../fixtures/performance-clock.ts'
 import { unusedPlace } from '../fixtures/ports.ts'
 import { stateOf } from '../fixtures/turns.ts'
 
@@ -28,6 +29,8 @@ t.test('carries files from a sender that listens to a receiver that dials', asyn
 })
 
 t.test('reports the connection on both sides, once', async (t) => {
+  // Time stands still, so there is one progress event for the file.
+  fakePerformanceNow(t)
   const folder = t.testdir({ 'a.txt': 'text', out: {} })
   const sender = await startSender(t, [join(folder, 'a.txt')])
   const received = await tryReceive(t, sender.port, { out: join(folder, 'out') })
