@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { portOf, type Running, runCommand, sendTo, start, startReceiver } from '../fixtures/commands.js'
 import { bytesOf, filesIn } from '../fixtures/folder.js'
+import { gate } from '../fixtures/gate.js'
 import { only, readEvents } from '../fixtures/json-events.js'
 import { unusedPlace } from '../fixtures/ports.js'
 
@@ -98,12 +99,16 @@ t.test('a plain sender needs no more than a connection, and says that nothing is
   const bytes = bytesOf(1_000_000)
   const folder = t.testdir({ file: bytes })
   const pieces: Buffer[] = []
-  const server = createServer((socket) => socket.on('data', (piece) => pieces.push(piece))).listen(0, '127.0.0.1')
+  const ended = gate()
+  const server = createServer((socket) => {
+    socket.on('data', (piece) => pieces.push(piece)).once('end', ended.open)
+  }).listen(0, '127.0.0.1')
   await new Promise((resolve) => server.once('listening', resolve))
   t.teardown(() => void server.close())
   const port = String((server.address() as { port: number }).port)
   const sent = await sendTo(t, { port }, ['--plain', 'file'], { cwd: folder, covered: true })
   t.match(sent, { code: 0, stdout: '', stderr: /^tcp-send: sent file, .*, blake3 [0-9a-f]{64}, NOT VERIFIED\n$/ })
+  await ended.opened
   t.ok(Buffer.concat(pieces).equals(bytes), 'the bytes of the file, and no other')
 })
 

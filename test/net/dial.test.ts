@@ -81,7 +81,7 @@ t.test('says whom it would have met', async (t) => {
 t.test('does not try what is no port', async (t) => {
   const seen = onDial(t, () => {})
   for (const port of [-1, 65_536, 1.5, Number.NaN]) {
-    const { code, message } = await errorOf(t, dialling(port, { wait: 30_000 }))
+    const { code, message } = await errorOf(t, dialling(port, { wait: 600_000 }))
     t.equal(code, 'usage')
     t.equal(message, `port must be a whole number from 0 to 65535, not ${port}`)
   }
@@ -112,7 +112,7 @@ t.test('keeps trying until the listener is there', async (t) => {
   const seen = onDial(t, (socket, attempt) => {
     if (attempt === 2) socket.once('error', () => void listening(t, port, host))
   })
-  const socket = await dialling(port, { host, wait: 30_000 })
+  const socket = await dialling(port, { host, wait: 600_000 })
   t.equal(socket.remotePort, port)
   t.ok(seen.attempts > 2)
   socket.destroy()
@@ -125,7 +125,7 @@ t.test('says once that it waits, and why, as soon as the first try has failed', 
     if (attempt === 3) socket.once('error', () => void listening(t, port, host))
   })
   const onWaiting = ({ message }: TransferError) => void told.push(`after ${seen.attempts}: ${message}`)
-  const socket = await dialling(port, { host, wait: 30_000, onWaiting })
+  const socket = await dialling(port, { host, wait: 600_000, onWaiting })
   socket.destroy()
   const why = `cannot connect to ${host}:${port}: nothing listens there (is tcp-recv running?) (ECONNREFUSED)`
   t.strictSame(told, [`after 1: ${why}`])
@@ -135,7 +135,7 @@ t.test('does not say that it waits when it does not', async (t) => {
   const onWaiting = () => t.fail('it waits for nothing')
   const [{ host, port }, there] = [await nowhere(), await listening(t)]
   t.match(await errorOf(t, dialling(port, { host, onWaiting })), { code: 'connect' })
-  const socket = await dialling(there.port, { wait: 30_000, onWaiting })
+  const socket = await dialling(there.port, { wait: 600_000, onWaiting })
   socket.destroy()
 })
 
@@ -174,7 +174,7 @@ t.test('is interrupted while it connects', async (t) => {
   const controller = new AbortController()
   const sockets: Socket[] = []
   const seen = onDial(t, (socket) => sockets.push(socket))
-  const connecting = dialling(port, { signal: controller.signal, wait: 30_000 })
+  const connecting = dialling(port, { signal: controller.signal, wait: 600_000 })
   controller.abort(new TransferError('terminated', 'terminated by SIGTERM'))
   const error = await errorOf(t, connecting)
   t.equal(error, controller.signal.reason, 'the reason of the signal is what it throws')
@@ -192,7 +192,7 @@ t.test('is interrupted in the pause between two tries', async (t) => {
     // One turn later the failure has been seen and the pause has begun.
     socket.once('error', () => void turn().then(() => controller.abort()))
   })
-  const connecting = dialling(port, { host, signal: controller.signal, wait: 30_000 })
+  const connecting = dialling(port, { host, signal: controller.signal, wait: 600_000 })
   connecting.catch(() => {})
   await once(controller.signal, 'abort')
   t.equal(await stateOf(connecting), 'rejected', 'the pause is over at once')

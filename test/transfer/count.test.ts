@@ -94,7 +94,7 @@ t.test('may be started after its sender', async (t) => {
   const folder = t.testdir({ 'file.txt': 'text', out: {} })
   const place = await unusedPlace()
   const [host, port] = [place.host, Number(place.port)]
-  const sending = trySend(t, port, join(folder, 'file.txt'), { host, wait: 30_000 })
+  const sending = trySend(t, port, join(folder, 'file.txt'), { host, wait: 600_000 })
   await settle()
   const receiver = await startReceiver(t, { out: join(folder, 'out'), host, port, count: 1 })
   t.match((await sending).summary, { files: 1 })

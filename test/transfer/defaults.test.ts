@@ -27,11 +27,11 @@ t.test('listens on both sides and reports to nobody', async (t) => {
   const [one, two] = [await unusedPlace(), await unusedPlace()]
   const [host, port] = [one.host, Number(one.port)]
   const receiving = receive({ host, port, out: join(folder, 'one'), count: 1, afterStored: async () => {} })
-  t.match(await send({ host, port, sources: [join(folder, 'a.txt')], wait: 30_000 }), { files: 1 })
+  t.match(await send({ host, port, sources: [join(folder, 'a.txt')], wait: 600_000 }), { files: 1 })
   t.match(await receiving, { files: 1 })
   const other = { host: two.host, port: Number(two.port) }
   const sending = send({ ...other, listen: true, sources: [join(folder, 'a.txt')] })
-  t.match(await receive({ ...other, connect: true, out: join(folder, 'two'), wait: 30_000 }), { files: 1 })
+  t.match(await receive({ ...other, connect: true, out: join(folder, 'two'), wait: 600_000 }), { files: 1 })
   t.match(await sending, { files: 1 })
   t.strictSame(namesIn(join(folder, 'two')), ['a.txt'])
 })

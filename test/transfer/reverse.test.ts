@@ -73,7 +73,7 @@ t.test('lets the receiver be started first', async (t) => {
   const folder = t.testdir({ 'a.txt': 'text', out: {} })
   const place = await unusedPlace()
   const [host, port] = [place.host, Number(place.port)]
-  const receiving = tryReceive(t, port, { host, out: join(folder, 'out'), wait: 30_000 })
+  const receiving = tryReceive(t, port, { host, out: join(folder, 'out'), wait: 600_000 })
   const sender = await startSender(t, [join(folder, 'a.txt')], { host, port })
   t.match((await receiving).summary, { files: 1 })
   t.match((await sender.ended).summary, { files: 1 })
