@@ -11,7 +11,9 @@ export const defaults = {
   /** The maximum number of simultaneous connections. */
   maxConnections: 256,
   /** The maximum number of files in one transfer to a receiver. */
-  maxFiles: 100_000,
+  maxFiles: 1_000_000,
+  /** The maximum number of directories inside each other, in a directory that is received. */
+  maxDepth: 32,
   /** What a receiver does if the name of a file is taken. */
   ifExists: 'backup',
   /** The name under which a receiver stores a plain stream. It gets an extension if the content shows one. */

@@ -80,6 +80,11 @@ export const reasons = {
   magic: { code: 'refused', saidBy: 'sender', meaning: 'the other side does not speak the protocol' },
   internal: { code: 'refused', saidBy: 'both', meaning: 'a bug in the program: please report it' },
   changed: { code: 'local-file', saidBy: 'sender', meaning: 'the file changed while it was sent' },
+  'left-out': {
+    code: 'local-file',
+    saidBy: 'nobody',
+    meaning: 'a directory was sent without this part of it, for instance a symlink that leads out of the directory',
+  },
   usage: { code: 'usage', saidBy: 'nobody', meaning: 'the command or the call makes no sense as given' },
   connect: { code: 'connect', saidBy: 'nobody', meaning: 'listening or connecting failed' },
   hook: { code: 'hook', saidBy: 'nobody', meaning: 'the program of --exec failed' },

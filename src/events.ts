@@ -53,6 +53,10 @@ export interface ProgressEvent {
    * systems hold on the way. Absent before the first report, and if the receiver never reports.
    */
   received?: number
+  /** For a directory: the number of files so far. */
+  files?: number
+  /** For a directory: the path of the current file, from the directory on. */
+  current?: string
 }
 
 /** A receiver has stored a file. */
@@ -74,6 +78,10 @@ export interface StoredEvent {
   type: string
   /** False if nothing has shown that the file is complete: a plain stream that was cut looks like one that ended. */
   verified: boolean
+  /** For a directory: the number of files in it. `size` is their total size, `blake3` the digest of the directory. */
+  files?: number
+  /** For a file in a directory: the name that the sender offered for the directory. */
+  directory?: string
   /** The duration from the header to the final name, in seconds, to the millisecond. */
   seconds: number
 }
@@ -108,6 +116,10 @@ export interface SentEvent {
   type: string
   /** True if the receiver has confirmed the digest. A plain receiver confirms nothing. */
   verified: boolean
+  /** For a directory: the number of files in it. `size` is their total size, `blake3` the digest of the directory. */
+  files?: number
+  /** For a file in a directory: the name that was offered for the directory. */
+  directory?: string
   /** The duration from the header to the confirmation, in seconds, to the millisecond. */
   seconds: number
 }

@@ -95,8 +95,13 @@ export interface ReceiveOptions {
   allowUnverified?: boolean | undefined
   /** The maximum size of a file, in bytes. Larger files are refused (reason `too-large`). Default: the free space. */
   maxSize?: number | undefined
-  /** The maximum number of entries in one transfer. A larger transfer is refused (reason `files`). Default 100,000. */
+  /**
+   * The maximum number of entries in one transfer. Everything in a directory counts,
+   * too. A larger transfer is refused (reason `files`). Default 1,000,000.
+   */
   maxFiles?: number | undefined
+  /** The maximum number of directories inside each other. A deeper one is refused (reason `files`). Default 32. */
+  maxDepth?: number | undefined
   /** When listening: the maximum number of simultaneous connections. Others are refused. Default 256. */
   maxConnections?: number | undefined
   /**
@@ -218,12 +223,14 @@ function createLink(socket: Connection['socket'], options: Observed, progress: (
 }
 
 function policyOf({ hasNames }: Destination, options: Observed): Policy {
-  const { accept = [], maxSize = Number.MAX_SAFE_INTEGER, maxFiles = defaults.maxFiles, textOnly = false } = options
+  const { accept = [], maxSize = Number.MAX_SAFE_INTEGER, maxFiles = defaults.maxFiles } = options
+  const { maxDepth = defaults.maxDepth, textOnly = false } = options
   const { plain = false, expect = {}, allowHidden = false, allowUnverified = false } = options
   return {
     accept,
     maxSize,
     maxFiles,
+    maxDepth,
     takesFiles: !textOnly,
     takesMessages: hasNames || textOnly,
     names: hasNames ? { allowHidden, platform: process.platform } : null,

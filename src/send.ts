@@ -74,6 +74,12 @@ export interface SendOptions {
    * `digest-mismatch`, and the receiver does not store it under a final name. Default: any size and digest.
    */
   expect?: Expectation | undefined
+  /** The parts of directories that are not sent: patterns with the syntax of `.gitignore`. Default: none. */
+  exclude?: readonly string[] | undefined
+  /** If true, the `.gitignore` files in a directory decide what of it is sent. Default false. */
+  gitignore?: boolean | undefined
+  /** If true, a symlink in a directory is replaced by what it leads to. If false, it stays a symlink. Default false. */
+  follow?: boolean | undefined
   /**
    * Aborting it ends all transfers at once and tells the receivers. `send` then rejects with the reason of the signal
    * if that is a TransferError, otherwise with the code `interrupted`. Default: none.
@@ -92,7 +98,11 @@ export async function send(options: SendOptions): Promise<Summary> {
   const { onEvent = () => {} } = options
   const totals = { files: 0, bytes: 0 }
   return await runToSummary(onEvent, totals, async () => {
-    const sources = await Promise.all(options.sources.map((source) => createSource(source, asStream(options))))
+    const sources = await Promise.all(
+      options.sources.map((source) =>
+        createSource(source, { asStream: asStream(options), tree: treeOptions(options) }),
+      ),
+    )
     if (options.plain && sources.length !== 1) {
       throw new TransferError('usage', 'without the protocol nothing tells where one file ends: give a single source')
     }
@@ -104,6 +114,11 @@ export async function send(options: SendOptions): Promise<Summary> {
       for (const source of sources) source.release()
     }
   })
+}
+
+/** Without the protocol, a directory cannot be sent. */
+function treeOptions({ plain = false, exclude = [], gitignore = false, follow = false }: SendOptions) {
+  return plain ? null : { exclude, gitignore, follow }
 }
 
 /** Returns the sources that can be sent, and the first failure of the others. Called before the connection is made. */

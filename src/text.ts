@@ -41,3 +41,12 @@ export function shellWord(text: string): string {
   const shown = printable(text, Number.POSITIVE_INFINITY)
   return /^[\w@%+=:,./-]+$/.test(shown) ? shown : `'${shown.replace(/'/g, "'\\''")}'`
 }
+
+/**
+ * A line for `b3sum --check`. The path is escaped as b3sum and GNU coreutils do it: `\\\\` and `\\n` in the path, and a
+ * backslash at the start of the line.
+ */
+export function checksumLine(digest: string, path: string): string {
+  const escaped = path.replace(/[\\\n]/g, (character) => (character === '\n' ? '\\n' : '\\\\'))
+  return `${escaped === path ? '' : '\\'}${digest}  ${escaped}\n`
+}

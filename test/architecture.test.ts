@@ -26,7 +26,7 @@ const layers: Record<string, { has: RegExp; imports: readonly string[] }> = {
   },
   transfer: {
     has: /^src\/transfer\//,
-    imports: ['links', 'stores', 'sources', 'net', 'protocol', ...base],
+    imports: ['links', 'stores', 'sources', 'disk', 'net', 'protocol', ...base],
   },
   links: { has: /^src\/links\//, imports: ['net', 'protocol', ...base] },
   stores: { has: /^src\/stores\//, imports: ['disk', 'protocol', ...base] },

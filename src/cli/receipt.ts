@@ -6,6 +6,7 @@ import { closeSync, openSync, writeSync } from 'node:fs'
 import { shown } from '../disk/local-error.js'
 import type { TransferError } from '../errors.js'
 import type { SentEvent, StoredEvent } from '../events.js'
+import { checksumLine } from '../text.js'
 import { lostOutputError } from './output.js'
 import { assertReachable } from './working-directory.js'
 
@@ -33,7 +34,7 @@ export class Receipt {
   /** Writes the line of a finished file. A failure is passed to `onFailure`. */
   add({ blake3, path }: StoredEvent | SentEvent): void {
     try {
-      this.#try(() => writeSync(this.#fd as number, receiptLine(blake3, path)))
+      this.#try(() => writeSync(this.#fd as number, checksumLine(blake3, path)))
     } catch (error) {
       this.failure ??= error as TransferError
       this.#onFailure(this.failure)
@@ -54,12 +55,4 @@ export class Receipt {
       throw lostOutputError(`cannot write ${shown(this.#path)}`, error)
     }
   }
-}
-
-/**
- * Escapes the path like b3sum and GNU coreutils: `\\` and `\n` in the name, and a backslash at the start of the line.
- */
-function receiptLine(digest: string, path: string): string {
-  const escaped = path.replace(/[\\\n]/g, (character) => (character === '\n' ? '\\n' : '\\\\'))
-  return `${escaped === path ? '' : '\\'}${digest}  ${escaped}\n`
 }

@@ -4,8 +4,7 @@
  * If `/proc` is missing, the plain path is used without this protection.
  */
 import { constants, existsSync, type Stats } from 'node:fs'
-import { join } from 'node:path'
-import { disk, errno, isUnsupported } from './disk.js'
+import { disk, errno, ifSupported, isUnsupported } from './disk.js'
 
 const { O_RDONLY, O_DIRECTORY = 0, O_NOFOLLOW = 0 } = constants
 
@@ -33,9 +32,20 @@ export class Directory {
     return new Directory(await disk.open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW), path)
   }
 
+  /** Creates the folder `name` directly below this one, for this user alone, and opens it. */
+  async makeDirectory(name: string): Promise<Directory> {
+    await disk.mkdir(this.path(name), { mode: 0o700 })
+    return await this.openDirectory(name)
+  }
+
   /** The path of `name` directly below this folder, or of the folder itself, for the calls of `disk`. */
   path(name = ''): string {
-    return join(this.#anchor, name)
+    return name === '' ? this.#anchor : `${this.#anchor}/${name}`
+  }
+
+  /** The path of the folder for another process of this user. */
+  realPath(): string {
+    return this.#anchor.replace('/proc/self/', `/proc/${process.pid}/`)
   }
 
   /** Makes the names in this folder durable, unless its file system cannot fsync a folder (SMB, some FUSE). */
@@ -43,6 +53,12 @@ export class Directory {
     await disk.fsync(this.#fd).catch((error) => {
       if (errno(error) !== 'EINVAL' && !isUnsupported(error)) throw error
     })
+  }
+
+  /** Sets the permission bits and the modification time, if the file system supports them. */
+  async setAttributes(mode: number, mtime: number | null): Promise<void> {
+    await ifSupported(disk.fchmod(this.#fd, mode))
+    if (mtime !== null) await ifSupported(disk.futimes(this.#fd, new Date(), new Date(mtime)))
   }
 
   async stat(): Promise<Stats> {

@@ -8,7 +8,7 @@ import { promisify } from 'node:util'
 import { Blocking } from './blocking.js'
 
 /** Shared by all calls that move no file content: the directories and inodes that they read are mostly in memory. */
-const metadata = new Blocking()
+export const metadata = new Blocking()
 
 /**
  * Returns a call that blocks while such calls are quick. A file of a few bytes takes a dozen of them. On the thread
@@ -50,23 +50,56 @@ export const disk = {
     length: number,
     position: number,
   ) => number,
+  /** The blocking variants for a whole small file (small-file.ts). */
+  openSync: fs.openSync as (path: string, flags: number, mode?: number) => number,
+  closeSync: fs.closeSync as (fd: number) => void,
+  fstatSync: fs.fstatSync as (fd: number) => fs.Stats,
+  futimesSync: fs.futimesSync as (fd: number, atime: number, mtime: number) => void,
   fstat: quick<Descriptor, fs.Stats>(fs.fstatSync, promisify(fs.fstat)),
+  chmod: quick<[path: string, mode: number], void>(fs.chmodSync, promisify(fs.chmod)),
   fchmod: quick<[fd: number, mode: number], void>(fs.fchmodSync, promisify(fs.fchmod)),
   futimes: quick<[fd: number, atime: Date, mtime: Date], void>(fs.futimesSync, promisify(fs.futimes)),
   statfs: quick<Path, fs.StatsFs>(fs.statfsSync, promisify(fs.statfs)),
   stat: quick<Path, fs.Stats>(fs.statSync, promisify(fs.stat)),
   lstat: quick<Path, fs.Stats>(fs.lstatSync, promisify(fs.lstat)),
   access: quick<[path: string, mode?: number], void>(fs.accessSync, promisify(fs.access)),
+  symlink: quick<[target: string, path: string], void>(fs.symlinkSync, promisify(fs.symlink)),
+  lutimes: quick<[path: string, atime: Date, mtime: Date], void>(fs.lutimesSync, promisify(fs.lutimes)),
   link: quick<[from: string, to: string], void>(fs.linkSync, promisify(fs.link)),
   mkdir: quick<[path: string, options?: fs.MakeDirectoryOptions], unknown>(fs.mkdirSync, promisify(fs.mkdir)),
   // These calls wait for the disk by nature, free the blocks of a large file, or are rare.
   fsync: promisify(fs.fsync),
   fdatasync: promisify(fs.fdatasync),
+  /**
+   * Flushes the file system that `path` is on: syncfs(2), which reports lost writes since Linux 5.8. Returns false if
+   * that was not possible or has failed.
+   */
+  syncFileSystem: async (path: string): Promise<boolean> => {
+    const { spawn } = await import('node:child_process')
+    return await new Promise((resolve) => {
+      try {
+        const child = spawn('sync', ['-f', path], { stdio: 'ignore' })
+        child.once('error', () => resolve(false))
+        child.once('exit', (code) => resolve(code === 0))
+      } catch {
+        resolve(false)
+      }
+    })
+  },
   rename: promisify(fs.rename),
   unlink: promisify(fs.unlink),
   rmdir: promisify(fs.rmdir),
   readdir: promisify(fs.readdir) as (path: string) => Promise<string[]>,
-  readlink: promisify(fs.readlink) as (path: string) => Promise<string>,
+  /** The names in a directory with their kinds. */
+  list: quick<Path, fs.Dirent[]>(
+    (path) => fs.readdirSync(path, { withFileTypes: true }),
+    (path) => promisify(fs.readdir)(path, { withFileTypes: true }),
+  ),
+  readlink: quick<Path, string>(
+    (path) => fs.readlinkSync(path),
+    (path) => promisify(fs.readlink)(path),
+  ),
+  realpath: promisify(fs.realpath) as (path: string) => Promise<string>,
   readFile: promisify(fs.readFile) as (path: string, encoding: 'utf8') => Promise<string>,
 }
 

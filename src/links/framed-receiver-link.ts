@@ -5,7 +5,7 @@ import { retain } from '../net/memory.js'
 import { SenderDecoder } from '../protocol/decoder.js'
 import { encode } from '../protocol/encode.js'
 import { HEADER_DEADLINE } from '../protocol/limits.js'
-import type { Heartbeat, SenderMessage, Stored } from '../protocol/messages.js'
+import { DIRECTORIES, type Heartbeat, type SenderMessage, type Stored } from '../protocol/messages.js'
 import { STRANGER_LINE } from '../protocol/strangers.js'
 import { ChannelLink } from './channel-link.js'
 import type { EntryMessage, ReceiverLink } from './link.js'
@@ -98,7 +98,7 @@ export class FramedReceiverLink extends ChannelLink implements ReceiverLink {
   async #onGreeting(message: SenderMessage & { frame: 'greeting' }): Promise<void> {
     this.#hasGreeted = true
     await this.#onMessage(message)
-    await this.channel.write(encode.receiverOpening())
+    await this.channel.write(encode.receiverOpening([DIRECTORIES]))
   }
 
   confirm(stored: Stored): Promise<void> {

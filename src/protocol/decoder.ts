@@ -10,11 +10,17 @@
  *
  * Heartbeats and ancillary frames may stand between any two frames after the greeting. Ancillary frames yield nothing.
  */
-import { type AnyFrameName, FrameDecoder } from './frames.js'
+import { FrameDecoder, grammar } from './frames.js'
 import { CHUNK, RECEIVER_MAGIC, SENDER_MAGIC } from './limits.js'
-import type { ReceiverMessage, SenderMessage } from './messages.js'
+import { type FrameName, frameTypes, type ReceiverMessage, type SenderMessage } from './messages.js'
 import { parsers } from './parsers.js'
 import { ProtocolError } from './protocol-error.js'
+
+/** `ancillary` is a frame whose type is an unknown lower-case letter. A peer skips it (document, "Extensions"). */
+type AnyFrameName = FrameName | 'ancillary'
+
+const senderGrammar = grammar(SENDER_MAGIC, frameTypes)
+const receiverGrammar = grammar(RECEIVER_MAGIC, frameTypes)
 
 type SenderState = 'greeting' | 'idle' | 'entry' | 'over'
 
@@ -33,7 +39,7 @@ function aFrame(name: AnyFrameName): string {
 
 /** Reads the sender's direction. Next state: greeting → idle → entry → idle → … → over */
 export class SenderDecoder {
-  readonly #frames = new FrameDecoder(SENDER_MAGIC)
+  readonly #frames = new FrameDecoder(senderGrammar)
   #state: SenderState = 'greeting'
   #entries = 0
   #size: number | null = null
@@ -121,7 +127,7 @@ export class SenderDecoder {
 
 /** Reads the receiver's direction. Next state: greeting → answers */
 export class ReceiverDecoder {
-  readonly #frames = new FrameDecoder(RECEIVER_MAGIC)
+  readonly #frames = new FrameDecoder(receiverGrammar)
   #greeted = false;
 
   *push(bytes: Buffer): Generator<ReceiverMessage, void, undefined> {

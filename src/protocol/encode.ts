@@ -4,20 +4,30 @@ import type { Abort, End, Finished, FrameName, Header, Heartbeat, Refused, Store
 import { frameTypes } from './messages.js'
 
 /** Writes the first five bytes of a frame at `offset`: its type, and the length of the payload that follows. */
-export function writeFrameHeader(buffer: Buffer, name: FrameName, length: number, offset = 0): void {
-  buffer.write(frameTypes[name], offset, 'latin1')
+export function writeHead(buffer: Buffer, type: string, length: number, offset: number): void {
+  buffer[offset] = type.charCodeAt(0)
   buffer.writeUInt32BE(length, offset + 1)
 }
 
-/** A control frame: `fields` as JSON. The longest is a header with a name of 255 bytes, far below the limit. */
-export function controlFrame(name: FrameName, fields: object): Buffer {
+/** The same for a frame of either direction. */
+export function writeFrameHeader(buffer: Buffer, name: FrameName, length: number, offset = 0): void {
+  writeHead(buffer, frameTypes[name], length, offset)
+}
+
+/** A control frame: `fields` as JSON. The longest is a symlink with a target of 4,095 bytes, far below the limit. */
+export function frameOf(type: string, fields: object): Buffer {
   const json = JSON.stringify(fields)
   const length = Buffer.byteLength(json)
-  if (length > MAX_CONTROL) throw new RangeError(`a ${name} frame of ${length} bytes is over ${MAX_CONTROL}`)
+  if (length > MAX_CONTROL) throw new RangeError(`a frame ${type} of ${length} bytes is over ${MAX_CONTROL}`)
   const frame = Buffer.allocUnsafe(FRAME_HEADER + length)
-  writeFrameHeader(frame, name, length)
+  writeHead(frame, type, length, 0)
   frame.write(json, FRAME_HEADER)
   return frame
+}
+
+/** A control frame of either direction. */
+export function controlFrame(name: FrameName, fields: object): Buffer {
+  return frameOf(frameTypes[name], fields)
 }
 
 /** The program's name in a greeting, for people. */

@@ -11,7 +11,9 @@ const MANDATORY = '!'
 /** The fields of one payload. Each is taken once; `finish` judges those that nobody took. */
 export class Fields {
   readonly #frame: string
-  readonly #values: Map<string, unknown>
+  readonly #values: Readonly<Record<string, unknown>>
+  /** The names that were taken and must be understood. */
+  readonly #understood: string[] = []
 
   constructor(frame: string, payload: Uint8Array) {
     this.#frame = frame
@@ -24,12 +26,17 @@ export class Fields {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) {
       throw new ProtocolError(`the ${frame} frame is not a JSON object`)
     }
-    this.#values = new Map(Object.entries(value))
+    this.#values = value as Record<string, unknown>
+  }
+
+  /** Only own properties count, so no name reaches a prototype. */
+  #get(name: string): unknown {
+    if (name.startsWith(MANDATORY)) this.#understood.push(name)
+    return Object.hasOwn(this.#values, name) ? this.#values[name] : undefined
   }
 
   #take<T>(name: string, expected: string, isRight: (value: unknown) => value is T): T {
-    const value = this.#values.get(name)
-    this.#values.delete(name)
+    const value = this.#get(name)
     if (!isRight(value)) throw this.#wrong(name, expected, value)
     return value
   }
@@ -87,18 +94,12 @@ export class Fields {
 
   /** `read(name)`, or null where the field, which must be there, is null. */
   nullable<T>(name: string, read: (name: string) => T): T | null {
-    if (this.#values.get(name) !== null) return read(name)
-    this.#values.delete(name)
-    return null
+    return this.#get(name) === null ? null : read(name)
   }
 
   /** `read(name)`, or null where the field is null or absent. */
   optional<T>(name: string, read: (name: string) => T): T | null {
-    if (this.#values.get(name) == null) {
-      this.#values.delete(name)
-      return null
-    }
-    return read(name)
+    return this.#get(name) == null ? null : read(name)
   }
 
   /** The field `name` as `read` takes it, or no field where it is null or absent. */
@@ -116,7 +117,7 @@ export class Fields {
 
   /** One line about a field that nobody took and that must be understood, or null if there is none. */
   unsupported(): string | null {
-    const name = [...this.#values.keys()].find((key) => key.startsWith(MANDATORY))
+    const name = Object.keys(this.#values).find((key) => key.startsWith(MANDATORY) && !this.#understood.includes(key))
     return name === undefined ? null : this.notKnown(`"${printable(name, 60)}"`)
   }
 

@@ -3,18 +3,29 @@
  * one control payload (64 KiB). Data passes through as slices of the pushed bytes.
  */
 import { FRAME_HEADER, MAX_CONTROL, MAX_DATA } from './limits.js'
-import { type FrameName, frameTypes } from './messages.js'
 import { ProtocolError } from './protocol-error.js'
 import { describeStranger } from './strangers.js'
 
 const EMPTY = Buffer.alloc(0)
 
-/** `ancillary` is a frame whose type is an unknown lower-case letter. A peer skips it (document, "Extensions"). */
-export type AnyFrameName = FrameName | 'ancillary'
+/** The frames of one direction, or of the content of a directory. */
+export interface Grammar<Name extends string> {
+  /** The bytes that come before the first frame. They may be empty. */
+  magic: string
+  /** Each type of frame by its letter. A lower-case letter that is missing is an ancillary frame, which is skipped. */
+  names: ReadonlyMap<number, Name | 'ancillary'>
+}
+
+/** @param types the letter of each frame */
+export function grammar<Name extends string>(magic: string, types: Record<Name, string>): Grammar<Name> {
+  const known = Object.entries<string>(types).map(([name, letter]) => [letter.charCodeAt(0), name as Name] as const)
+  const ancillary = [...'abcdefghijklmnopqrstuvwxyz'].map((letter) => [letter.charCodeAt(0), 'ancillary'] as const)
+  return { magic, names: new Map<number, Name | 'ancillary'>([...ancillary, ...known]) }
+}
 
 /** One whole control frame, or one piece of a data frame. `first` and `length` describe the frame it belongs to. */
-interface Frame {
-  name: AnyFrameName
+export interface Frame<Name extends string> {
+  name: Name | 'ancillary'
   payload: Buffer
   first: boolean
   length: number
@@ -22,45 +33,54 @@ interface Frame {
 
 type FrameState = 'magic' | 'frame-header' | 'control' | 'data'
 
-const names = new Map<number, AnyFrameName>([
-  ...[...'abcdefghijklmnopqrstuvwxyz'].map((letter) => [letter.charCodeAt(0), 'ancillary'] as const),
-  ...Object.entries(frameTypes).map(([name, letter]) => [letter.charCodeAt(0), name as FrameName] as const),
-])
-
 /** Magic and frames. Next state: magic → frame-header → control | data → frame-header → … */
-export class FrameDecoder {
-  #state: FrameState = 'magic'
-  /** The bytes of the current `push` that are still to be read. */
-  #rest: Buffer = EMPTY
-  readonly #magic: string
+export class FrameDecoder<Name extends string> {
+  readonly #grammar: Grammar<Name | 'data'>
+  #state: FrameState
+  /** The bytes of the current `push`, and the place of the first that was not read. */
+  #bytes: Buffer = EMPTY
+  #at = 0
   /** The bytes of a unit that came in pieces. The buffer is allocated once, at the checked size of the unit. */
   #held: Buffer = EMPTY
   #filled = 0
-  #name: AnyFrameName = 'greeting'
+  #name: Name | 'data' | 'ancillary' = 'ancillary'
   #length = 0
   #left = 0
   #first = false
 
-  constructor(magic: string) {
-    this.#magic = magic
+  constructor(grammar: Grammar<Name | 'data'>) {
+    this.#grammar = grammar
+    this.#state = grammar.magic === '' ? 'frame-header' : 'magic'
+  }
+
+  /** True if no frame has begun that is not complete. */
+  get isAtRest(): boolean {
+    return this.#state === 'frame-header' && this.#filled === 0
   }
 
   /** Replaces the unread bytes of the current `push` by what `keep` returns, so that their memory may be used again. */
   detach(keep: (bytes: Buffer) => Buffer): void {
-    this.#rest = keep(this.#rest)
+    this.#bytes = keep(this.#bytes.subarray(this.#at))
+    this.#at = 0
   }
 
-  *push(bytes: Buffer): Generator<Frame, void, undefined> {
-    this.#rest = bytes
-    while (this.#rest.length > 0) {
+  *push(bytes: Buffer): Generator<Frame<Name | 'data'>, void, undefined> {
+    this.#bytes = bytes
+    this.#at = 0
+    while (this.#at < this.#bytes.length) {
       if (this.#state === 'data') {
-        const payload = this.#rest.subarray(0, this.#left)
-        this.#rest = this.#rest.subarray(payload.length)
+        const payload = this.#bytes.subarray(this.#at, this.#at + this.#left)
+        this.#at += payload.length
         this.#left -= payload.length
         const first = this.#first
         this.#first = false
         if (this.#left === 0) this.#state = 'frame-header'
         yield { name: 'data', payload, first, length: this.#length }
+        continue
+      }
+      if (this.#state === 'frame-header' && this.#filled === 0 && this.#bytes.length - this.#at >= FRAME_HEADER) {
+        this.#at += FRAME_HEADER
+        this.#readHeader(this.#bytes, this.#at - FRAME_HEADER)
         continue
       }
       const unit = this.#gather()
@@ -72,22 +92,21 @@ export class FrameDecoder {
       } else if (this.#state === 'magic') {
         this.#state = 'frame-header'
       } else {
-        this.#readHeader(unit)
+        this.#readHeader(unit, 0)
       }
     }
   }
 
   /** The next whole unit (magic, frame header or control payload) from the held and the pushed bytes, or null. */
   #gather(): Buffer | null {
-    const rest = this.#rest
     const wanted = this.#wanted()
-    if (this.#filled === 0 && rest.length >= wanted) {
-      this.#rest = rest.subarray(wanted)
-      return rest.subarray(0, wanted)
+    if (this.#filled === 0 && this.#bytes.length - this.#at >= wanted) {
+      this.#at += wanted
+      return this.#bytes.subarray(this.#at - wanted, this.#at)
     }
     if (this.#filled === 0) this.#held = Buffer.allocUnsafe(wanted)
-    const copied = rest.copy(this.#held, this.#filled)
-    this.#rest = rest.subarray(copied)
+    const copied = this.#bytes.copy(this.#held, this.#filled, this.#at)
+    this.#at += copied
     this.#filled += copied
     if (this.#filled < wanted) return null
     this.#filled = 0
@@ -95,21 +114,21 @@ export class FrameDecoder {
   }
 
   #wanted(): number {
-    if (this.#state === 'magic') return this.#magic.length
+    if (this.#state === 'magic') return this.#grammar.magic.length
     return this.#state === 'control' ? this.#length : FRAME_HEADER
   }
 
   /** Checks the magic at its first wrong byte: a peer that speaks another protocol may be waiting for an answer. */
   #checkMagic(start: Buffer): void {
     const text = start.toString('latin1')
-    if (this.#magic.startsWith(text)) return
+    if (this.#grammar.magic.startsWith(text)) return
     throw new ProtocolError(describeStranger(start), 'magic')
   }
 
-  #readHeader(unit: Buffer): void {
-    const type = unit.readUInt8(0)
-    const length = unit.readUInt32BE(1)
-    const name = names.get(type)
+  #readHeader(unit: Buffer, offset: number): void {
+    const type = unit.readUInt8(offset)
+    const length = unit.readUInt32BE(offset + 1)
+    const name = this.#grammar.names.get(type)
     if (name === undefined) throw new ProtocolError(`unknown frame type ${type}`)
     const limit = name === 'data' ? MAX_DATA : MAX_CONTROL
     if (length === 0) throw new ProtocolError(`the ${name} frame is empty`)

@@ -30,10 +30,13 @@ export interface ReceiverGreeting extends Greeting {
   features: readonly string[]
 }
 
-/** The kinds of entry. A file is stored; a message is shown and not stored. */
-export const entryKinds = ['file', 'message'] as const
+/** The kinds of entry. A file or directory is stored; a message is shown and not stored. */
+export const entryKinds = ['file', 'message', 'directory'] as const
 
 export type EntryKind = (typeof entryKinds)[number]
+
+/** The feature of a receiver that takes directories. */
+export const DIRECTORIES = 'directories'
 
 /** Announces an entry. Entries are numbered from 0 by the order of their headers in the connection. */
 export interface Header {

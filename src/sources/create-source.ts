@@ -4,9 +4,11 @@ import { disk } from '../disk/disk.js'
 import { DescriptorSource } from './descriptor-source.js'
 import { FifoSource } from './fifo-source.js'
 import { type AsStream, FileSource } from './file-source.js'
+import { FolderSource, nameOfDirectory } from './folder-source.js'
 import { MessageSource } from './message-source.js'
 import type { Source } from './source.js'
 import { StreamSource } from './stream-source.js'
+import type { TreeOptions } from './tree-walk.js'
 
 /**
  * A stream to send, such as a pipe of a child process. It is read once, in bounded memory, and destroyed at the end.
@@ -19,9 +21,9 @@ export interface StreamToSend {
   label?: string
 }
 
-/** A file to send under another name than its own. */
+/** A file or directory to send under another name than its own. */
 export interface FileToSend {
-  /** The path of a regular file or a FIFO. */
+  /** The path of a regular file, a directory or a FIFO. */
   path: string
   /** The name to offer to the receiver. */
   name: string
@@ -45,13 +47,18 @@ export interface MessageToSend {
   text: string | Readable
 }
 
-/** Something to send: the path of a regular file or a FIFO, or one of the objects above. */
+/** Something to send: the path of a regular file, a directory or a FIFO, or one of the objects above. */
 export type Sendable = string | FileToSend | DescriptorToSend | StreamToSend | MessageToSend
 
-/** @param asStream see `AsStream` */
-export async function createSource(sendable: Sendable, asStream: AsStream): Promise<Source> {
-  if (typeof sendable === 'string') return await createPathSource(sendable, undefined, asStream)
-  if ('path' in sendable) return await createPathSource(sendable.path, sendable.name, asStream)
+export interface SourceOptions {
+  asStream: AsStream
+  /** The parts of directories that are sent. Null if no directory can be sent. */
+  tree: TreeOptions | null
+}
+
+export async function createSource(sendable: Sendable, options: SourceOptions): Promise<Source> {
+  if (typeof sendable === 'string') return await createPathSource(sendable, undefined, options)
+  if ('path' in sendable) return await createPathSource(sendable.path, sendable.name, options)
   if ('text' in sendable) return new MessageSource(sendable.text)
   const { name, label = name } = sendable
   return 'fd' in sendable
@@ -60,7 +67,12 @@ export async function createSource(sendable: Sendable, asStream: AsStream): Prom
 }
 
 /** A path that does not exist is reported later, by `inspect`. */
-async function createPathSource(path: string, name: string | undefined, asStream: AsStream): Promise<Source> {
+async function createPathSource(
+  path: string,
+  name: string | undefined,
+  { asStream, tree }: SourceOptions,
+): Promise<Source> {
   const stats = await disk.stat(path).catch(() => null)
+  if (stats?.isDirectory() && tree) return new FolderSource(path, name ?? (await nameOfDirectory(path)), tree)
   return stats?.isFIFO() ? new FifoSource(path, name) : new FileSource(path, name, asStream)
 }

@@ -1,9 +1,10 @@
 /**
  * The interfaces of sources and their entries. A source is one thing that the user wants to send. It yields entries: a
- * file, a stream and a message yield one each.
+ * file, a directory, a stream and a message yield one each.
  */
 import { mediaType } from '../media-type.js'
 import type { Header } from '../protocol/messages.js'
+import type { TreeWalk } from './tree-walk.js'
 
 export interface Source {
   /** Its name in the messages of this side: the path as given, or `standard input`. */
@@ -30,8 +31,18 @@ export interface Entry {
   readonly path: string
   readonly name: string
   readonly isOnce: boolean
+  /** The feature that the receiver must have to take the entry. */
+  readonly feature?: string
   /** Opens the entry. Aborting `signal` ends a read that waits for a producer. */
-  open(signal: AbortSignal): Promise<OpenEntry>
+  open(signal: AbortSignal): Promise<OpenEntry | OpenDirectory>
+}
+
+/** A directory that is open. */
+export interface OpenDirectory {
+  readonly header: Header
+  /** Everything in it. */
+  readonly tree: TreeWalk
+  close(): Promise<void>
 }
 
 export interface OpenEntry {
@@ -59,7 +70,7 @@ export abstract class SingleSource implements Source, Entry {
   abstract readonly name: string
   abstract readonly isOnce: boolean
   abstract inspect(): Promise<number | null>
-  abstract open(signal: AbortSignal): Promise<OpenEntry>
+  abstract open(signal: AbortSignal): Promise<OpenEntry | OpenDirectory>
 
   async *entries(): AsyncGenerator<Entry> {
     yield this

@@ -28,7 +28,7 @@ export async function checkExisting(folder: Directory, name: string, ifExists: I
 }
 
 /** The attributes of the file or link of this name, or null if there is none. */
-async function look(folder: Directory, name: string): Promise<Stats | null> {
+export async function look(folder: Directory, name: string): Promise<Stats | null> {
   try {
     return await disk.lstat(folder.path(name))
   } catch (error) {
@@ -37,11 +37,15 @@ async function look(folder: Directory, name: string): Promise<Stats | null> {
   }
 }
 
-function folderInTheWay(name: string): TransferError {
+export function folderInTheWay(name: string): TransferError {
   return refusal('exists', `it has a folder named "${printable(name, 80)}"`)
 }
 
-function taken(name: string, ifExists: IfExists): TransferError {
+export function notMergeable(name: string): TransferError {
+  return refusal('exists', `it has something named "${printable(name, 80)}" that is no directory`)
+}
+
+export function taken(name: string, ifExists: IfExists): TransferError {
   const text = `it has "${printable(name, 80)}" already`
   return ifExists === 'skip' ? refusal('skipped', `${text} and skips it`) : refusal('exists', text)
 }
@@ -68,7 +72,7 @@ export class FinalName {
     }
     if (await this.#linkAs(name)) return name
     if (this.#ifExists !== 'backup') throw taken(name, this.#ifExists)
-    return await this.#linkAsBackup(name)
+    return await takeBackupName(this.#folder, name, (backup) => this.#linkAs(backup))
   }
 
   async #replace(name: string): Promise<void> {
@@ -96,24 +100,6 @@ export class FinalName {
     return true
   }
 
-  /** Uses the first free backup name. A galloping search looks up a logarithmic number of names. */
-  async #linkAsBackup(name: string): Promise<string> {
-    let taken = 0
-    let free = 1
-    while (await look(this.#folder, backupName(name, free))) {
-      taken = free
-      free *= 2
-    }
-    while (taken + 1 < free) {
-      const middle = Math.floor((taken + free) / 2)
-      if (await look(this.#folder, backupName(name, middle))) taken = middle
-      else free = middle
-    }
-    let number = free
-    while (!(await this.#linkAs(backupName(name, number)))) number++
-    return backupName(name, number)
-  }
-
   /**
    * Takes the name back, unless the file may have replaced another one: the old file is gone, and a complete new file
    * is better than none. Returns false if the file keeps the name.
@@ -128,6 +114,32 @@ export class FinalName {
       return false
     }
   }
+}
+
+/**
+ * Takes the first free backup name and returns it. A galloping search looks up a logarithmic number of names.
+ *
+ * @param take takes a name; returns false if it is taken
+ */
+export async function takeBackupName(
+  folder: Directory,
+  name: string,
+  take: (backup: string) => Promise<boolean>,
+): Promise<string> {
+  let taken = 0
+  let free = 1
+  while (await look(folder, backupName(name, free))) {
+    taken = free
+    free *= 2
+  }
+  while (taken + 1 < free) {
+    const middle = Math.floor((taken + free) / 2)
+    if (await look(folder, backupName(name, middle))) taken = middle
+    else free = middle
+  }
+  let number = free
+  while (!(await take(backupName(name, number)))) number++
+  return backupName(name, number)
 }
 
 /** For file systems without hard links: reserves the name with an empty file and renames the staged file over it. */

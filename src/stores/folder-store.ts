@@ -7,10 +7,12 @@ import { refusal } from '../errors.js'
 import type { Header } from '../protocol/messages.js'
 import { printable } from '../text.js'
 import { checkExisting, type IfExists } from './final-name.js'
+import { checkExistingTree } from './final-tree-name.js'
 import { FolderSink } from './folder-sink.js'
+import { FolderTree } from './folder-tree.js'
 import { StagedFile } from './staged-file.js'
 import { canHold, openStaging } from './staging.js'
-import type { Sink, Store } from './store.js'
+import type { Sink, Store, TreeSink } from './store.js'
 
 export interface FolderOptions {
   /** The folder, as the user named it. */
@@ -57,6 +59,16 @@ export class FolderStore implements Store {
       await this.#checkSpace(header.size)
       const staged = await StagedFile.create(this.#staging, this.#options.blocking)
       return new FolderSink(this.#options, this.#root, staged, header)
+    } catch (error) {
+      throw localError('cannot store in', this.#options.path, error)
+    }
+  }
+
+  async beginTree(header: Header): Promise<TreeSink> {
+    try {
+      await this.#checkName(header.name)
+      await checkExistingTree(this.#root, header.name, this.#options.ifExists)
+      return await FolderTree.begin(this.#options, { root: this.#root, staging: this.#staging }, header)
     } catch (error) {
       throw localError('cannot store in', this.#options.path, error)
     }

@@ -8,7 +8,7 @@ import { disk, errno } from '../disk/disk.js'
 import { refusal, TransferError } from '../errors.js'
 import type { Header } from '../protocol/messages.js'
 import { describe } from '../system-errors.js'
-import type { Destination, Sink, Store, StoredAs, Warning } from './store.js'
+import type { Destination, Sink, Store, StoredAs, TreeSink, Warning } from './store.js'
 
 export class OutputDestination implements Destination {
   readonly hasNames = false
@@ -47,6 +47,17 @@ export class OutputStore implements Store {
   }
 
   async begin(_header: Header): Promise<Sink> {
+    return this.#begin()
+  }
+
+  /** A directory becomes a tar archive. The code for that is loaded only then. */
+  async beginTree(header: Header): Promise<TreeSink> {
+    const sink = this.#begin()
+    const { TarTree } = await import('./tar-tree.js')
+    return await new TarTree(sink, header).start()
+  }
+
+  #begin(): Sink {
     if (this.#isTaken) throw refusal('policy', 'it writes to its standard output and takes one file')
     if (!this.#output.writable) throw outputError(this.#output.errored)
     this.#isTaken = true

@@ -6,7 +6,7 @@
 import type { Blocking } from '../disk/blocking.js'
 import type { Directory } from '../disk/directory.js'
 import { disk, ifSupported } from '../disk/disk.js'
-import { createStaged } from './staging.js'
+import { createPrivate, createStaged } from './staging.js'
 
 /**
  * The written bytes are flushed whenever there are this many. A writer twice this far ahead of the disk waits
@@ -40,6 +40,11 @@ export class StagedFile {
   static async create(staging: Directory, blocking: Blocking): Promise<StagedFile> {
     const { name, fd } = await createStaged(staging)
     return new StagedFile(staging.path(name), fd, blocking)
+  }
+
+  /** Creates the file `name` in `directory`, for this user alone. */
+  static async createIn(directory: Directory, name: string, blocking: Blocking): Promise<StagedFile> {
+    return new StagedFile(directory.path(name), await createPrivate(directory, name), blocking)
   }
 
   /** The path of the file until it has its final name. */
@@ -109,10 +114,15 @@ export class StagedFile {
     if (mtime !== null) await ifSupported(disk.futimes(this.fd, new Date(), new Date(mtime)))
   }
 
-  /** Makes the content durable. An fsync of the folder makes the name durable. */
-  async sync(): Promise<void> {
+  /** Waits until nothing is being flushed any more. Throws if written bytes were lost. */
+  async settle(): Promise<void> {
     await this.#flushing
     if (this.#failure) throw this.#failure.error
+  }
+
+  /** Makes the content durable. An fsync of the folder makes the name durable. */
+  async sync(): Promise<void> {
+    await this.settle()
     await disk.fsync(this.fd)
   }
 

@@ -12,6 +12,7 @@ import { join } from 'node:path'
 import { type Directory, OTHERS_WRITE } from '../disk/directory.js'
 import { disk, errno } from '../disk/disk.js'
 import { localError } from '../disk/local-error.js'
+import { removeTree } from '../disk/remove-tree.js'
 import { hasExited } from './receiver-id.js'
 
 /** The name of the staging folder inside `--out`. No peer may use this name. */
@@ -83,6 +84,11 @@ async function makePrivate(parent: Directory, name: string): Promise<void> {
 
 let files = 0
 
+/** A name that nothing in the staging folder has. */
+export function stagedName(): string {
+  return `${files++}`
+}
+
 /** A file in the staging folder: its name there, and its descriptor for writing. */
 interface Staged {
   name: string
@@ -91,12 +97,13 @@ interface Staged {
 
 /** Creates a private file in the staging folder. */
 export async function createStaged(staging: Directory): Promise<Staged> {
-  const name = `${files++}`
-  return { name, fd: await createIn(staging, name) }
+  const name = stagedName()
+  return { name, fd: await createPrivate(staging, name) }
 }
 
-async function createIn(staging: Directory, name: string): Promise<number> {
-  return await disk.open(staging.path(name), O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW, 0o600)
+/** Creates a private file, and returns its descriptor. */
+export async function createPrivate(folder: Directory, name: string): Promise<number> {
+  return await disk.open(folder.path(name), O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW, 0o600)
 }
 
 /** Removes a file that was only a test. If that fails, the file is removed later with its folder. */
@@ -111,7 +118,7 @@ const unfitNameErrors = new Set(['EINVAL', 'EILSEQ', 'ENOENT', 'ENAMETOOLONG'])
 /** True if the file system can hold a file of this name. Creates an empty file to find out. */
 export async function canHold(staging: Directory, name: string): Promise<boolean> {
   try {
-    await removeProbe(staging, { name, fd: await createIn(staging, name) })
+    await removeProbe(staging, { name, fd: await createPrivate(staging, name) })
     return true
   } catch (error) {
     // Another connection is trying the same name at this moment.
@@ -155,7 +162,7 @@ async function removeFolder(staging: Directory, receiverId: string): Promise<voi
   try {
     const folder = await staging.openDirectory(receiverId)
     try {
-      for (const name of await disk.readdir(folder.path())) await disk.unlink(folder.path(name))
+      for (const name of await disk.readdir(folder.path())) await removeTree(folder, name)
     } finally {
       await folder.close()
     }

@@ -3,8 +3,10 @@
  * as long as one transfer, a sink as long as one entry. Destinations are folders and output streams. The receiver
  * applies its policy before it calls a store. A store refuses only what it cannot hold, and what `--if-exists` forbids.
  */
+import type { Spool } from '../disk/spool.js'
 import type { WarningEvent } from '../events.js'
 import type { Header } from '../protocol/messages.js'
+import type { DirectoryItem, FileItem, SymlinkItem } from '../protocol/tree-messages.js'
 
 /** A fact about a destination that the user should know. */
 export type Warning = Pick<WarningEvent, 'reason' | 'message'>
@@ -27,6 +29,8 @@ export interface Destination {
 export interface Store {
   /** Prepares to store one entry. Throws a refusal or a local-file error if the entry cannot be stored. */
   begin(header: Header): Promise<Sink>
+  /** The same for a directory. */
+  beginTree(header: Header): Promise<TreeSink>
   /** Closes everything that the store has opened. Never throws. */
   close(): Promise<void>
 }
@@ -48,6 +52,26 @@ export interface Sink {
   discard(): Promise<void>
 }
 
+/**
+ * One directory being stored. Its items come depth first. Each call is made after the promise of the last has settled.
+ * The policy has accepted every name, and every symlink stays inside.
+ */
+export interface TreeSink {
+  /** Creates a directory. The items that follow are in it. */
+  enter(item: DirectoryItem): Promise<void>
+  /** Ends the directory that was entered last. */
+  leave(): Promise<void>
+  symlink(item: SymlinkItem): Promise<void>
+  /** Stores a small file, whose bytes are all there. The buffer must not change until a promise settles. */
+  file(item: FileItem, bytes: Buffer): undefined | Promise<void>
+  /** Prepares to store a large file. Its sink is committed or discarded before the next item. */
+  begin(item: FileItem): Promise<Pick<Sink, 'write' | 'writeLater' | 'commit' | 'discard'>>
+  /** Makes everything durable and gives the directory its final name. Discards it if that fails. */
+  commit(): Promise<StoredAs>
+  /** Removes everything that was written. Never throws. */
+  discard(): Promise<void>
+}
+
 export interface StoredAs {
   /** The final name. It is sent to the peer. */
   name: string
@@ -55,4 +79,6 @@ export interface StoredAs {
   path: string
   /** The text of a message. A message has neither a name nor a path. */
   text?: string
+  /** The files of a directory that were there and were skipped: their paths as JSON, from the directory on. */
+  skipped?: Spool
 }

@@ -12,6 +12,7 @@ import type { ProgressReport } from './progress-report.js'
 import type { Totals } from './pump.js'
 import { remoteError } from './remote-error.js'
 import type { TransferReport } from './transfer-report.js'
+import type { TreeRecord } from './tree-record.js'
 import { unverifiable, verifyStored } from './verification.js'
 
 /** An entry that waits for its answer. */
@@ -30,6 +31,8 @@ export interface Pending {
   progress: ProgressReport | null
   /** Null until the end is about to be sent. */
   sent: Totals | null
+  /** What was noted of a directory. Null for every other entry. */
+  record: TreeRecord | null
 }
 
 export interface AnswersOptions {
@@ -70,7 +73,7 @@ export class Answers {
     const pending = this.#pending.get(answer.entry)
     if (!pending?.sent) throw new ProtocolError(`the receiver confirmed entry ${answer.entry}, which it was not sent`)
     this.withdraw(pending)
-    const { entry, header, start, sent } = pending
+    const { entry, header, start, sent, record } = pending
     const { report, allowUnverified } = this.#options
     let verified: boolean
     try {
@@ -81,10 +84,13 @@ export class Answers {
       return
     }
     const { name, type } = header
-    const { bytes: size, blake3 } = sent
+    const { bytes, blake3 } = sent
+    const size = record?.bytes ?? bytes
     // What `onEvent` throws is no failure of the entry: it ends the transfer.
     const facts = { path: entry.path, name, storedAs: answer.name, size, blake3, type, verified }
-    report.sent(start, facts, answer.handedOver)
+    if (record) report.sentTree(start, facts, record)
+    else report.sent(start, facts, answer.handedOver)
+    record?.close()
   }
 
   onRefused({ entry: number, reason, message }: Refused): void {
@@ -98,10 +104,17 @@ export class Answers {
     const error = remoteError(reason, `${pending.entry.label}: the receiver refused it: ${said}`)
     this.#options.report.failed(pending.header.name, error)
     pending.stop.abort(error)
+    pending.record?.close()
   }
 
   /** Reports that this side gives up the entry, unless the entry was refused before: then the refusal was reported. */
   fail(pending: Pending, error: TransferError): void {
     if (this.withdraw(pending)) this.#options.report.failed(pending.header.name, error)
+    pending.record?.close()
+  }
+
+  /** Called when no more answers come. */
+  close(): void {
+    for (const { record } of this.#pending.values()) record?.close()
   }
 }

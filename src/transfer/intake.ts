@@ -7,6 +7,7 @@ import type { Digests, EntryDigest } from './digest.js'
 import { checkExpected, checkGrowing, isExpecting } from './expectation.js'
 import { checkLimit, type Policy } from './policy.js'
 import type { ProgressReport } from './progress-report.js'
+import type { TreeRecord } from './tree-record.js'
 import { unverifiable, verifyEnd } from './verification.js'
 
 /** The facts about an entry that was stored. */
@@ -14,6 +15,8 @@ export interface Taken extends StoredAs, Digests {
   bytes: number
   /** False if nothing has shown that the entry is complete. */
   isVerified: boolean
+  /** What was noted of a directory. Absent for every other entry. */
+  record?: TreeRecord
 }
 
 export class Intake {

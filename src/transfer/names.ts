@@ -21,18 +21,32 @@ export interface NameRules {
 
 /** The reason why no file can be stored under `name`, as one phrase. Null if there is none. */
 export function nameProblem(name: string, { allowHidden, platform }: NameRules): string | null {
+  const problem = partProblem(name, platform)
+  if (problem !== null) return problem
+  if (isUnsafe(name)) return 'it holds a control character or a direction override'
+  if (name.toLowerCase() === STAGING) return 'it is the name of the staging folder'
+  if (!allowHidden && /^\.+[^.]/.test(name))
+    return 'it begins with a dot (the receiver allows that with --allow-hidden)'
+  return null
+}
+
+/** The reason why a directory cannot hold an item of this name. A line break or tab in it deceives nobody there. */
+export function itemProblem(name: string, { platform }: NameRules): string | null {
+  const problem = partProblem(name, platform)
+  if (problem !== null) return problem
+  return isUnsafe(name.replace(/[\n\t]/g, '')) ? 'it holds a control character or a direction override' : null
+}
+
+/** The problems that are the same everywhere. */
+function partProblem(name: string, platform: NodeJS.Platform): string | null {
   if (name === '') return 'it is empty'
   if (Buffer.byteLength(name) > MAX_NAME) return `it has ${Buffer.byteLength(name)} bytes, and ${MAX_NAME} is the limit`
   if (!name.isWellFormed()) return 'it is not well-formed Unicode'
-  if (isUnsafe(name)) return 'it holds a control character or a direction override'
   // On Linux, a backslash is no separator, and `a\x2db` is an ordinary name. Elsewhere it can be one (on a share, in an
   // unpacked archive), so a name that would then leave the folder is refused.
   const parts = name.split(/[/\\]/)
   if (parts.some((part) => part === '' || part === '.' || part === '..')) return 'it would leave the folder'
   if (name.includes('/')) return 'it is a path, not a name'
-  if (name.toLowerCase() === STAGING) return 'it is the name of the staging folder'
-  if (!allowHidden && /^\.+[^.]/.test(name))
-    return 'it begins with a dot (the receiver allows that with --allow-hidden)'
   if (platform === 'win32' && (windowsForbidden.test(name) || windowsDevice.test(name))) {
     return 'Windows does not allow it'
   }
@@ -43,4 +57,10 @@ export function nameProblem(name: string, { allowHidden, platform }: NameRules):
 export function checkName(name: string, rules: NameRules): void {
   const problem = nameProblem(name, rules)
   if (problem !== null) throw refusal('name', `the name "${printable(name, 80)}" is refused: ${problem}`)
+}
+
+/** The same for an item in a directory. `path` is its path, from the directory on, for the message. */
+export function checkItemName(name: string, path: string, rules: NameRules): void {
+  const problem = itemProblem(name, rules)
+  if (problem !== null) throw refusal('name', `the name "${printable(path, 160)}" is refused: ${problem}`)
 }

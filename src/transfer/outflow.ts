@@ -1,11 +1,13 @@
 /** The way out of one entry, step by step: header; read, digest, frame and write; check; end. */
 import type { SenderLink } from '../links/link.js'
-import type { OpenEntry } from '../sources/source.js'
+import type { OpenDirectory, OpenEntry } from '../sources/source.js'
 import type { Pending } from './answers.js'
 import { digestOf } from './digest.js'
 import { checkExpected, checkGrowing, type Expectation } from './expectation.js'
 import type { Pump } from './pump.js'
 import type { TransferReport } from './transfer-report.js'
+import { TreeRecord } from './tree-record.js'
+import { TreeStream } from './tree-stream.js'
 
 export interface Outflow {
   link: SenderLink
@@ -17,7 +19,12 @@ export interface Outflow {
 }
 
 /** Sends one entry to its end. Throws the error of its source or of the link. */
-export async function sendEntry(
+export async function sendEntry(outflow: Outflow, pending: Pending, opened: OpenEntry | OpenDirectory): Promise<void> {
+  if ('tree' in opened) await sendDirectory(outflow, pending, opened)
+  else await sendData(outflow, pending, opened)
+}
+
+async function sendData(
   { link, pump, report, expect, beforeData }: Outflow,
   pending: Pending,
   opened: OpenEntry,
@@ -40,4 +47,26 @@ export async function sendEntry(
   // Set before the end is written, because the answer may come before the write settles.
   pending.sent = sent
   await link.end({ bytes, ...digests, ...headerDigest })
+}
+
+/** The data are the frames of everything in the directory. They carry the digest of each file. */
+async function sendDirectory({ link, pump, report }: Outflow, pending: Pending, opened: OpenDirectory): Promise<void> {
+  const { header, stop } = pending
+  const payload = (await link.begin(header)) as Buffer
+  const record = await TreeRecord.create(payload)
+  pending.record = record
+  const stream = await TreeStream.create(opened, record, (path, error) =>
+    report.failed(`${header.name}/${path}`, error),
+  )
+  try {
+    const progress = report.progress(header)
+    pending.progress = progress
+    const { bytes } = await pump.move(stream, stop.signal, () => progress.updateTree(record), { algorithm: null })
+    await stream.check()
+    const { blake3, header: headerDigest } = record.digests()
+    pending.sent = { bytes, blake3, sha256: null }
+    await link.end({ bytes, blake3, header: headerDigest })
+  } finally {
+    await stream.close()
+  }
 }

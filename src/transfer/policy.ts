@@ -1,17 +1,23 @@
 /** What a receiver accepts. The header and the number of bytes decide, before a store is asked. */
-import { refusal } from '../errors.js'
-import { typeMatches } from '../media-type.js'
+import { refusal, type TransferError } from '../errors.js'
+import { mediaType, typeMatches } from '../media-type.js'
 import type { ReceivedHeader } from '../protocol/messages.js'
+import { printable } from '../text.js'
 import type { Expectation } from './expectation.js'
-import { checkName, type NameRules } from './names.js'
+import { checkItemName, checkName, type NameRules } from './names.js'
+
+/** The longest path in a directory, in bytes: with the path of the folder it must stay below PATH_MAX (4096). */
+const MAX_PATH = 3072
 
 export interface Policy {
   /** The accepted MIME types and patterns such as `image/*`. Empty means all. */
   accept: readonly string[]
   /** The maximum size of one file, in bytes. */
   maxSize: number
-  /** The maximum number of files in one transfer. */
+  /** The maximum number of entries in one transfer, and of everything in its directories. */
   maxFiles: number
+  /** The maximum number of directories around a file, in a directory. */
+  maxDepth: number
   takesFiles: boolean
   /** False for an output stream, which has no place for a message. */
   takesMessages: boolean
@@ -26,17 +32,39 @@ export interface Policy {
 /** Throws a refusal if the policy does not accept an entry with this header. */
 export function checkHeader({ kind, name, size, type, unsupported }: ReceivedHeader, policy: Policy): void {
   if (unsupported !== undefined) throw refusal('field', unsupported)
-  const { accept, takesFiles, takesMessages, names } = policy
+  const { takesFiles, takesMessages, names } = policy
   if (kind === 'message') {
     if (!takesMessages) throw refusal('policy', 'it takes no messages')
     return
   }
   if (!takesFiles) throw refusal('policy', 'it takes only messages')
-  if (accept.length > 0 && !typeMatches(type, accept)) {
-    throw refusal('type', `it takes only ${accept.join(', ')}, and this is ${type}`)
+  if (kind === 'file') {
+    checkType(type, policy)
+    checkLimit(size ?? 0, policy)
   }
-  checkLimit(size ?? 0, policy)
   if (names) checkName(name, names)
+}
+
+function checkType(type: string, { accept }: Policy): void {
+  if (accept.length === 0 || typeMatches(type, accept)) return
+  throw refusal('type', `it takes only ${accept.join(', ')}, and this is ${type}`)
+}
+
+/** Throws a refusal if the policy does not accept an item of a directory. `path` begins at the directory. */
+export function checkItem(name: string, path: string, policy: Policy): void {
+  if (policy.names) checkItemName(name, path, policy.names)
+  if (Buffer.byteLength(path) > MAX_PATH) throw refusal('name', `a path in it has more than ${MAX_PATH} bytes`)
+}
+
+/** Throws a refusal if the policy does not accept a file of a directory. */
+export function checkItemFile(path: string, size: number, policy: Policy): void {
+  try {
+    checkType(mediaType(path), policy)
+    checkLimit(size, policy)
+  } catch (error) {
+    const { reason, message } = error as TransferError
+    throw refusal(reason, `${printable(path, 160)}: ${message}`)
+  }
 }
 
 /** Throws a refusal if a file that has `size` bytes so far is too large. */

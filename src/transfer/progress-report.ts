@@ -10,12 +10,15 @@ export class ProgressReport {
   /** The number of bytes that the receiver has reported. Null before its first report. */
   #received: number | null = null
   #next: number
+  /** For a directory: what was noted of it so far. */
+  #tree: { files: number; current: string } | null = null
 
   constructor(onEvent: OnEvent, file: { transfer: number; name: string; size: number | null }) {
     const { transfer, name, size } = file
     this.#report = () => {
       const received = this.#received === null ? {} : { received: this.#received }
-      onEvent({ event: 'progress', transfer, name, bytes: this.#bytes, size, ...received })
+      const tree = this.#tree && { files: this.#tree.files, current: this.#tree.current }
+      onEvent({ event: 'progress', transfer, name, bytes: this.#bytes, size, ...received, ...tree })
     }
     this.#report()
     this.#next = performance.now() + PROGRESS_INTERVAL
@@ -27,6 +30,12 @@ export class ProgressReport {
     if (now < this.#next) return
     this.#next = now + PROGRESS_INTERVAL
     this.#report()
+  }
+
+  /** The same for a directory. */
+  updateTree(record: { files: number; bytes: number; current: string }): void {
+    this.#tree = record
+    this.update(record.bytes)
   }
 
   /** Called when the receiver reports `bytes`. The count never exceeds the bytes sent and never goes back. */

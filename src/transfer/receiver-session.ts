@@ -2,7 +2,7 @@
  * A receiving transfer over one link: takes one entry after the other, and answers each. It makes no difference which
  * side has dialled. The peer is not trusted: the decoder checks order and sizes, the policy checks everything else.
  */
-import { asTransferError, TransferError } from '../errors.js'
+import { asTransferError, refusal, TransferError } from '../errors.js'
 import type { EntryMessage, HeaderMessage, ReceiverLink } from '../links/link.js'
 import type { Heartbeat, SenderMessage } from '../protocol/messages.js'
 import { printable } from '../text.js'
@@ -10,13 +10,14 @@ import type { Algorithm } from './digest.js'
 import type { Intake } from './intake.js'
 import type { Receiver } from './receiver.js'
 import type { Session, TransferResult } from './session.js'
+import type { TreeIntake } from './tree-intake.js'
 
 export class ReceiverSession implements Session {
   readonly #receiver: Receiver
   readonly #link: ReceiverLink
   closed: Promise<void> = Promise.resolve()
   /** Null between entries, and during an entry that was refused, whose other bytes are dropped. */
-  #current: Intake | null = null
+  #current: Intake | TreeIntake | null = null
   #entries = 0
   /** The digest algorithm that the sender computes. */
   #algorithm: Algorithm = 'blake3'
@@ -102,12 +103,21 @@ export class ReceiverSession implements Session {
     try {
       const taken = await current.finish(end)
       this.#current = null
+      const { name, bytes, blake3, sha256, skipped } = taken
+      const answer = { entry: current.entry, name, bytes, blake3, ...(sha256 === null ? {} : { sha256 }) }
+      const answering = skipped?.count ? this.#refuseSkipped(current, skipped.count) : this.#link.confirm(answer)
+      // The other side can go on while many files of a directory are reported here.
       this.#receiver.onTaken(current, taken)
-      const { name, bytes, blake3, sha256 } = taken
-      await this.#link.confirm({ entry: current.entry, name, bytes, blake3, ...(sha256 === null ? {} : { sha256 }) })
+      await answering
     } catch (error) {
       await this.#giveUp(current, error)
     }
+  }
+
+  /** The sender must know that not all of its files are stored. The skipped ones have been reported. */
+  async #refuseSkipped({ entry, header }: Intake | TreeIntake, count: number): Promise<void> {
+    const text = `it had ${count} of the files in "${printable(header.name, 80)}" and skipped them; the others are stored`
+    await this.#link.refuse?.(entry, refusal('skipped', text))
   }
 
   async #onAbort({ entry, reason, message }: SenderMessage & { frame: 'abort' }): Promise<void> {
@@ -122,7 +132,7 @@ export class ReceiverSession implements Session {
   }
 
   /** Refuses an entry that cannot be stored. */
-  async #giveUp({ entry, header }: Intake, error: unknown): Promise<void> {
+  async #giveUp({ entry, header }: Intake | TreeIntake, error: unknown): Promise<void> {
     // If the link has failed, that failure is reported with the name of the entry.
     this.#link.signal.throwIfAborted()
     // The link must fail before anything is waited for: its end, if it came first, would look like success.

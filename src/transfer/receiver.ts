@@ -7,10 +7,12 @@ import type { HeaderMessage } from '../links/link.js'
 import type { Header } from '../protocol/messages.js'
 import { messageSink } from '../stores/message-sink.js'
 import type { Destination, Sink, Store } from '../stores/store.js'
-import { type Algorithm, EntryDigest } from './digest.js'
+import { type Algorithm, createDigest, EntryDigest } from './digest.js'
 import { Intake, type Taken } from './intake.js'
 import { checkHeader, type Policy } from './policy.js'
 import type { TransferReport } from './transfer-report.js'
+import { TreeIntake } from './tree-intake.js'
+import { TreeRecord } from './tree-record.js'
 
 export interface ReceiverOptions {
   policy: Policy
@@ -52,9 +54,10 @@ export class Receiver {
    * Prepares the way in of an entry. Throws a refusal if the policy or the store does not accept the entry, or the
    * error that prevents storing it.
    */
-  async begin(entry: number, header: HeaderMessage, algorithm: Algorithm): Promise<Intake> {
+  async begin(entry: number, header: HeaderMessage, algorithm: Algorithm): Promise<Intake | TreeIntake> {
     const { policy } = this.#options
     checkHeader(header, policy)
+    if (header.kind === 'directory') return await this.#beginTree(entry, header)
     const sink = header.kind === 'message' ? messageSink(header) : await this.#beginFile(header)
     try {
       const digest = await EntryDigest.create(algorithm)
@@ -66,16 +69,33 @@ export class Receiver {
     }
   }
 
-  /** Opens the store only for the first file that the policy accepts. */
+  async #beginTree(entry: number, header: HeaderMessage): Promise<TreeIntake> {
+    const { policy } = this.#options
+    const [digest, record] = [await createDigest(), await TreeRecord.create(header.payload as Buffer)]
+    const sink = await (await this.#openStore()).beginTree(header)
+    const progress = this.report.progress(header)
+    return new TreeIntake(entry, header, { policy, sink, digest, record, progress, count: () => this.countEntry() })
+  }
+
   async #beginFile(header: Header): Promise<Sink> {
+    return await (await this.#openStore()).begin(header)
+  }
+
+  /** Opens the store only for the first entry that the policy accepts. */
+  async #openStore(): Promise<Store> {
     this.#store ??= await this.#options.destination.open(this.#stopped.signal)
-    return await this.#store.begin(header)
+    return this.#store
   }
 
   /** Reports a stored file or a received message. */
-  onTaken({ header, start }: Intake, { bytes: size, blake3, path, text, isVerified: verified }: Taken): void {
+  onTaken({ header, start }: Intake | TreeIntake, taken: Taken): void {
+    const { bytes: size, blake3, path, text, record, skipped, isVerified: verified } = taken
     const { name, type } = header
-    if (text === undefined) this.report.stored(start, { name, path, size, blake3, type, verified })
+    if (record) {
+      this.report.storedTree(start, { name, path, size: record.bytes, blake3, type, verified }, record, skipped)
+      record.close()
+      skipped?.close()
+    } else if (text === undefined) this.report.stored(start, { name, path, size, blake3, type, verified })
     else this.report.message(text)
   }
 

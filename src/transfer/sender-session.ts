@@ -4,7 +4,7 @@
  */
 import { asTransferError, TransferError } from '../errors.js'
 import type { AnswerMessage, SenderLink } from '../links/link.js'
-import type { Entry, OpenEntry } from '../sources/source.js'
+import type { Entry, OpenDirectory, OpenEntry } from '../sources/source.js'
 import { Answers, type Pending } from './answers.js'
 import type { Algorithm } from './digest.js'
 import { sendEntry } from './outflow.js'
@@ -36,6 +36,8 @@ export class SenderSession implements Session {
   #stopped: TransferError | null = null
   /** The digest algorithm that the receiver computes, according to its greeting. */
   #algorithm: Algorithm = 'blake3'
+  /** What the receiver can do, according to its greeting. */
+  #features: readonly string[] = []
   readonly #greeting: Promise<void>
   #onGreeted!: () => void
   /** Ends the wait for the next answer. */
@@ -76,6 +78,7 @@ export class SenderSession implements Session {
       await link.closed
       if (!this.#isAnswered) this.#onFailure(asTransferError(error))
     }
+    this.#answers.close()
     return this.#sender.report.result
   }
 
@@ -117,7 +120,7 @@ export class SenderSession implements Session {
     if (!opened) return
     const [number, algorithm, start] = [this.#entries++, this.#algorithm, performance.now()]
     const { header } = opened
-    const pending: Pending = { number, entry, header, start, algorithm, stop, progress: null, sent: null }
+    const pending: Pending = { number, entry, header, start, algorithm, stop, progress: null, sent: null, record: null }
     this.#answers.expect(pending)
     this.#current = pending
     this.#isOpening = false
@@ -135,10 +138,19 @@ export class SenderSession implements Session {
     }
   }
 
-  async #open(entry: Entry, signal: AbortSignal): Promise<OpenEntry | null> {
+  /** A receiver that does not know the feature could only break off the connection. */
+  async #checkFeature({ label }: Entry, feature: string): Promise<void> {
+    await this.#greeting
+    if (this.#features.includes(feature)) return
+    const text = `${label}: the receiver takes no ${feature}; update it, or send an archive: tar -c DIR | tcp-send --name dir.tar - HOST PORT`
+    throw new TransferError('refused', text, { reason: 'policy' })
+  }
+
+  async #open(entry: Entry, signal: AbortSignal): Promise<OpenEntry | OpenDirectory | null> {
     this.#latest = entry
     this.#isOpening = true
     try {
+      if (entry.feature !== undefined) await this.#checkFeature(entry, entry.feature)
       return await entry.open(signal)
     } catch (error) {
       // The end of a plain link would look like the end of an empty file.
@@ -204,7 +216,8 @@ export class SenderSession implements Session {
     this.#onAnswered()
   }
 
-  #onGreeting({ digest }: AnswerMessage & { frame: 'greeting' }): void {
+  #onGreeting({ digest, features }: AnswerMessage & { frame: 'greeting' }): void {
+    this.#features = features
     this.#sender.admit()
     if (digest === 'sha256') this.#algorithm = digest
     if (this.#current?.sent === null) this.#sendAgain(this.#current)

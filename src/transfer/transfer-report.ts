@@ -1,8 +1,11 @@
 /** The report of one transfer: its events, each with the number of the connection, and its result. */
-import type { TransferError } from '../errors.js'
+import type { Spool } from '../disk/spool.js'
+import { refusal, type TransferError } from '../errors.js'
 import { failedEvent, type OnEvent, type SentEvent, type StoredEvent, secondsSince } from '../events.js'
+import { mediaType } from '../media-type.js'
 import { ProgressReport } from './progress-report.js'
 import type { TransferResult } from './session.js'
+import type { TreeRecord } from './tree-record.js'
 
 /** The facts that the events of a transfer have in common. */
 export interface Reporting {
@@ -35,6 +38,48 @@ export class TransferReport {
     const { onEvent, transfer } = this.#reporting
     this.#count(facts.size)
     onEvent({ event: 'sent', transfer, ...facts, seconds: secondsSince(start, end) })
+  }
+
+  /** Counts and reports a directory that the receiver has confirmed, after each file in it. */
+  sentTree(start: number, facts: Omit<SentEvent, 'event' | 'transfer' | 'seconds'>, record: TreeRecord): void {
+    const { onEvent, transfer } = this.#reporting
+    const { path: root, name: directory, storedAs, verified } = facts
+    for (const { path, ...file } of record.all()) {
+      const names = { path: below(root, path), name: below(directory, path), storedAs: below(storedAs, path) }
+      onEvent({ event: 'sent', transfer, directory, ...names, type: mediaType(path), verified, ...file })
+    }
+    this.result.files += record.files
+    this.result.bytes += record.bytes
+    onEvent({ event: 'sent', transfer, ...facts, files: record.files, seconds: secondsSince(start) })
+  }
+
+  /** Counts and reports a directory that was stored, after each file in it. */
+  storedTree(
+    start: number,
+    facts: Omit<StoredEvent, 'event' | 'transfer' | 'peer' | 'seconds'>,
+    record: TreeRecord,
+    skipped?: Spool,
+  ): void {
+    const { onEvent, transfer, peer } = this.#reporting
+    const { path: root, name: directory, verified } = facts
+    // Both lists have the same order.
+    const skippedPaths = skipped?.lines()
+    let nextSkipped = skippedPaths?.next().value
+    let [files, size] = [0, 0]
+    for (const { path, ...file } of record.all()) {
+      const names = { path: below(root, path), name: below(directory, path) }
+      if (nextSkipped === JSON.stringify(path)) {
+        nextSkipped = skippedPaths?.next().value
+        this.refused(names.name, refusal('skipped', 'it is there already and is skipped'))
+        continue
+      }
+      files++
+      size += file.size
+      onEvent({ event: 'stored', transfer, peer, directory, ...names, type: mediaType(path), verified, ...file })
+    }
+    this.result.files += files
+    this.result.bytes += size
+    onEvent({ event: 'stored', transfer, peer, ...facts, size, files, seconds: secondsSince(start) })
   }
 
   /** Counts and reports an entry that was stored. */
@@ -76,4 +121,9 @@ export class TransferReport {
     this.result.files++
     this.result.bytes += bytes
   }
+}
+
+/** The path of something in a directory. */
+function below(directory: string, path: string): string {
+  return directory === '' ? '' : `${directory.replace(/\/+$/, '')}/${path}`
 }

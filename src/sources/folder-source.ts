@@ -1,0 +1,63 @@
+/** A directory as a source. It is one entry, and everything in it is read while it is sent. */
+import { constants } from 'node:fs'
+import { basename } from 'node:path'
+import { Directory } from '../disk/directory.js'
+import { disk } from '../disk/disk.js'
+import { localError, shown } from '../disk/local-error.js'
+import { TransferError } from '../errors.js'
+import { DIRECTORIES } from '../protocol/messages.js'
+import { attributesOf } from './open-file.js'
+import { type OpenDirectory, SingleSource } from './source.js'
+import { type TreeOptions, TreeWalk } from './tree-walk.js'
+
+/** The media type of a directory (shared-mime-info). */
+const DIRECTORY_TYPE = 'inode/directory'
+
+export class FolderSource extends SingleSource {
+  readonly label: string
+  readonly path: string
+  readonly isOnce = false
+  readonly feature = DIRECTORIES
+  readonly name: string
+  readonly #options: TreeOptions
+
+  /** @param name the name to offer to the receiver; see `nameOfDirectory` */
+  constructor(path: string, name: string, options: TreeOptions) {
+    super()
+    this.path = path
+    this.label = shown(path)
+    this.name = name
+    this.#options = options
+  }
+
+  async inspect(): Promise<null> {
+    if (this.name === '') {
+      const text = `${this.label} has no name of its own; give it one with --name`
+      throw new TransferError('local-file', text, { reason: 'name' })
+    }
+    try {
+      await disk.access(this.path, constants.R_OK | constants.X_OK)
+      return null
+    } catch (error) {
+      throw localError('cannot read', this.path, error)
+    }
+  }
+
+  async open(): Promise<OpenDirectory> {
+    try {
+      const root = await Directory.open(this.path)
+      const { mode, mtime } = attributesOf(await root.stat())
+      const tree = await TreeWalk.start(root, this.path, this.#options)
+      const header = { kind: 'directory', name: this.name, size: null, type: DIRECTORY_TYPE, mtime, mode } as const
+      return { header, tree, close: () => tree.close() }
+    } catch (error) {
+      throw localError('cannot read', this.path, error)
+    }
+  }
+}
+
+/** The name of a directory: the last part of its path, or of the directory that `.` or `..` stands for. Empty for `/`. */
+export async function nameOfDirectory(path: string): Promise<string> {
+  const last = basename(path)
+  return last === '.' || last === '..' ? basename(await disk.realpath(path)) : last
+}

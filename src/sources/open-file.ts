@@ -1,0 +1,93 @@
+/** An open regular file: read from its start, and compared with what it was. */
+import type { Stats } from 'node:fs'
+import { disk } from '../disk/disk.js'
+import { FullReader } from '../disk/full-reader.js'
+import { localError } from '../disk/local-error.js'
+import { TransferError } from '../errors.js'
+import { mediaType } from '../media-type.js'
+import { MAX_TIME } from '../protocol/limits.js'
+import type { Header } from '../protocol/messages.js'
+import type { OpenEntry } from './source.js'
+
+/** The attributes of which one differs after a change of the content, unless the modification time was set back. */
+const contentAttributes = ['dev', 'ino', 'size', 'mtimeMs'] as const
+
+/**
+ * What has happened to a file between two looks at it, or null. The modification time can be set back; only the kernel
+ * sets the change time. The change time also covers the name, mode and owner, and does not say which one changed.
+ */
+export function changeOf(before: Stats, after: Stats): string | null {
+  if (contentAttributes.some((key) => before[key] !== after[key])) return 'changed'
+  return before.ctimeMs === after.ctimeMs ? null : 'changed (its content, name or attributes)'
+}
+
+/** The attributes of a file or directory that are sent. */
+export function attributesOf({ mode, mtimeMs }: Stats): { mode: number; mtime: number | null } {
+  return { mode: mode & 0o7777, mtime: Math.abs(mtimeMs) <= MAX_TIME ? Math.round(mtimeMs) : null }
+}
+
+export class OpenFile implements OpenEntry {
+  readonly header: Header
+  readonly #label: string
+  readonly #fd: number
+  readonly #stats: Stats
+  readonly #reader: FullReader
+  readonly #hint: string
+  #position = 0
+
+  /** @param asStream the command that sends the file as a stream, for hints in error messages, if there is one */
+  constructor(label: string, fd: number, stats: Stats, name: string, asStream?: string) {
+    this.#hint = asStream === undefined ? '' : `; send it again, or as a stream: ${asStream}`
+    this.#label = label
+    this.#fd = fd
+    this.#stats = stats
+    this.#reader = new FullReader(fd, label)
+    this.header = {
+      kind: 'file',
+      name,
+      size: stats.size,
+      type: mediaType(name),
+      ...attributesOf(stats),
+    }
+  }
+
+  read(buffer: Buffer, offset: number, length: number): number | Promise<number> {
+    const wanted = Math.min(length, this.#stats.size - this.#position)
+    const reading = this.#reader.read(buffer, offset, wanted, this.#position)
+    const advance = (count: number) => this.#advance(wanted, count)
+    return typeof reading === 'number' ? advance(reading) : reading.then(advance)
+  }
+
+  #advance(wanted: number, count: number): number {
+    if (count < wanted) throw this.#changed('became shorter')
+    this.#position += count
+    return count
+  }
+
+  /** Throws if the file has changed since it was opened. */
+  async check(): Promise<void> {
+    const now = await disk.fstat(this.#fd).catch((error) => {
+      throw localError('cannot read', this.#label, error)
+    })
+    const change = changeOf(this.#stats, now)
+    if (change !== null) throw this.#changed(change)
+    if (await this.#hasMore()) throw this.#changed('became longer')
+  }
+
+  /** A file in `/proc` has the size 0, and the size reported for a file on a network may be out of date. */
+  async #hasMore(): Promise<boolean> {
+    return (await this.#reader.read(Buffer.alloc(1), 0, 1, this.#position)) > 0
+  }
+
+  #changed(what: string): TransferError {
+    const text = `${this.#label} ${what} while it was sent${this.#hint}`
+    return new TransferError('local-file', text, {
+      reason: 'changed',
+      peerMessage: `the file ${what} while it was sent`,
+    })
+  }
+
+  async close(): Promise<void> {
+    await disk.close(this.#fd).catch(() => {})
+  }
+}

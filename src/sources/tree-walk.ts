@@ -1,0 +1,214 @@
+/**
+ * Walks through a directory, depth first, in the order of `protocol/order.ts`. It holds one list of names for each level
+ * and opens a file only for its reader, so memory depends on the largest directory and not on the number of files.
+ * Each directory is pinned by its descriptor, so a symlink that replaces a parent meanwhile leads nowhere.
+ */
+import type { Dirent, Stats } from 'node:fs'
+import { Directory } from '../disk/directory.js'
+import { disk } from '../disk/disk.js'
+import { localError, shown } from '../disk/local-error.js'
+import { TransferError } from '../errors.js'
+import { compareKeys } from '../protocol/order.js'
+import { staysInside } from '../protocol/symlinks.js'
+import type { Attributes } from '../protocol/tree-messages.js'
+import { printable } from '../text.js'
+import { Exclusions } from './exclusions.js'
+import { attributesOf } from './open-file.js'
+
+export interface TreeOptions {
+  /** What is not sent, in the syntax of `.gitignore`. */
+  exclude: readonly string[]
+  /** True if the `.gitignore` files in the directory apply. */
+  gitignore: boolean
+  /** True if what a symlink leads to is sent in its place. */
+  follow: boolean
+}
+
+/** One part of a directory. `path` begins at the directory that is sent. */
+export type TreeItem =
+  | { kind: 'directory'; name: string; path: string; attributes: Attributes }
+  | { kind: 'leave' }
+  | { kind: 'symlink'; name: string; path: string; target: string; mtime: number | null }
+  /** `place` is a path for the calls of `disk`. It is valid until the next item is requested. */
+  | { kind: 'file'; name: string; path: string; place: string; follow: boolean }
+  /** Something that cannot be sent. It was left out if nothing is wrong with the rest, and otherwise it has failed. */
+  | { kind: 'problem'; path: string; error: TransferError; isLeftOut: boolean }
+
+/** A directory that is open, and what is still to come of it. */
+interface Level {
+  directory: Directory
+  /** Its path, with a slash at its end. Empty for the directory that is sent. */
+  prefix: string
+  names: Name[]
+  next: number
+  /** Its device and inode, if symlinks are followed: they show a loop. */
+  id: string
+}
+
+interface Name {
+  name: string
+  key: string
+  kind: 'directory' | 'file' | 'symlink' | 'nowhere' | 'other'
+  /** True if it is a symlink, and what it leads to is sent. */
+  follow: boolean
+}
+
+export class TreeWalk {
+  readonly #label: string
+  readonly #options: TreeOptions
+  readonly #exclusions: Exclusions
+  readonly #levels: Level[] = []
+
+  private constructor(label: string, options: TreeOptions) {
+    this.#label = label
+    this.#options = options
+    this.#exclusions = new Exclusions(options.exclude)
+  }
+
+  /** Starts in `root`, which the walk closes. `label` is its name in messages. */
+  static async start(root: Directory, label: string, options: TreeOptions): Promise<TreeWalk> {
+    const walk = new TreeWalk(label, options)
+    await walk.#enter(root, '', await root.stat())
+    return walk
+  }
+
+  /** Returns the next item, as a promise if the disk must be asked for it. Null at the end. */
+  next(): TreeItem | null | Promise<TreeItem | null> {
+    for (let level = this.#levels.at(-1); level; level = this.#levels.at(-1)) {
+      const entry = level.names[level.next++]
+      if (!entry) return this.#leave(level)
+      const { name, kind } = entry
+      const path = level.prefix + name
+      if (this.#exclusions.has(path, kind === 'directory')) continue
+      if (name.includes('\ufffd')) return this.#unreadable(level, entry, path)
+      return this.#item(level, entry, path)
+    }
+    return null
+  }
+
+  #item(level: Level, { name, kind, follow }: Name, path: string): TreeItem | Promise<TreeItem> {
+    if (kind === 'file') return { kind, name, path, place: level.directory.path(name), follow }
+    if (kind === 'directory') return this.#directory(level, name, path, follow)
+    if (kind === 'symlink') return this.#symlink(level, name, path)
+    const why = kind === 'nowhere' ? 'it is a symlink that leads nowhere' : 'it is no file, directory or symlink'
+    return this.#leftOut(path, why)
+  }
+
+  async #leave(level: Level): Promise<TreeItem | null> {
+    this.#levels.pop()
+    await level.directory.close()
+    if (this.#levels.length === 0) return null
+    this.#exclusions.leave(level.prefix.slice(0, -1))
+    return { kind: 'leave' }
+  }
+
+  async #enter(directory: Directory, prefix: string, stats: Stats): Promise<void> {
+    try {
+      const entries = await disk.list(directory.path())
+      if (this.#options.gitignore && entries.some(({ name }) => name === '.gitignore')) {
+        // A `.gitignore` that is a directory or a dangling symlink has no patterns.
+        const text = await disk.readFile(directory.path('.gitignore'), 'utf8').catch(() => '')
+        this.#exclusions.enter(prefix.slice(0, -1), text)
+      }
+      const names = entries.map(nameOf)
+      if (this.#options.follow) {
+        for (const entry of names) if (entry.kind === 'symlink') await resolve(entry, directory)
+      }
+      names.sort((a, b) => compareKeys(a.key, b.key))
+      this.#levels.push({ directory, prefix, names, next: 0, id: idOf(stats) })
+    } catch (error) {
+      await directory.close()
+      throw error
+    }
+  }
+
+  async #directory(level: Level, name: string, path: string, follow: boolean): Promise<TreeItem> {
+    try {
+      const directory = await (follow
+        ? Directory.open(level.directory.path(name))
+        : level.directory.openDirectory(name))
+      const stats = await directory.stat()
+      if (follow && this.#levels.some(({ id }) => id === idOf(stats))) {
+        await directory.close()
+        return this.#leftOut(path, 'it leads back to a directory that it is in')
+      }
+      await this.#enter(directory, `${path}/`, stats)
+      return { kind: 'directory', name, path, attributes: attributesOf(stats) }
+    } catch (error) {
+      return this.#failed(path, error)
+    }
+  }
+
+  async #symlink(level: Level, name: string, path: string): Promise<TreeItem> {
+    try {
+      const place = level.directory.path(name)
+      const [target, stats] = [await disk.readlink(place), await disk.lstat(place)]
+      if (!target.isWellFormed() || target.includes('\ufffd')) {
+        return this.#leftOut(path, 'its target is not UTF-8')
+      }
+      if (!staysInside(target, this.#levels.length - 1)) {
+        return this.#leftOut(path, `it is a symlink to ${printable(target, 200)}, outside of the directory`)
+      }
+      return { kind: 'symlink', name, path, target, mtime: attributesOf(stats).mtime }
+    } catch (error) {
+      return this.#failed(path, error)
+    }
+  }
+
+  /** Node.js shows bytes that are not UTF-8 as U+FFFD. No file of the shown name exists then. */
+  async #unreadable(level: Level, entry: Name, path: string): Promise<TreeItem> {
+    const stats = await disk.lstat(level.directory.path(entry.name)).catch(() => null)
+    return stats === null ? this.#leftOut(path, 'its name is not UTF-8') : await this.#item(level, entry, path)
+  }
+
+  #leftOut(path: string, why: string): TreeItem {
+    const text = `${this.label(path)} is left out: ${why}`
+    return {
+      kind: 'problem',
+      path,
+      error: new TransferError('local-file', text, { reason: 'left-out' }),
+      isLeftOut: true,
+    }
+  }
+
+  #failed(path: string, error: unknown): TreeItem {
+    return { kind: 'problem', path, error: localError('cannot read', this.rawLabel(path), error), isLeftOut: false }
+  }
+
+  /** The name of an item in messages. */
+  label(path: string): string {
+    return shown(this.rawLabel(path))
+  }
+
+  rawLabel(path: string): string {
+    return `${this.#label.replace(/\/+$/, '')}/${path}`
+  }
+
+  /** Closes the directories that are open. Never throws. */
+  async close(): Promise<void> {
+    for (const { directory } of this.#levels.splice(0)) await directory.close()
+  }
+}
+
+function idOf({ dev, ino }: Stats): string {
+  return `${dev}:${ino}`
+}
+
+function nameOf(entry: Dirent): Name {
+  const { name } = entry
+  if (entry.isDirectory()) return { name, key: `${name}/`, kind: 'directory', follow: false }
+  return {
+    name,
+    key: name,
+    kind: entry.isFile() ? 'file' : entry.isSymbolicLink() ? 'symlink' : 'other',
+    follow: false,
+  }
+}
+
+/** Makes a symlink what it leads to. This decides where it stands in the order. */
+async function resolve(entry: Name, directory: Directory): Promise<void> {
+  const stats = await disk.stat(directory.path(entry.name)).catch(() => null)
+  entry.follow = true
+  entry.kind = stats === null ? 'nowhere' : stats.isDirectory() ? 'directory' : stats.isFile() ? 'file' : 'other'
+  if (entry.kind === 'directory') entry.key = `${entry.name}/`
+}

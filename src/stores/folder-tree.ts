@@ -1,0 +1,194 @@
+/**
+ * One directory on its way into a folder. It grows as a whole in the staging folder:
+ *
+ *   staged (private) → every item in it → [digests compared by the caller] → times and modes set → everything durable
+ *   → final name by one rename → fsync of the folder
+ *
+ * Before the rename, a crash leaves only the staging folder. From then on, the directory is complete and durable. If
+ * the name is taken and `--if-exists` is not `backup`, the files are moved one by one instead (merge-tree.ts).
+ */
+import { join } from 'node:path'
+import type { Directory } from '../disk/directory.js'
+import { disk, ifSupported } from '../disk/disk.js'
+import { type LocalAction, localError } from '../disk/local-error.js'
+import { removeTree } from '../disk/remove-tree.js'
+import { createSmallFile } from '../disk/small-file.js'
+import { syncTree } from '../disk/sync-tree.js'
+import type { TransferError } from '../errors.js'
+import type { Header } from '../protocol/messages.js'
+import type { Attributes, DirectoryItem, FileItem, SymlinkItem } from '../protocol/tree-messages.js'
+import { FinalTreeName } from './final-tree-name.js'
+import type { FolderOptions } from './folder-store.js'
+import { StagedFile } from './staged-file.js'
+import { stagedName } from './staging.js'
+import type { Sink, StoredAs, TreeSink } from './store.js'
+
+/** A directory that has been entered. It gets its attributes when it is left: every item changes its time. */
+interface Level {
+  directory: Directory
+  attributes: Attributes
+}
+
+/** The permissions that this process needs in a directory until everything is in it. */
+const OWNER = 0o700
+
+export class FolderTree implements TreeSink {
+  readonly #options: FolderOptions
+  readonly #root: Directory
+  readonly #staging: Directory
+  readonly #header: Header
+  /** The name in the staging folder. */
+  readonly #staged: string
+  /** The staged directory itself, and those that have been entered in it. */
+  readonly #levels: Level[]
+  #files = 0
+  #path = ''
+  #isOver = false
+
+  private constructor(
+    options: FolderOptions,
+    folders: { root: Directory; staging: Directory },
+    header: Header,
+    staged: { name: string; directory: Directory },
+  ) {
+    this.#options = options
+    this.#root = folders.root
+    this.#staging = folders.staging
+    this.#header = header
+    this.#staged = staged.name
+    this.#levels = [{ directory: staged.directory, attributes: header }]
+  }
+
+  static async begin(
+    options: FolderOptions,
+    folders: { root: Directory; staging: Directory },
+    header: Header,
+  ): Promise<FolderTree> {
+    const name = stagedName()
+    return new FolderTree(options, folders, header, { name, directory: await folders.staging.makeDirectory(name) })
+  }
+
+  get #current(): Level {
+    return this.#levels.at(-1) as Level
+  }
+
+  async enter({ name, mode, mtime }: DirectoryItem): Promise<void> {
+    try {
+      const directory = await this.#current.directory.makeDirectory(name)
+      this.#levels.push({ directory, attributes: { mode, mtime } })
+      this.#path = join(this.#path, name)
+    } catch (error) {
+      throw this.#localError('cannot make the folder', error, name)
+    }
+  }
+
+  async leave(): Promise<void> {
+    const { directory, attributes } = this.#levels.pop() as Level
+    try {
+      await directory.setAttributes(this.#mode(attributes.mode ?? 0o777), attributes.mtime)
+      this.#path = join(this.#path, '..')
+    } catch (error) {
+      throw this.#localError('cannot store', error)
+    } finally {
+      await directory.close()
+    }
+  }
+
+  async symlink({ name, target, mtime }: SymlinkItem): Promise<void> {
+    const path = this.#current.directory.path(name)
+    try {
+      await disk.symlink(target, path)
+      if (mtime !== null) await ifSupported(disk.lutimes(path, new Date(mtime), new Date(mtime)))
+    } catch (error) {
+      throw this.#localError('cannot store', error, name)
+    }
+  }
+
+  file({ name, mode, mtime }: FileItem, bytes: Buffer): undefined | Promise<void> {
+    this.#files++
+    const path = this.#current.directory.path(name)
+    const failed = (error: unknown) => {
+      throw this.#localError('cannot write', error, name)
+    }
+    try {
+      return createSmallFile(path, bytes, (mode ?? 0o666) & 0o777, mtime)?.catch(failed)
+    } catch (error) {
+      return failed(error)
+    }
+  }
+
+  async begin(item: FileItem): Promise<Pick<Sink, 'write' | 'writeLater' | 'commit' | 'discard'>> {
+    this.#files++
+    const failed = (error: unknown) => {
+      throw this.#localError('cannot write', error, item.name)
+    }
+    const { directory } = this.#current
+    const staged = await StagedFile.createIn(directory, item.name, this.#options.blocking).catch(failed)
+    return {
+      write: (bytes, offset) => {
+        try {
+          return staged.write(bytes, offset)
+        } catch (error) {
+          return failed(error)
+        }
+      },
+      writeLater: (bytes, offset) => staged.writeLater(bytes, offset).catch(failed),
+      commit: async () => {
+        try {
+          await staged.setAttributes(this.#mode(item.mode ?? 0o666), item.mtime)
+          await staged.settle()
+          return { name: item.name, path: '' }
+        } catch (error) {
+          return failed(error)
+        } finally {
+          await staged.close()
+        }
+      },
+      discard: () => staged.discard(),
+    }
+  }
+
+  async commit(): Promise<StoredAs> {
+    const { directory, attributes } = this.#levels[0] as Level
+    const mode = this.#mode(attributes.mode ?? 0o777)
+    const name = new FinalTreeName(this.#root, this.#staging, this.#staged, this.#options.ifExists)
+    try {
+      await directory.setAttributes(mode | OWNER, attributes.mtime)
+      await syncTree(directory, this.#files)
+      const stored = await name.give(this.#header.name)
+      // A directory without write permission cannot be moved to another folder.
+      if ((mode & OWNER) !== OWNER) await directory.setAttributes(mode, attributes.mtime)
+      try {
+        await this.#root.sync()
+      } catch (error) {
+        await name.takeBack(stored.name)
+        throw error
+      }
+      await this.#close()
+      return { ...stored, path: join(this.#options.path, stored.name) }
+    } catch (error) {
+      await this.discard()
+      throw this.#localError('cannot store', error)
+    }
+  }
+
+  async discard(): Promise<void> {
+    if (this.#isOver) return
+    await this.#close()
+    // What remains is removed with the staging folder.
+    await removeTree(this.#staging, this.#staged).catch(() => {})
+  }
+
+  async #close(): Promise<void> {
+    this.#isOver = true
+    for (const { directory } of this.#levels.splice(0)) await directory.close()
+  }
+
+  #mode(mode: number): number {
+    return mode & 0o777 & ~this.#options.umask
+  }
+
+  #localError(action: LocalAction, error: unknown, name = ''): TransferError {
+    return localError(action, join(this.#options.path, this.#header.name, this.#path, name), error)
+  }
+}

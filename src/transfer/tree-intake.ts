@@ -1,0 +1,214 @@
+/** The way in of a directory: decode its items, check the limits, digest, store; at the end verify and commit. */
+import { refusal, TransferError } from '../errors.js'
+import type { HeaderMessage } from '../links/link.js'
+import { retain } from '../net/memory.js'
+import type { End } from '../protocol/messages.js'
+import { staysInside } from '../protocol/symlinks.js'
+import { TreeDecoder } from '../protocol/tree-decoder.js'
+import type { FileItem, TreeMessage } from '../protocol/tree-messages.js'
+import type { Sink, TreeSink } from '../stores/store.js'
+import { printable } from '../text.js'
+import type { Digest } from './digest.js'
+import type { Taken } from './intake.js'
+import { checkItem, checkItemFile, type Policy } from './policy.js'
+import type { ProgressReport } from './progress-report.js'
+import type { TreeRecord } from './tree-record.js'
+import { verifyEnd } from './verification.js'
+
+/** A file up to this size is stored at once, when all its bytes are there. */
+const SMALL = 64 * 1024
+
+/** The file that is under way. */
+interface CurrentFile {
+  item: FileItem
+  path: string
+  start: number
+  bytes: number
+  /** The bytes of a small file so far. Null for a large file. */
+  small: Buffer | null
+  sink: Pick<Sink, 'write' | 'writeLater' | 'commit' | 'discard'> | null
+}
+
+export interface TreeSteps {
+  policy: Policy
+  sink: TreeSink
+  digest: Digest
+  record: TreeRecord
+  progress: ProgressReport
+  /** Counts an item. Throws a refusal if there are too many. */
+  count: () => void
+}
+
+export class TreeIntake {
+  readonly entry: number
+  readonly header: HeaderMessage
+  readonly start = performance.now()
+  /** The bytes of the data so far, which are those of all files and of the frames around them. */
+  #length = 0
+  readonly #steps: TreeSteps
+  readonly #decoder = new TreeDecoder()
+  /** The path of the current directory, with a slash at its end. Empty for the directory itself. */
+  #prefix = ''
+  #file: CurrentFile | null = null
+
+  constructor(entry: number, header: HeaderMessage, steps: TreeSteps) {
+    this.entry = entry
+    this.header = header
+    this.#steps = steps
+  }
+
+  /** The bytes of all files so far. */
+  get bytes(): number {
+    return this.#steps.record.bytes
+  }
+
+  /** Takes the next bytes, by the rule of net/memory.ts. */
+  take(bytes: Buffer): Promise<void> {
+    this.#length += bytes.length
+    return this.#take(retain(bytes))
+  }
+
+  async #take(bytes: Buffer): Promise<void> {
+    for (const message of this.#decoder.push(bytes)) {
+      const working = this.#onMessage(message)
+      if (working) await working
+    }
+    this.#steps.progress.updateTree(this.#steps.record)
+  }
+
+  #onMessage(message: TreeMessage & { payload?: Buffer }): undefined | Promise<void> {
+    const { sink, record } = this.#steps
+    if (message.payload) record.addPayload(message.frame, message.payload)
+    switch (message.frame) {
+      case 'file':
+        return this.#onFile(message)
+      case 'data':
+        return this.#onData(message.bytes)
+      case 'end':
+        return this.#onEnd(message.blake3)
+      case 'abort':
+        return this.#onAbort()
+      case 'directory':
+        this.#check(message.name)
+        this.#prefix += `${message.name}/`
+        this.#checkDepth()
+        return sink.enter(message)
+      case 'leave':
+        this.#prefix = this.#prefix.replace(/[^/]*\/$/, '')
+        return sink.leave()
+      case 'symlink': {
+        const path = this.#check(message.name)
+        if (!staysInside(message.target, this.#decoder.depth)) {
+          throw refusal('name', `the symlink "${printable(path, 160)}" leads out of the directory`)
+        }
+        return sink.symlink(message)
+      }
+    }
+  }
+
+  /** Counts an item, and checks its name. Returns its path. */
+  #check(name: string): string {
+    const { policy, count } = this.#steps
+    count()
+    const path = this.#prefix + name
+    checkItem(name, path, policy)
+    return path
+  }
+
+  #checkDepth(): void {
+    const { maxDepth } = this.#steps.policy
+    if (this.#decoder.depth <= maxDepth) return
+    throw refusal('files', `it takes at most ${maxDepth} directories inside each other`)
+  }
+
+  #onFile(item: FileItem): undefined | Promise<void> {
+    const { policy, record, digest } = this.#steps
+    const path = this.#check(item.name)
+    checkItemFile(path, item.size, policy)
+    record.current = path
+    const isSmall = item.blake3 !== undefined && item.size <= SMALL
+    digest.reset()
+    const small = isSmall ? Buffer.alloc(0) : null
+    this.#file = { item, path, start: performance.now(), bytes: 0, small, sink: null }
+    return isSmall ? undefined : this.#beginLarge(this.#file)
+  }
+
+  async #beginLarge(file: CurrentFile): Promise<void> {
+    file.sink = await this.#steps.sink.begin(file.item)
+  }
+
+  #onData(bytes: Buffer): undefined | Promise<void> {
+    const file = this.#file as CurrentFile
+    const { digest, record } = this.#steps
+    const offset = file.bytes
+    file.bytes += bytes.length
+    record.bytes += bytes.length
+    digest.update(bytes)
+    if (file.small === null) {
+      const { sink } = file as CurrentFile & { sink: Sink }
+      return sink.write(bytes, offset) ? undefined : sink.writeLater(bytes, offset)
+    }
+    // Most small files come in one piece, which is stored from where it lies.
+    if (bytes.length === file.item.size) file.small = bytes
+    else bytes.copy(offset === 0 ? (file.small = Buffer.allocUnsafe(file.item.size)) : file.small, offset)
+    return undefined
+  }
+
+  #onEnd(announced: string): undefined | Promise<void> {
+    const file = this.#file as CurrentFile
+    const { digest, sink } = this.#steps
+    const blake3 = digest.hex()
+    if (blake3 !== announced) throw mismatch(file.path, blake3, announced)
+    if (file.small === null) return this.#commitLarge(file, blake3)
+    const storing = sink.file(file.item, file.small)
+    if (storing) return storing.then(() => this.#onStored(file, blake3))
+    this.#onStored(file, blake3)
+    return undefined
+  }
+
+  async #commitLarge(file: CurrentFile, blake3: string): Promise<void> {
+    await file.sink?.commit()
+    this.#onStored(file, blake3)
+  }
+
+  #onStored({ path, bytes, start }: CurrentFile, blake3: string): void {
+    this.#file = null
+    this.#steps.record.addFile(path, bytes, blake3, start)
+  }
+
+  /** The sender could not read the file to its end. It will abort the directory, after everything else has come. */
+  async #onAbort(): Promise<void> {
+    const file = this.#file as CurrentFile
+    this.#steps.record.bytes -= file.bytes
+    this.#file = null
+    await file.sink?.discard()
+  }
+
+  /** Called after the last byte. Compares the digests, and commits the directory. */
+  async finish(end: End): Promise<Taken> {
+    this.#decoder.finish()
+    const { record, sink } = this.#steps
+    const { blake3, header } = record.digests()
+    if (end.header !== header) {
+      const text = 'a name or another fact about something in it was changed on its way'
+      throw new TransferError('digest-mismatch', text, { reason: 'digest', peerMessage: text })
+    }
+    const received = { header: this.header, headerPayload: null, bytes: this.#length, blake3, sha256: null }
+    if (!(await verifyEnd(end, received))) throw mismatch(this.header.name, blake3, 'nothing')
+    const stored = await sink.commit()
+    return { ...stored, blake3, sha256: null, bytes: this.#length, isVerified: true, record }
+  }
+
+  /** Removes everything that was stored of the directory. Never throws. */
+  async discard(): Promise<void> {
+    await this.#file?.sink?.discard()
+    this.#file = null
+    await this.#steps.sink.discard()
+    this.#steps.record.close()
+  }
+}
+
+function mismatch(path: string, ours: string, theirs: string): TransferError {
+  const text = `the digest of ${printable(path, 160)} does not match: ${ours} came, ${theirs} was sent`
+  return new TransferError('digest-mismatch', text, { reason: 'digest', peerMessage: text })
+}

@@ -1,0 +1,222 @@
+/**
+ * A directory as a stream of bytes for the pump: everything that the walk finds, in the frames of
+ * `protocol/tree-messages.ts`. A small file is read, compared with what it was, and digested before its header is made.
+ */
+import type { Stats } from 'node:fs'
+import { disk } from '../disk/disk.js'
+import { localError } from '../disk/local-error.js'
+import { readSmallFile, type SmallFile } from '../disk/small-file.js'
+import { TransferError } from '../errors.js'
+import { writeHead } from '../protocol/encode.js'
+import { FRAME_HEADER } from '../protocol/limits.js'
+import { encodeTree, treeFrameTypes } from '../protocol/tree-messages.js'
+import { attributesOf, changeOf, OpenFile } from '../sources/open-file.js'
+import type { OpenDirectory } from '../sources/source.js'
+import type { TreeItem } from '../sources/tree-walk.js'
+import { createDigest, type Digest } from './digest.js'
+import type { TreeRecord } from './tree-record.js'
+
+/** A file below this size is read at once, in bytes. */
+const SMALL = 64 * 1024
+
+/** Less room than this in the pump's buffer is not filled directly. */
+const LITTLE_ROOM = 4 * 1024
+
+/** Called for everything that cannot be sent. `path` begins at the directory. */
+export type OnProblem = (path: string, error: TransferError) => void
+
+/** A file that is too large to be read at once. */
+interface LargeFile {
+  path: string
+  file: OpenFile
+  size: number
+  start: number
+}
+
+export class TreeStream {
+  readonly header: OpenDirectory['header']
+  readonly #opened: OpenDirectory
+  readonly #record: TreeRecord
+  readonly #digest: Digest
+  readonly #onProblem: OnProblem
+  readonly #scratch = Buffer.allocUnsafeSlow(SMALL)
+  /** What did not fit into the last buffer. */
+  #rest: Buffer = Buffer.alloc(0)
+  #large: LargeFile | null = null
+  #isOver = false
+  #failures = 0
+
+  private constructor(opened: OpenDirectory, record: TreeRecord, digest: Digest, onProblem: OnProblem) {
+    this.#opened = opened
+    this.header = opened.header
+    this.#record = record
+    this.#digest = digest
+    this.#onProblem = onProblem
+  }
+
+  static async create(opened: OpenDirectory, record: TreeRecord, onProblem: OnProblem): Promise<TreeStream> {
+    return new TreeStream(opened, record, await createDigest(), onProblem)
+  }
+
+  /** Fills `length` bytes of `buffer` from `offset` on, fewer only at the end. */
+  async read(buffer: Buffer, offset: number, length: number): Promise<number> {
+    const place = buffer.subarray(offset, offset + length)
+    let filled = this.#drain(place)
+    while (filled < length && !this.#isOver) {
+      if (this.#large) {
+        filled += await this.#readLarge(this.#large, place.subarray(filled))
+        continue
+      }
+      const walking = this.#opened.tree.next()
+      const item = walking instanceof Promise ? await walking : walking
+      this.#isOver = item === null
+      if (item === null) continue
+      const frames = item.kind === 'file' ? this.#begin(item) : this.#frameOf(item)
+      filled += this.#put(place.subarray(filled), frames instanceof Promise ? await frames : frames)
+    }
+    return filled
+  }
+
+  #drain(place: Buffer): number {
+    const rest = this.#rest
+    this.#rest = rest.subarray(place.length)
+    return rest.copy(place)
+  }
+
+  /** Copies the pieces to `place` and keeps the rest. Returns the number of bytes copied. */
+  #put(place: Buffer, pieces: readonly Buffer[]): number {
+    let filled = 0
+    for (const piece of pieces) {
+      const copied = piece.copy(place, filled)
+      filled += copied
+      if (copied < piece.length) this.#rest = Buffer.concat([this.#rest, piece.subarray(copied)])
+    }
+    return filled
+  }
+
+  #frameOf(item: Exclude<TreeItem, { kind: 'file' }>): Buffer[] {
+    switch (item.kind) {
+      case 'directory':
+        return this.#control(encodeTree.directory({ name: item.name, ...item.attributes }))
+      case 'leave':
+        return this.#control(encodeTree.leave())
+      case 'symlink': {
+        const { name, target, mtime } = item
+        return this.#control(encodeTree.symlink({ name, target, mtime }))
+      }
+      case 'problem':
+        return this.#problem(item.path, item.error, item.isLeftOut)
+    }
+  }
+
+  #control(frame: Buffer): Buffer[] {
+    this.#record.addFrame(frame)
+    return [frame]
+  }
+
+  #problem(path: string, error: TransferError, isLeftOut = false): Buffer[] {
+    if (!isLeftOut) this.#failures++
+    this.#onProblem(path, error)
+    return []
+  }
+
+  #begin(item: TreeItem & { kind: 'file' }): Buffer[] | Promise<Buffer[]> {
+    const start = performance.now()
+    this.#record.current = item.path
+    try {
+      const reading = readSmallFile(item.place, this.#scratch, item.follow)
+      return reading instanceof Promise
+        ? reading.then(
+            (found) => this.#framesOf(item, found, start),
+            (error) => this.#problem(item.path, this.#readError(item.path, error)),
+          )
+        : this.#framesOf(item, reading, start)
+    } catch (error) {
+      return this.#problem(item.path, this.#readError(item.path, error))
+    }
+  }
+
+  #readError(path: string, error: unknown): TransferError {
+    return localError('cannot read', this.#opened.tree.rawLabel(path), error)
+  }
+
+  #framesOf(item: TreeItem & { kind: 'file' }, found: SmallFile, start: number): Buffer[] {
+    const { name, path } = item
+    const { stats, after, length, fd } = found
+    if (fd !== null) return this.#beginLarge(item, stats, fd, start)
+    const change =
+      length < stats.size ? 'became shorter' : length > stats.size ? 'became longer' : changeOf(stats, after)
+    if (change !== null) return this.#problem(path, this.#changed(path, change))
+    const content = this.#scratch.subarray(0, length)
+    this.#digest.reset()
+    this.#digest.update(content)
+    const blake3 = this.#digest.hex()
+    const frame = encodeTree.file({ name, size: length, ...attributesOf(stats), blake3 })
+    this.#record.addFrame(frame)
+    this.#record.addFile(path, length, blake3, start)
+    this.#record.bytes += length
+    if (length === 0) return [frame]
+    const head = Buffer.allocUnsafe(FRAME_HEADER)
+    writeHead(head, treeFrameTypes.data, length, 0)
+    return [frame, head, content]
+  }
+
+  #changed(path: string, what: string): TransferError {
+    const text = `${this.#opened.tree.label(path)} ${what} while it was sent`
+    return new TransferError('local-file', text, { reason: 'changed' })
+  }
+
+  #beginLarge({ name, path }: TreeItem & { kind: 'file' }, stats: Stats, fd: number, start: number): Buffer[] {
+    if (!stats.isFile()) {
+      disk.close(fd).catch(() => {})
+      return this.#problem(path, this.#changed(path, 'was replaced by something that is no file'))
+    }
+    const label = this.#opened.tree.label(path)
+    this.#large = { path, file: new OpenFile(label, fd, stats, name), size: stats.size, start }
+    this.#digest.reset()
+    return this.#control(encodeTree.file({ name, size: stats.size, ...attributesOf(stats) }))
+  }
+
+  /** Puts the next piece of a large file, or its end, into `place`. Returns the number of bytes. */
+  async #readLarge(large: LargeFile, place: Buffer): Promise<number> {
+    const isDirect = place.length >= LITTLE_ROOM
+    const target = isDirect ? place : this.#scratch
+    try {
+      const count = await large.file.read(target, FRAME_HEADER, target.length - FRAME_HEADER)
+      if (count === 0) return this.#put(place, await this.#endLarge(large))
+      this.#digest.update(target.subarray(FRAME_HEADER, FRAME_HEADER + count))
+      this.#record.bytes += count
+      writeHead(target, treeFrameTypes.data, count, 0)
+      return isDirect ? FRAME_HEADER + count : this.#put(place, [target.subarray(0, FRAME_HEADER + count)])
+    } catch (error) {
+      await this.#closeLarge()
+      this.#problem(large.path, this.#readError(large.path, error))
+      return this.#put(place, this.#control(encodeTree.abort()))
+    }
+  }
+
+  async #endLarge({ path, file, size, start }: LargeFile): Promise<Buffer[]> {
+    await file.check()
+    await this.#closeLarge()
+    const blake3 = this.#digest.hex()
+    this.#record.addFile(path, size, blake3, start)
+    return this.#control(encodeTree.end({ blake3 }))
+  }
+
+  async #closeLarge(): Promise<void> {
+    await this.#large?.file.close()
+    this.#large = null
+  }
+
+  /** Throws if a file could not be sent: a directory is stored whole or not at all. */
+  async check(): Promise<void> {
+    if (this.#failures === 0) return
+    const what = this.#failures === 1 ? 'a file or directory in it' : `${this.#failures} files or directories in it`
+    const text = `${this.#opened.tree.label('').replace(/\/$/, '')} is not stored: ${what} could not be read`
+    throw new TransferError('local-file', text, { reason: 'changed', peerMessage: `${what} could not be read` })
+  }
+
+  async close(): Promise<void> {
+    await this.#closeLarge()
+  }
+}
