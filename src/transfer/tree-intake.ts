@@ -149,8 +149,12 @@ export class TreeIntake {
       return sink.write(bytes, offset) ? undefined : sink.writeLater(bytes, offset)
     }
     // Most small files come in one piece, which is stored from where it lies.
-    if (bytes.length === file.item.size) file.small = bytes
-    else bytes.copy(offset === 0 ? (file.small = Buffer.allocUnsafe(file.item.size)) : file.small, offset)
+    if (bytes.length === file.item.size) {
+      file.small = bytes
+    } else {
+      if (offset === 0) file.small = Buffer.allocUnsafe(file.item.size)
+      bytes.copy(file.small, offset)
+    }
     return undefined
   }
 
