@@ -6,7 +6,7 @@ import { disk } from '../disk/disk.js'
 import { localError, shown } from '../disk/local-error.js'
 import { TransferError } from '../errors.js'
 import { DIRECTORIES } from '../protocol/messages.js'
-import { attributesOf } from './open-file.js'
+import { attributesOf } from './attributes.js'
 import { type OpenDirectory, SingleSource } from './source.js'
 import { type TreeOptions, TreeWalk } from './tree-walk.js'
 

@@ -5,26 +5,9 @@ import { FullReader } from '../disk/full-reader.js'
 import { localError } from '../disk/local-error.js'
 import { TransferError } from '../errors.js'
 import { mediaType } from '../media-type.js'
-import { MAX_TIME } from '../protocol/limits.js'
 import type { Header } from '../protocol/messages.js'
+import { attributesOf, changeOf } from './attributes.js'
 import type { OpenEntry } from './source.js'
-
-/** The attributes of which one differs after a change of the content, unless the modification time was set back. */
-const contentAttributes = ['dev', 'ino', 'size', 'mtimeMs'] as const
-
-/**
- * What has happened to a file between two looks at it, or null. The modification time can be set back; only the kernel
- * sets the change time. The change time also covers the name, mode and owner, and does not say which one changed.
- */
-export function changeOf(before: Stats, after: Stats): string | null {
-  if (contentAttributes.some((key) => before[key] !== after[key])) return 'changed'
-  return before.ctimeMs === after.ctimeMs ? null : 'changed (its content, name or attributes)'
-}
-
-/** The attributes of a file or directory that are sent. */
-export function attributesOf({ mode, mtimeMs }: Stats): { mode: number; mtime: number | null } {
-  return { mode: mode & 0o7777, mtime: Math.abs(mtimeMs) <= MAX_TIME ? Math.round(mtimeMs) : null }
-}
 
 export class OpenFile implements OpenEntry {
   readonly header: Header

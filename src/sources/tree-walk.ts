@@ -12,8 +12,8 @@ import { compareKeys } from '../protocol/order.js'
 import { staysInside } from '../protocol/symlinks.js'
 import type { Attributes } from '../protocol/tree-messages.js'
 import { printable } from '../text.js'
+import { attributesOf } from './attributes.js'
 import { Exclusions } from './exclusions.js'
-import { attributesOf } from './open-file.js'
 
 export interface TreeOptions {
   /** What is not sent, in the syntax of `.gitignore`. */

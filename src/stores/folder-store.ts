@@ -1,29 +1,21 @@
 /** A folder, opened for one transfer. */
-import type { Blocking } from '../disk/blocking.js'
 import { Directory } from '../disk/directory.js'
 import { disk, ifSupported } from '../disk/disk.js'
 import { localError } from '../disk/local-error.js'
 import { refusal } from '../errors.js'
 import type { Header } from '../protocol/messages.js'
 import { printable } from '../text.js'
-import { checkExisting, type IfExists } from './final-name.js'
+import { checkExisting } from './final-name.js'
 import { checkExistingTree } from './final-tree-name.js'
 import { FolderSink } from './folder-sink.js'
-import { FolderTree } from './folder-tree.js'
+import { FolderTree, type FolderTreeOptions } from './folder-tree.js'
 import { StagedFile } from './staged-file.js'
 import { canHold, openStaging } from './staging.js'
 import type { Sink, Store, TreeSink } from './store.js'
 
-export interface FolderOptions {
-  /** The folder, as the user named it. */
-  path: string
+export interface FolderOptions extends FolderTreeOptions {
   /** The name of this receiver in the staging folder. */
   receiverId: string
-  ifExists: IfExists
-  /** The permission bits that new files must not have. */
-  umask: number
-  /** Decides whether writes block. Shared by everything that writes to this folder. */
-  blocking: Blocking
 }
 
 export class FolderStore implements Store {

@@ -8,6 +8,7 @@
  * the name is taken and `--if-exists` is not `backup`, the files are moved one by one instead (merge-tree.ts).
  */
 import { join } from 'node:path'
+import type { Blocking } from '../disk/blocking.js'
 import type { Directory } from '../disk/directory.js'
 import { disk, ifSupported } from '../disk/disk.js'
 import { type LocalAction, localError } from '../disk/local-error.js'
@@ -18,10 +19,15 @@ import type { TransferError } from '../errors.js'
 import type { Header } from '../protocol/messages.js'
 import type { Attributes, DirectoryItem, FileItem, SymlinkItem } from '../protocol/tree-messages.js'
 import { FinalTreeName } from './final-tree-name.js'
-import type { FolderOptions } from './folder-store.js'
+import type { FolderSinkOptions } from './folder-sink.js'
 import { StagedFile } from './staged-file.js'
 import { stagedName } from './staging.js'
 import type { Sink, StoredAs, TreeSink } from './store.js'
+
+export interface FolderTreeOptions extends FolderSinkOptions {
+  /** Decides whether writes block. Shared by everything that writes to this folder. */
+  blocking: Blocking
+}
 
 /** A directory that has been entered. It gets its attributes when it is left: every item changes its time. */
 interface Level {
@@ -33,7 +39,7 @@ interface Level {
 const OWNER = 0o700
 
 export class FolderTree implements TreeSink {
-  readonly #options: FolderOptions
+  readonly #options: FolderTreeOptions
   readonly #root: Directory
   readonly #staging: Directory
   readonly #header: Header
@@ -46,7 +52,7 @@ export class FolderTree implements TreeSink {
   #isOver = false
 
   private constructor(
-    options: FolderOptions,
+    options: FolderTreeOptions,
     folders: { root: Directory; staging: Directory },
     header: Header,
     staged: { name: string; directory: Directory },
@@ -60,7 +66,7 @@ export class FolderTree implements TreeSink {
   }
 
   static async begin(
-    options: FolderOptions,
+    options: FolderTreeOptions,
     folders: { root: Directory; staging: Directory },
     header: Header,
   ): Promise<FolderTree> {

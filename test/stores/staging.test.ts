@@ -142,11 +142,15 @@ t.test('removes what an owner left, and the folder itself after the last one', a
 })
 
 t.test('leaves what it cannot remove', async (t) => {
-  const path = t.testdir({ [STAGING]: { one: { folder: { file: '' } }, file: '' } })
+  const path = t.testdir({ [STAGING]: { one: { folder: { file: '' }, other: '' }, file: '' } })
   const root = await openRoot(t, path)
+  failDuring(t, { call: 'rmdir', code: 'EACCES' })
   await removeReceiver(root, 'one')
   await removeReceiver(root, 'file')
-  t.strictSame(stagedNames(path), ['file', 'one', 'one/folder', 'one/folder/file'])
+  t.strictSame(
+    stagedNames(path).filter((name) => !name.endsWith('other')),
+    ['file', 'one', 'one/folder'],
+  )
 })
 
 t.test('does not follow an owner that is a symlink, nor one that becomes one', async (t) => {

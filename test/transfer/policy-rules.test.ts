@@ -9,6 +9,7 @@ const open: Policy = {
   accept: [],
   maxSize: 100,
   maxFiles: 1,
+  maxDepth: 64,
   takesFiles: true,
   takesMessages: true,
   names: { allowHidden: false, platform: 'linux' },

@@ -16,7 +16,13 @@ function counting({ failures = 0 } = {}) {
     suspend: async () => {},
     discard: async () => {},
   }
-  const store: Store = { begin: async () => sink, close: async () => void seen.closed++ }
+  const store: Store = {
+    begin: async () => sink,
+    beginTree: async () => {
+      throw new Error('no directory is sent here')
+    },
+    close: async () => void seen.closed++,
+  }
   const destination: Destination = {
     hasNames: true,
     isOnce: false,
@@ -34,6 +40,7 @@ function counting({ failures = 0 } = {}) {
     accept: [],
     maxSize: 10,
     maxFiles: 10,
+    maxDepth: 64,
     takesFiles: true,
     takesMessages: true,
     names: null,

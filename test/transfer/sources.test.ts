@@ -33,13 +33,13 @@ for (const [what, change] of Object.entries(changes)) {
 }
 
 t.test('sends the others when a file cannot be read', async (t) => {
-  const { out, folder, path } = folders(t, { 'a.txt': 'a', 'b.txt': 'b' })
+  const { out, path } = folders(t, { 'a.txt': 'a', 'b.txt': 'b' })
   const receiver = await startReceiver(t, { out })
-  const sources = [path('missing'), path('a.txt'), folder, path('b.txt')]
+  const sources = [path('missing'), path('a.txt'), '/dev/null', path('b.txt')]
   const sent = await trySend(t, receiver.port, sources)
   await receiver.stop()
   t.match(sent.error, { code: 'local-file', exitCode: 8, message: `cannot read ${path('missing')}: no such file` })
-  t.match(sent.events.of('failed'), [{ name: 'missing' }, { message: /is a directory/ }])
+  t.match(sent.events.of('failed'), [{ name: 'missing' }, { message: /is not a regular file/ }])
   t.match(sent.events.of('done'), [{ files: 2, exitCode: 8 }])
   t.strictSame(filesIn(out), { 'a.txt': 'a', 'b.txt': 'b' })
 })
