@@ -133,6 +133,8 @@ export interface RefusedEvent {
   peer: string
   /** The name of the file. Absent if no file was named. */
   name?: string
+  /** For something in a directory: the name that the sender offered for the directory. */
+  directory?: string
   /** `refused`, or another code if the connection failed before the peer offered anything. */
   code: ErrorCode
   /** The finer cause. */
@@ -148,6 +150,8 @@ export interface FailedEvent {
   transfer: number
   /** The name of the file. Absent if the failure belongs to no file. */
   name?: string
+  /** For something in a directory: the name that is offered for the directory. */
+  directory?: string
   /** The class of the failure. */
   code: ErrorCode
   /** The finer cause. */
@@ -214,9 +218,11 @@ export type OnEvent = (event: TransferEvent) => void
 /** The event for a failure. `transfer` is 0 if the failure belongs to no connection. */
 export function failedEvent(
   { code, reason, message }: TransferError,
-  { transfer = 0, name }: { transfer?: number; name?: string | undefined } = {},
+  about: { transfer?: number; name?: string | undefined; directory?: string | undefined } = {},
 ): FailedEvent {
-  return { event: 'failed', transfer, ...(name === undefined ? {} : { name }), code, reason, message }
+  const { transfer = 0, name, directory } = about
+  const names = { ...(name === undefined ? {} : { name }), ...(directory === undefined ? {} : { directory }) }
+  return { event: 'failed', transfer, ...names, code, reason, message }
 }
 
 /** Seconds from `start` to `now` (both a `performance.now()`), to the millisecond. */

@@ -105,7 +105,7 @@ export interface ReceiveOptions {
   /** When listening: the maximum number of simultaneous connections. Others are refused. Default 256. */
   maxConnections?: number | undefined
   /**
-   * Called after each stored file, one call at a time. `receive` waits for all calls before it settles. If a call
+   * Called after each stored file or directory, one call at a time; not for each file in a directory. `receive` waits for all calls before it settles. If a call
    * rejects, the stored file stays, the event `failed` reports the error, and `receive` rejects with the first such
    * error, unless it rejects for another reason. Default: none.
    */
@@ -160,7 +160,7 @@ class Hooks {
   constructor(onEvent: OnEvent, afterStored: ReceiveOptions['afterStored']) {
     this.onEvent = (event) => {
       onEvent(event)
-      if (event.event !== 'stored' || !afterStored) return
+      if (event.event !== 'stored' || event.directory !== undefined || !afterStored) return
       const run = () => afterStored(event)
       this.settled = this.settled.then(run).catch((error) => {
         const failure = asTransferError(error)

@@ -1,4 +1,4 @@
-/** `--exec`: runs a program after each stored file. No shell is involved, so no shell sees text from a peer. */
+/** `--exec`: runs a program after each stored file or directory. No shell is involved, so no shell sees text from a peer. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { interruption, TransferError } from '../errors.js'
 import type { StoredEvent } from '../events.js'
@@ -15,8 +15,9 @@ export function splitCommand(text: string): string[] {
   return words.map((word) => word.replace(/'([^']*)'|"([^"]*)"/g, (_, single, double) => single ?? double))
 }
 
-/** The environment variables that describe the stored file to the program. */
-function environmentOf({ path, name, size, blake3, type, peer, verified }: StoredEvent): Record<string, string> {
+/** The environment variables that describe the stored file or directory to the program. */
+function environmentOf(event: StoredEvent): Record<string, string> {
+  const { path, name, size, blake3, type, peer, verified, files } = event
   return {
     TCP_TRANSFER_PATH: path,
     TCP_TRANSFER_NAME: name,
@@ -25,6 +26,7 @@ function environmentOf({ path, name, size, blake3, type, peer, verified }: Store
     TCP_TRANSFER_TYPE: type,
     TCP_TRANSFER_PEER: peer,
     TCP_TRANSFER_VERIFIED: String(verified),
+    ...(files === undefined ? {} : { TCP_TRANSFER_FILES: String(files) }),
   }
 }
 

@@ -21,6 +21,16 @@ export function formatBytes(bytes: number): string {
   return `${value.toFixed(digits)} ${UNITS[unit]}`
 }
 
+/** Formats a number with a comma for every three digits: `1,234,567`. */
+export function formatCount(count: number): string {
+  return String(count).replace(/\B(?=(\d{3})+$)/g, ',')
+}
+
+/** `1 file` or `1,234 files`. */
+export function formatFiles(files: number): string {
+  return `${formatCount(files)} ${files === 1 ? 'file' : 'files'}`
+}
+
 /** Formats seconds as `m:ss` or `h:mm:ss`. */
 export function formatDuration(seconds: number): string {
   const whole = Math.max(0, Math.round(seconds))
@@ -51,24 +61,40 @@ function formatDigest({ blake3, verified }: StoredEvent | SentEvent, isVerbose: 
   return `blake3 ${isVerbose ? blake3 : `${blake3.slice(0, 8)}…`}`
 }
 
+/** The path of a directory with a slash at its end, and of a file as it is. `files` is that of the event. */
+function shownPath(path: string, files: number | undefined): string {
+  return files === undefined || path === '-' ? path : asDirectory(path)
+}
+
+function asDirectory(path: string): string {
+  return `${path.replace(/\/+$/, '')}/`
+}
+
+/** For a directory: ` (136 files)`. */
+function filesIn(files: number | undefined): string {
+  return files === undefined ? '' : ` (${formatFiles(files)})`
+}
+
 function describeStored(event: StoredEvent, isVerbose: boolean): string {
-  const { path, type, size, seconds, peer } = event
+  const { path, name, type, size, seconds, peer, files } = event
   const how = isVerbose
     ? ` (${type}, ${formatThroughput(size, seconds)}) from ${peer}`
     : `, ${formatThroughput(size, seconds)}`
-  return `stored ${printable(path)}${how}, ${formatDigest(event, isVerbose)}`
+  // Standard output gets a directory as an archive.
+  const what = files !== undefined && path === '-' ? `${asDirectory(name)} as a tar archive` : shownPath(path, files)
+  return `stored ${printable(what)}${filesIn(files)}${how}, ${formatDigest(event, isVerbose)}`
 }
 
 function describeSent(event: SentEvent, isVerbose: boolean): string {
-  const { path, name, type, size, seconds, storedAs } = event
+  const { path, name, type, size, seconds, storedAs, files } = event
   const what = path === '-' ? name : path
   // The receiver's name for the file is only shown if it differs.
   const showsName = isVerbose ? storedAs !== '' : !['', basename(what)].includes(storedAs)
-  const as = showsName ? ` as ${printable(storedAs, 80)}` : ''
+  const as = showsName ? ` as ${printable(shownPath(storedAs, files), 80)}` : ''
   const how = isVerbose
-    ? ` (${type}, ${formatThroughput(size, seconds)})${as}`
-    : `${as}, ${formatThroughput(size, seconds)}`
-  return `sent ${printable(what)}${how}, ${formatDigest(event, isVerbose)}`
+    ? `${filesIn(files)} (${type}, ${formatThroughput(size, seconds)})${as}`
+    : `${as}${filesIn(files)}, ${formatThroughput(size, seconds)}`
+  return `sent ${printable(shownPath(what, files))}${how}, ${formatDigest(event, isVerbose)}`
 }
 
 /**
@@ -96,6 +122,8 @@ export function describeEvent(event: TransferEvent, peerAction: 'send' | 'receiv
       return `refused${about} from ${event.peer}: ${printable(event.message, 400)}`
     case 'failed':
       if (['interrupted', 'terminated', 'hung-up'].includes(event.code)) return printable(event.message, 400)
+      // It says that a part of a directory is left out, which is no failure of the directory.
+      if (event.reason === 'left-out') return printable(event.message, 400)
       // A message about a local file already contains its path.
       return `failed${isNameInMessage(event) ? '' : about}: ${printable(event.message, 400)}`
     case 'warning':

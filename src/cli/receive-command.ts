@@ -57,10 +57,10 @@ async function receiveWith(args: Arguments, context: Context): Promise<TransferE
   }).finally(() => output?.destroy())
 }
 
-/** The text for scripts: the path of a stored file, or a message as a single escaped line. */
+/** The text for scripts: the path of a stored file or directory, or a message as a single escaped line. */
 function stdoutLine(event: TransferEvent): string | null {
   if (event.event === 'message') return printable(event.text, Number.POSITIVE_INFINITY)
-  return event.event === 'stored' ? event.path : null
+  return event.event === 'stored' && event.directory === undefined ? event.path : null
 }
 
 /** The options of `receive` that the command line gives. An `out` of `-` stands for standard output. */

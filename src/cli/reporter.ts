@@ -5,8 +5,9 @@
  *
  * 1. The progress display follows the event: bars on a terminal (`bars.ts`) or lines in a log (`progress-lines.ts`).
  * 2. People get a line on stderr. `describeEvent` (`format.ts`) makes its text. `TransferTotals` (`transfer-totals.ts`)
- *    decides whether a finished file is listed or only counted, and adds the totals. The display prints the line,
- *    because on a terminal it must appear above the bars (`screen.ts`).
+ *    decides whether a finished file is listed or only counted, and adds the totals. `ProblemLines`
+ *    (`problem-lines.ts`) limits the lines about one directory. The display prints the line, because on a terminal it
+ *    must appear above the bars (`screen.ts`).
  * 3. Programs get a line on stdout (`output.ts`): the event as JSON with `--json`, otherwise the path of a stored file
  *    or a message.
  * 4. A finished file gets a line in the receipt (`receipt.ts`).
@@ -17,6 +18,7 @@ import { EVENTS_VERSION, failedEvent, type TransferEvent } from '../events.js'
 import { printableJson } from '../text.js'
 import { describeEvent } from './format.js'
 import { Output } from './output.js'
+import { ProblemLines } from './problem-lines.js'
 import type { ProgressDisplay } from './progress.js'
 import { LineProgress, NoProgress } from './progress-lines.js'
 import { Receipt } from './receipt.js'
@@ -77,7 +79,9 @@ export async function createReporter(options: ReporterOptions): Promise<Reporter
   stderr.off('error', ignore).on('error', ignore)
   const onEvent = (event: TransferEvent) => {
     printer.print(event)
-    if (event.event === 'stored' || event.event === 'sent') receipt?.add(event)
+    // The files of a directory have lines of their own. b3sum cannot check the directory itself.
+    const isFile = (event.event === 'stored' || event.event === 'sent') && event.files === undefined
+    if (isFile) receipt?.add(event)
   }
   return {
     open() {
@@ -128,6 +132,7 @@ class EventPrinter {
   readonly #display: ProgressDisplay
   readonly #output: Output
   readonly #totals: TransferTotals
+  readonly #problems: ProblemLines
   /** True if people are told of every event, and not of failures and refusals alone. */
   readonly #isForPeople: boolean
 
@@ -136,14 +141,16 @@ class EventPrinter {
     this.#display = display
     this.#output = output
     this.#totals = new TransferTotals(options.command === 'tcp-recv' ? 'stored' : 'sent', options.verbose)
+    this.#problems = new ProblemLines(options.verbose)
     this.#isForPeople = !options.json && !options.quiet
   }
 
   print(event: TransferEvent): void {
     const { json } = this.#options
     this.#display.update(event)
+    if (!json) for (const line of this.#problems.rest(event)) this.#line(line)
     if (this.#isForPeople) this.#printForPeople(event)
-    else if (!json && (event.event === 'failed' || event.event === 'refused')) this.#printLine(event)
+    else if (!json && (event.event === 'failed' || event.event === 'refused')) this.#printListed(event)
     if (json) this.#printJson(event)
     else this.#printText(event)
   }
@@ -154,11 +161,18 @@ class EventPrinter {
 
   #printForPeople(event: TransferEvent): void {
     const isListed = this.#totals.count(event)
-    if (isListed) this.#printLine(event)
+    if (isListed) this.#printListed(event)
     if (this.#totals.isFirstUnlisted(event)) this.#line('further files are only counted; --verbose lists them all')
     const total = this.#totals.total(event)
     this.#display.status(this.#totals.status())
     this.#line(total)
+  }
+
+  /** Prints the event's line, unless there are too many about its directory. */
+  #printListed(event: TransferEvent): void {
+    const instead = this.#problems.instead(event)
+    if (instead === null) this.#printLine(event)
+    else if (instead !== '') this.#line(instead)
   }
 
   /** Prints the event's own line. */

@@ -2,29 +2,36 @@
  * Counts the files of each transfer, so that the lines for people stay few.
  *
  * The first ten files of a transfer have a line each. Further files are only counted: `status` says how many so far,
- * and `total` sums up the transfer at its end. Failures and refusals are always listed. Stdout and JSON list every
- * file.
+ * and `total` sums up the transfer at its end. A directory has one line, as a file has; the files in it have none.
+ * Stdout and JSON list every file. Failures and refusals are listed (problem-lines.ts).
  */
 import type { TransferEvent } from '../events.js'
-import { formatBytes, formatThroughput } from './format.js'
+import { formatBytes, formatCount, formatFiles, formatThroughput } from './format.js'
 
 /** How many finished files of one transfer have a line each. */
 export const MAX_LISTED = 10
 
 /** What one transfer has done so far. */
 interface Totals {
-  /** Finished files: stored, or sent and confirmed. */
+  /** Finished files and directories: stored, or sent and confirmed. */
+  entries: number
+  /** Finished files, those in directories too. */
   files: number
   /** Bytes of the finished files. */
   bytes: number
+  /** Entries that failed. What fails in a directory is not counted: the whole directory fails with it. */
   failed: number
   refused: number
+  /** Parts of directories that were left out, or refused. They have no part in whether there is a total. */
+  leftOut: number
+  refusedInside: number
   /** True if a failure ended the transfer itself. */
   isBroken: boolean
 }
 
 export class TransferTotals {
   readonly #verb: 'stored' | 'sent'
+  readonly #isVerbose: boolean
   readonly #maxListed: number
   /** The running transfers, by number. */
   readonly #transfers = new Map<number, Totals>()
@@ -35,6 +42,7 @@ export class TransferTotals {
   /** @param isVerbose true to list every file, however many there are */
   constructor(verb: 'stored' | 'sent', isVerbose: boolean) {
     this.#verb = verb
+    this.#isVerbose = isVerbose
     this.#maxListed = isVerbose ? Number.POSITIVE_INFINITY : MAX_LISTED
   }
 
@@ -42,63 +50,77 @@ export class TransferTotals {
   count(event: TransferEvent): boolean {
     if (event.event === 'connected') {
       const failed = this.#failedBefore
-      this.#transfers.set(event.transfer, { files: 0, bytes: 0, failed, refused: 0, isBroken: false })
+      const none = { entries: 0, files: 0, bytes: 0, refused: 0, leftOut: 0, refusedInside: 0, isBroken: false }
+      this.#transfers.set(event.transfer, { ...none, failed })
       this.#failedBefore = 0
     }
     if (!('transfer' in event)) return true
     const totals = this.#transfers.get(event.transfer)
-    // A file is stored even if its --exec command failed.
-    const isFailedFile = event.event === 'failed' && event.name !== undefined && event.code !== 'hook'
-    if (isFailedFile && event.transfer === 0) this.#failedBefore++
+    if (event.event === 'failed' && event.transfer === 0 && isFailedEntry(event)) this.#failedBefore++
     if (!totals) return true
-    if (isFailedFile) totals.failed++
-    if (event.event === 'failed' && event.name === undefined) totals.isBroken = true
-    if (event.event === 'refused' && event.name !== undefined) totals.refused++
+    if (event.event === 'failed') {
+      if (isFailedEntry(event)) totals.failed++
+      if (event.reason === 'left-out') totals.leftOut++
+      if (event.name === undefined) totals.isBroken = true
+    }
+    if (event.event === 'refused' && event.directory !== undefined) totals.refusedInside++
+    else if (event.event === 'refused' && event.name !== undefined) totals.refused++
     if (event.event !== 'stored' && event.event !== 'sent') return true
-    totals.files++
+    if (event.directory !== undefined) return this.#isVerbose
+    totals.entries++
+    totals.files += event.files ?? 1
     totals.bytes += event.size
-    return totals.files <= this.#maxListed
+    return totals.entries <= this.#maxListed
   }
 
   /** True for the event of the first file without a line. Called after `count`. */
   isFirstUnlisted(event: TransferEvent): boolean {
-    if (event.event !== 'stored' && event.event !== 'sent') return false
-    return this.#transfers.get(event.transfer)?.files === this.#maxListed + 1
+    if ((event.event !== 'stored' && event.event !== 'sent') || event.directory !== undefined) return false
+    return this.#transfers.get(event.transfer)?.entries === this.#maxListed + 1
   }
 
   /** The state of the running transfers with unlisted files, as one text; null if there is none. */
   status(): string | null {
     let [files, bytes] = [0, 0]
     for (const totals of this.#transfers.values()) {
-      if (totals.files <= this.#maxListed) continue
+      if (totals.entries <= this.#maxListed) continue
       files += totals.files
       bytes += totals.bytes
     }
-    return files === 0 ? null : `${this.#verb} ${files} files so far, ${formatBytes(bytes)}`
+    return files === 0 ? null : `${this.#verb} ${formatFiles(files)} so far, ${formatBytes(bytes)}`
   }
 
-  /** The sum of a transfer of several files for its `ended` event, of several transfers for `done`; null otherwise. */
+  /**
+   * The sum of a transfer of several files or directories for its `ended` event, of several transfers for `done`; null
+   * otherwise.
+   */
   total(event: TransferEvent): string | null {
     if (event.event === 'done') {
       const { transfers, files, bytes } = this.#all
       if (transfers < 2 || files < 2) return null
-      return `${this.#verb} ${files} files in all, ${formatBytes(bytes)} in ${transfers} transfers`
+      return `${this.#verb} ${formatFiles(files)} in all, ${formatBytes(bytes)} in ${transfers} transfers`
     }
     if (event.event !== 'ended') return null
     const totals = this.#transfers.get(event.transfer)
     this.#transfers.delete(event.transfer)
     if (!totals) return null
-    const { files, bytes, failed, refused, isBroken } = totals
+    const { entries, files, bytes, failed, refused, leftOut, refusedInside, isBroken } = totals
     this.#all.transfers++
     this.#all.files += files
     this.#all.bytes += bytes
-    if (files + failed + refused < 2) return null
-    const what = `${files} ${files === 1 ? 'file' : 'files'}, ${formatThroughput(bytes, event.seconds)}`
+    if (entries + failed + refused < 2) return null
     const problems = [
-      ...(failed === 0 ? [] : [`${failed} failed`]),
-      ...(refused === 0 ? [] : [`${refused} refused`]),
+      ...(failed === 0 ? [] : [`${formatCount(failed)} failed`]),
+      ...(refused + refusedInside === 0 ? [] : [`${formatCount(refused + refusedInside)} refused`]),
+      ...(leftOut === 0 ? [] : [`${formatCount(leftOut)} left out`]),
       ...(isBroken ? ['not complete'] : []),
     ]
+    const what = `${formatFiles(files)}, ${formatThroughput(bytes, event.seconds)}`
     return `${this.#verb} ${what}${problems.length === 0 ? '' : `; ${problems.join(', ')}`}`
   }
+}
+
+/** A file is stored even if its --exec command failed. What fails in a directory fails with it. */
+function isFailedEntry({ name, directory, code }: { name?: string; directory?: string; code: string }): boolean {
+  return name !== undefined && directory === undefined && code !== 'hook'
 }

@@ -56,7 +56,7 @@ async function sendDirectory({ link, pump, report }: Outflow, pending: Pending, 
   const record = await TreeRecord.create(payload)
   pending.record = record
   const stream = await TreeStream.create(opened, record, (path, error) =>
-    report.failed(`${header.name}/${path}`, error),
+    report.failed(`${header.name}/${path}`, error, header.name),
   )
   try {
     const progress = report.progress(header)

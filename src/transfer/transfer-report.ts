@@ -44,8 +44,9 @@ export class TransferReport {
   sentTree(start: number, facts: Omit<SentEvent, 'event' | 'transfer' | 'seconds'>, record: TreeRecord): void {
     const { onEvent, transfer } = this.#reporting
     const { path: root, name: directory, storedAs, verified } = facts
+    const stored = storedAs === '-' ? directory : storedAs
     for (const { path, ...file } of record.all()) {
-      const names = { path: below(root, path), name: below(directory, path), storedAs: below(storedAs, path) }
+      const names = { path: below(root, path), name: below(directory, path), storedAs: below(stored, path) }
       onEvent({ event: 'sent', transfer, directory, ...names, type: mediaType(path), verified, ...file })
     }
     this.result.files += record.files
@@ -61,7 +62,9 @@ export class TransferReport {
     skipped?: Spool,
   ): void {
     const { onEvent, transfer, peer } = this.#reporting
-    const { path: root, name: directory, verified } = facts
+    const { path, name: directory, verified } = facts
+    // A stream gets an archive, in which the directory has its own name.
+    const root = path === '-' ? directory : path
     // Both lists have the same order.
     const skippedPaths = skipped?.lines()
     let nextSkipped = skippedPaths?.next().value
@@ -70,7 +73,7 @@ export class TransferReport {
       const names = { path: below(root, path), name: below(directory, path) }
       if (nextSkipped === JSON.stringify(path)) {
         nextSkipped = skippedPaths?.next().value
-        this.refused(names.name, refusal('skipped', 'it is there already and is skipped'))
+        this.refused(names.name, refusal('skipped', 'it is there already and is skipped'), directory)
         continue
       }
       files++
@@ -94,22 +97,23 @@ export class TransferReport {
     onEvent({ event: 'message', transfer, peer, text })
   }
 
-  /** Reports the failure of one entry or, without a name, of the connection. */
-  failed(name: string | undefined, error: TransferError): void {
+  /** Reports the failure of one entry, of something in the entry `directory`, or, without a name, of the connection. */
+  failed(name: string | undefined, error: TransferError, directory?: string): void {
     const { onEvent, transfer } = this.#reporting
     this.fail(error)
     this.result.lastReported = error
-    onEvent(failedEvent(error, { transfer, name }))
+    onEvent(failedEvent(error, { transfer, name, directory }))
   }
 
-  /** Reports that this side refuses an entry or, without a name, the connection. */
-  refused(name: string | undefined, error: TransferError): void {
+  /** Reports that this side refuses an entry, something in the entry `directory`, or, without a name, the connection. */
+  refused(name: string | undefined, error: TransferError, directory?: string): void {
     const { onEvent, transfer, peer } = this.#reporting
     const { code, reason, message } = error
     // A skipped file exists already, as this side wants it, so this is no failure.
     if (reason !== 'skipped') this.fail(error)
     this.result.lastReported = error
-    onEvent({ event: 'refused', transfer, peer, ...(name === undefined ? {} : { name }), code, reason, message })
+    const names = { ...(name === undefined ? {} : { name }), ...(directory === undefined ? {} : { directory }) }
+    onEvent({ event: 'refused', transfer, peer, ...names, code, reason, message })
   }
 
   /** Records a failure of the transfer. Only the first one counts. */

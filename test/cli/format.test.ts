@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { describeEvent, formatBytes, formatDuration } from '../../dist/cli/format.js'
+import { describeEvent, formatBytes, formatCount, formatDuration, formatFiles } from '../../dist/cli/format.js'
 import type { TransferEvent } from '../../dist/events.js'
 import { isUnsafe } from '../../dist/text.js'
 
@@ -33,6 +33,19 @@ t.test('shows any number of bytes with three digits, and within half a unit of t
       return Math.abs(shown - bytes) <= Math.max(0.0051 * bytes, 0.5)
     }),
   )
+})
+
+t.test('separates the digits of a large number', async (t) => {
+  const table: [count: number, text: string][] = [
+    [0, '0'],
+    [999, '999'],
+    [1000, '1,000'],
+    [123_456, '123,456'],
+    [1_234_567, '1,234,567'],
+  ]
+  for (const [count, text] of table) t.equal(formatCount(count), text)
+  t.equal(formatFiles(1), '1 file')
+  t.equal(formatFiles(1000), '1,000 files')
 })
 
 t.test('shows seconds as a clock does', async (t) => {
@@ -185,6 +198,32 @@ const table: [event: TransferEvent, line: string | null][] = [
 
 t.test('describes every event in one line', async (t) => {
   for (const [event, line] of table) t.equal(describeEvent(event, 'send'), line, JSON.stringify(event))
+})
+
+t.test('shows a directory with its files, and a part that was left out as no failure', async (t) => {
+  const facts = { transfer: 1, name: 'd', size: 1500, blake3, type: 'inode/directory', verified: true, seconds: 0.5 }
+  const stored = { event: 'stored', peer: '127.0.0.1:5', path: 'dir/d', files: 1234, ...facts } as const
+  const sent = { event: 'sent', path: 'd/', storedAs: 'd', files: 1, ...facts } as const
+  const lines: [event: TransferEvent, line: string, verbose?: string][] = [
+    [stored, 'stored dir/d/ (1,234 files), 1.50 kB in 0.50 s, 3.00 kB/s, blake3 abababab…'],
+    [
+      { ...stored, path: '-' },
+      'stored d/ as a tar archive (1,234 files), 1.50 kB in 0.50 s, 3.00 kB/s, blake3 abababab…',
+    ],
+    [sent, 'sent d/ (1 file), 1.50 kB in 0.50 s, 3.00 kB/s, blake3 abababab…'],
+    [{ ...sent, storedAs: 'd_bak' }, 'sent d/ as d_bak/ (1 file), 1.50 kB in 0.50 s, 3.00 kB/s, blake3 abababab…'],
+    [{ ...sent, storedAs: '-' }, 'sent d/ as - (1 file), 1.50 kB in 0.50 s, 3.00 kB/s, blake3 abababab…'],
+    [{ ...sent, path: '.' }, 'sent ./ as d/ (1 file), 1.50 kB in 0.50 s, 3.00 kB/s, blake3 abababab…'],
+    [{ ...stored, path: '-', files: undefined } as never, 'stored -, 1.50 kB in 0.50 s, 3.00 kB/s, blake3 abababab…'],
+  ]
+  for (const [event, line] of lines) t.equal(describeEvent(event, 'send'), line)
+  t.equal(
+    describeEvent({ ...sent, storedAs: 'd_bak' }, 'send', true),
+    `sent d/ (1 file) (inode/directory, 1.50 kB in 0.50 s, 3.00 kB/s) as d_bak/, blake3 ${blake3}`,
+  )
+  const message = 'd/x is left out: it is no file'
+  const leftOut = { event: 'failed', transfer: 1, name: 'd/x', directory: 'd', code: 'local-file' } as const
+  t.equal(describeEvent({ ...leftOut, reason: 'left-out', message }, 'send'), message)
 })
 
 t.test('tells all that is known of a file where that is wanted', async (t) => {

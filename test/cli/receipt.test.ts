@@ -81,6 +81,17 @@ t.test('writes a line of the receipt as soon as its file is done', async (t) => 
   await close()
 })
 
+t.test('has a line for each file of a directory, and none for the directory', async (t) => {
+  const path = join(t.testdir(), 'receipt')
+  const { onEvent, close } = await opened({ receipt: path })
+  onEvent({ ...stored('dir/d/a'), directory: 'd' })
+  onEvent({ ...sent('d/b', blake3), directory: 'd' })
+  onEvent({ ...stored('dir/d'), files: 2 })
+  onEvent({ ...sent('e', blake3), files: 0 })
+  await close()
+  t.equal(readFileSync(path, 'utf8'), `${blake3}  dir/d/a\n${blake3}  d/b\n`)
+})
+
 t.test('begins a receipt anew', async (t) => {
   const path = join(t.testdir({ receipt: 'from an earlier run\n' }), 'receipt')
   const { close } = await opened({ receipt: path })

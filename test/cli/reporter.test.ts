@@ -224,6 +224,60 @@ t.test('tells of many files how many they are, and stdout of each', async (t) =>
   t.equal(stdout.text.match(/^dir\/\d+$/gm)?.length, 500)
 })
 
+/** What happens with a directory: its files, one of which is left out, and its end. */
+const directory: TransferEvent[] = [
+  { event: 'connected', transfer: 1, peer: '127.0.0.1:5' },
+  { ...failed, name: 'd/x', directory: 'd', reason: 'left-out', message: 'd/x is left out' } as TransferEvent,
+  { ...stored('dir/d/a'), name: 'd/a', directory: 'd' } as TransferEvent,
+  { ...stored('dir/d/b'), name: 'd/b', directory: 'd' } as TransferEvent,
+  { ...stored('dir/d'), name: 'd', files: 2 } as TransferEvent,
+  { event: 'ended', transfer: 1, files: 2, bytes: 6, complete: false, seconds: 1 },
+]
+
+t.test('tells of a directory in one line, and stdout of nothing in it', async (t) => {
+  const print = (event: TransferEvent) =>
+    event.event === 'stored' && event.directory === undefined ? event.path : null
+  const { stdout, stderr, onEvent } = await reporter({ print })
+  directory.forEach(onEvent)
+  t.equal(stdout.text, 'dir/d\n')
+  t.same(stderr.text.trimEnd().split('\n'), [
+    'tcp-recv: d/x is left out',
+    'tcp-recv: stored dir/d/ (2 files), 3 B in 0.00 s, blake3 abababab…',
+  ])
+  const verbose = await reporter({ verbose: true })
+  directory.forEach(verbose.onEvent)
+  t.match(
+    verbose.stderr.text,
+    /left out\n.*stored dir\/d\/a \(.*\n.*stored dir\/d\/b \(.*\n.*stored dir\/d\/ \(2 files\)/,
+  )
+})
+
+t.test('tells only how many the problems of a directory are where they are many', async (t) => {
+  const problems = Array.from({ length: 1250 }, (_, index): TransferEvent => {
+    return { ...failed, name: `d/${index}`, directory: 'd', message: `d/${index} is bad` } as TransferEvent
+  })
+  const events = [directory[0] as TransferEvent, ...problems, ...directory.slice(2)]
+  for (const quiet of [false, true]) {
+    const { stderr, onEvent } = await reporter({ quiet })
+    events.forEach(onEvent)
+    const lines = stderr.text.trimEnd().split('\n')
+    t.match(lines[99], /d\/99 is bad$/)
+    t.same(lines.slice(100), [
+      'tcp-recv: further problems in d/ are only counted; --verbose and --json list them all',
+      'tcp-recv: 1,150 more problems in d/',
+      ...(quiet ? [] : ['tcp-recv: stored dir/d/ (2 files), 3 B in 0.00 s, blake3 abababab…']),
+    ])
+  }
+  const verbose = await reporter({ verbose: true })
+  events.forEach(verbose.onEvent)
+  t.equal(verbose.stderr.text.match(/ is bad$/gm)?.length, 1250)
+  t.notMatch(verbose.stderr.text, 'more problems')
+  const json = await reporter({ json: true })
+  events.forEach(json.onEvent)
+  t.equal(json.stdout.text.match(/ is bad"/g)?.length, 1250)
+  t.equal(json.stderr.text, '')
+})
+
 t.test('tells of each of many files where that is wanted', async (t) => {
   const { stderr, onEvent } = await reporter({ verbose: true })
   onEvent({ event: 'connected', transfer: 1, peer: '127.0.0.1:5' })

@@ -25,6 +25,16 @@ function refused(transfer: number): TransferEvent {
   return { event: 'refused', transfer, peer: '127.0.0.1:5', name: 'b', code: 'refused', reason: 'type', message: 'no' }
 }
 
+/** A directory of `files` files, after the events of each of them. */
+function storedDirectory(transfer: number, files: number): TransferEvent[] {
+  const inside = Array.from({ length: files }, () => ({ ...stored(transfer), directory: 'd', name: 'd/a' }))
+  return [...inside, { ...stored(transfer, 1000 * files), name: 'd', files }] as TransferEvent[]
+}
+
+function inDirectory(event: TransferEvent, reason: 'left-out' | 'disk' | 'skipped'): TransferEvent {
+  return { ...event, directory: 'd', reason } as TransferEvent
+}
+
 function ended(transfer: number): TransferEvent {
   return { event: 'ended', transfer, files: 0, bytes: 0, complete: true, seconds: 2 }
 }
@@ -86,6 +96,50 @@ t.test('sums up a transfer of several files, and nothing else', async (t) => {
     [[connected(1), sent(1), failed(1, 'a', 'hook'), ended(1)], []],
   ]
   for (const [events, total] of table) t.same(totalLines('sent', events), total)
+})
+
+t.test('lists a directory as one file, and sums up what is in it', async (t) => {
+  const totals = new TransferTotals('stored', false)
+  totals.count(connected(1))
+  for (const number of Array.from({ length: MAX_LISTED }).keys()) {
+    const events = storedDirectory(1, 2)
+    t.same(
+      events.map((event) => totals.count(event)),
+      [false, false, true],
+      `directory ${number}`,
+    )
+    t.notOk(events.some((event) => totals.isFirstUnlisted(event)))
+  }
+  const [inside, , last] = storedDirectory(1, 2) as [TransferEvent, TransferEvent, TransferEvent]
+  t.notOk(totals.count(inside))
+  t.equal(totals.status(), null)
+  t.notOk(totals.count(last))
+  t.notOk(totals.isFirstUnlisted(inside))
+  t.ok(totals.isFirstUnlisted(last))
+  t.equal(totals.status(), 'stored 22 files so far, 22.0 kB')
+  t.equal(totals.total(ended(1)), 'stored 22 files, 22.0 kB in 2.00 s, 11.0 kB/s')
+  const all = new TransferTotals('stored', true)
+  all.count(connected(1))
+  t.ok(all.count(inside), 'each file has a line where that is wanted')
+})
+
+t.test('adds a total to a directory only where it says something new', async (t) => {
+  const leftOut = inDirectory(failed(1, 'd/x'), 'left-out')
+  const unreadable = inDirectory(failed(1, 'd/x'), 'disk')
+  const skipped = inDirectory(refused(1), 'skipped')
+  const table: [events: TransferEvent[], total: string[]][] = [
+    [[...storedDirectory(1, 3)], []],
+    [[leftOut, leftOut, ...storedDirectory(1, 3)], []],
+    [[skipped, skipped, ...storedDirectory(1, 3)], []],
+    [[unreadable, unreadable, failed(1, 'd')], []],
+    [[unreadable, failed(1, 'd'), stored(1)], ['stored 1 file, 1.00 kB in 2.00 s, 500 B/s; 1 failed']],
+    [[...storedDirectory(1, 1), stored(1)], ['stored 2 files, 2.00 kB in 2.00 s, 1.00 kB/s']],
+    [
+      [leftOut, leftOut, skipped, ...storedDirectory(1, 1), stored(1), refused(1)],
+      ['stored 2 files, 2.00 kB in 2.00 s, 1.00 kB/s; 2 refused, 2 left out'],
+    ],
+  ]
+  for (const [events, total] of table) t.same(totalLines('stored', [connected(1), ...events, ended(1)]), total)
 })
 
 t.test('sums up all transfers at the end', async (t) => {
