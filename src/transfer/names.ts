@@ -21,9 +21,8 @@ export interface NameRules {
 
 /** The reason why no file can be stored under `name`, as one phrase. Null if there is none. */
 export function nameProblem(name: string, { allowHidden, platform }: NameRules): string | null {
-  const problem = partProblem(name, platform)
+  const problem = partProblem(name, platform, name)
   if (problem !== null) return problem
-  if (isUnsafe(name)) return 'it holds a control character or a direction override'
   if (name.toLowerCase() === STAGING) return 'it is the name of the staging folder'
   if (!allowHidden && /^\.+[^.]/.test(name))
     return 'it begins with a dot (the receiver allows that with --allow-hidden)'
@@ -32,16 +31,15 @@ export function nameProblem(name: string, { allowHidden, platform }: NameRules):
 
 /** The reason why a directory cannot hold an item of this name. A line break or tab in it deceives nobody there. */
 export function itemProblem(name: string, { platform }: NameRules): string | null {
-  const problem = partProblem(name, platform)
-  if (problem !== null) return problem
-  return isUnsafe(name.replace(/[\n\t]/g, '')) ? 'it holds a control character or a direction override' : null
+  return partProblem(name, platform, name.replace(/[\n\t]/g, ''))
 }
 
-/** The problems that are the same everywhere. */
-function partProblem(name: string, platform: NodeJS.Platform): string | null {
+/** The problems that are the same everywhere. `shown` is the part of the name that must be safe to show. */
+function partProblem(name: string, platform: NodeJS.Platform, shown: string): string | null {
   if (name === '') return 'it is empty'
   if (Buffer.byteLength(name) > MAX_NAME) return `it has ${Buffer.byteLength(name)} bytes, and ${MAX_NAME} is the limit`
   if (!name.isWellFormed()) return 'it is not well-formed Unicode'
+  if (isUnsafe(shown)) return 'it holds a control character or a direction override'
   // On Linux, a backslash is no separator, and `a\x2db` is an ordinary name. Elsewhere it can be one (on a share, in an
   // unpacked archive), so a name that would then leave the folder is refused.
   const parts = name.split(/[/\\]/)

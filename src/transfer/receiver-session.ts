@@ -7,7 +7,7 @@ import type { EntryMessage, HeaderMessage, ReceiverLink } from '../links/link.js
 import type { Heartbeat, SenderMessage } from '../protocol/messages.js'
 import { printable } from '../text.js'
 import type { Algorithm } from './digest.js'
-import type { Intake } from './intake.js'
+import type { Intake, Taken } from './intake.js'
 import type { Receiver } from './receiver.js'
 import type { Session, TransferResult } from './session.js'
 import type { TreeIntake } from './tree-intake.js'
@@ -100,18 +100,24 @@ export class ReceiverSession implements Session {
   async #onEnd(end: EntryMessage & { frame: 'end' }): Promise<void> {
     const current = this.#current
     if (!current) return
+    let taken: Taken
     try {
-      const taken = await current.finish(end)
+      taken = await current.finish(end)
       this.#current = null
-      const { name, bytes, blake3, sha256, skipped } = taken
-      const answer = { entry: current.entry, name, bytes, blake3, ...(sha256 === null ? {} : { sha256 }) }
-      const answering = skipped?.count ? this.#refuseSkipped(current, skipped.count) : this.#link.confirm(answer)
-      // The other side can go on while many files of a directory are reported here.
-      this.#receiver.onTaken(current, taken)
-      await answering
+      // What `onEvent` throws refuses a file. A directory is confirmed first, so that the sender need not wait until all
+      // of its files are reported.
+      if (!taken.record) this.#receiver.onTaken(current, taken)
+      await this.#answer(current, taken)
     } catch (error) {
       await this.#giveUp(current, error)
+      return
     }
+    if (taken.record) this.#receiver.onTaken(current, taken)
+  }
+
+  async #answer(current: Intake | TreeIntake, { name, bytes, blake3, sha256, skipped }: Taken): Promise<void> {
+    if (skipped?.count) await this.#refuseSkipped(current, skipped.count)
+    else await this.#link.confirm({ entry: current.entry, name, bytes, blake3, ...(sha256 === null ? {} : { sha256 }) })
   }
 
   /** The sender must know that not all of its files are stored. The skipped ones have been reported. */
