@@ -10,7 +10,7 @@
  *
  * Heartbeats and ancillary frames may stand between any two frames after the greeting. Ancillary frames yield nothing.
  */
-import { FrameDecoder, grammar } from './frames.js'
+import { aFrame, FrameDecoder, grammar } from './frames.js'
 import { CHUNK, RECEIVER_MAGIC, SENDER_MAGIC } from './limits.js'
 import { type FrameName, frameTypes, type ReceiverMessage, type SenderMessage } from './messages.js'
 import { parsers } from './parsers.js'
@@ -30,11 +30,6 @@ const allowedFrames: Record<SenderState, readonly AnyFrameName[]> = {
   idle: ['header', 'abort', 'finished', 'heartbeat', 'ancillary'],
   entry: ['data', 'end', 'abort', 'heartbeat', 'ancillary'],
   over: [],
-}
-
-/** The name of a frame with its article, for messages. */
-function aFrame(name: AnyFrameName): string {
-  return `${/^[aeiou]/.test(name) ? 'an' : 'a'} ${name} frame`
 }
 
 /** Reads the sender's direction. Next state: greeting → idle → entry → idle → … → over */

@@ -23,6 +23,11 @@ export function grammar<Name extends string>(magic: string, types: Record<Name, 
   return { magic, names: new Map<number, Name | 'ancillary'>([...ancillary, ...known]) }
 }
 
+/** The name of a frame with its article, for messages. */
+export function aFrame(name: string): string {
+  return `${/^[aeiou]/.test(name) ? 'an' : 'a'} ${name} frame`
+}
+
 /** One whole control frame, or one piece of a data frame. `first` and `length` describe the frame it belongs to. */
 export interface Frame<Name extends string> {
   name: Name | 'ancillary'
