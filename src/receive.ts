@@ -233,7 +233,8 @@ function policyOf({ hasNames }: Destination, options: Observed): Policy {
     maxDepth,
     takesFiles: !textOnly,
     takesMessages: hasNames || textOnly,
-    names: hasNames ? { allowHidden, platform: process.platform } : null,
+    hasNames,
+    names: { allowHidden, platform: process.platform },
     allowUnverified: plain || allowUnverified,
     expect: plain ? expect : {},
   }

@@ -29,9 +29,19 @@ export function nameProblem(name: string, { allowHidden, platform }: NameRules):
   return null
 }
 
-/** The reason why a directory cannot hold an item of this name. A line break or tab in it deceives nobody there. */
+/** The reason why a directory cannot hold an item of this name. */
 export function itemProblem(name: string, { platform }: NameRules): string | null {
-  return partProblem(name, platform, name.replace(/[\n\t]/g, ''))
+  return partProblem(name, platform, withoutBreaks(name))
+}
+
+/** True if `target` cannot be the target of a symlink in a directory. */
+export function isUnsafeTarget(target: string): boolean {
+  return isUnsafe(withoutBreaks(target))
+}
+
+/** A line break or tab deceives nobody inside a directory. */
+function withoutBreaks(text: string): string {
+  return text.replace(/[\n\t]/g, '')
 }
 
 /** The problems that are the same everywhere. `shown` is the part of the name that must be safe to show. */

@@ -2,12 +2,16 @@
 import { refusal, type TransferError } from '../errors.js'
 import { mediaType, typeMatches } from '../media-type.js'
 import type { ReceivedHeader } from '../protocol/messages.js'
+import { staysInside } from '../protocol/symlinks.js'
 import { printable } from '../text.js'
 import type { Expectation } from './expectation.js'
-import { checkItemName, checkName, type NameRules } from './names.js'
+import { checkItemName, checkName, isUnsafeTarget, type NameRules } from './names.js'
 
 /** The longest path in a directory, in bytes: with the path of the folder it must stay below PATH_MAX (4096). */
 const MAX_PATH = 3072
+
+/** The longest target of a symlink on Linux, in bytes. */
+const MAX_TARGET = 4095
 
 export interface Policy {
   /** The accepted MIME types and patterns such as `image/*`. Empty means all. */
@@ -21,8 +25,9 @@ export interface Policy {
   takesFiles: boolean
   /** False for an output stream, which has no place for a message. */
   takesMessages: boolean
-  /** The rules for names. Null if the destination gives no names. */
-  names: NameRules | null
+  /** False if the destination gives no names to files. It does give names to what is in a directory. */
+  hasNames: boolean
+  names: NameRules
   /** True if an entry is accepted although nothing shows that it is complete. */
   allowUnverified: boolean
   /** The size and digest that every file must have. */
@@ -32,7 +37,7 @@ export interface Policy {
 /** Throws a refusal if the policy does not accept an entry with this header. */
 export function checkHeader({ kind, name, size, type, unsupported }: ReceivedHeader, policy: Policy): void {
   if (unsupported !== undefined) throw refusal('field', unsupported)
-  const { takesFiles, takesMessages, names } = policy
+  const { takesFiles, takesMessages, hasNames, names } = policy
   if (kind === 'message') {
     if (!takesMessages) throw refusal('policy', 'it takes no messages')
     return
@@ -42,7 +47,7 @@ export function checkHeader({ kind, name, size, type, unsupported }: ReceivedHea
     checkType(type, policy)
     checkLimit(size ?? 0, policy)
   }
-  if (names) checkName(name, names)
+  if (hasNames || kind === 'directory') checkName(name, names)
 }
 
 function checkType(type: string, { accept }: Policy): void {
@@ -52,8 +57,16 @@ function checkType(type: string, { accept }: Policy): void {
 
 /** Throws a refusal if the policy does not accept an item of a directory. `path` begins at the directory. */
 export function checkItem(name: string, path: string, policy: Policy): void {
-  if (policy.names) checkItemName(name, path, policy.names)
+  checkItemName(name, path, policy.names)
   if (Buffer.byteLength(path) > MAX_PATH) throw refusal('name', `a path in it has more than ${MAX_PATH} bytes`)
+}
+
+/** Throws a refusal if a symlink of a directory is not accepted. `depth` is that of `staysInside`. */
+export function checkSymlink(path: string, target: string, depth: number): void {
+  const refuse = (why: string) => refusal('name', `the symlink "${printable(path, 160)}" is refused: ${why}`)
+  if (!staysInside(target, depth)) throw refuse('it leads out of the directory')
+  if (Buffer.byteLength(target) > MAX_TARGET) throw refuse(`its target has more than ${MAX_TARGET} bytes`)
+  if (isUnsafeTarget(target)) throw refuse('its target holds a control character or a direction override')
 }
 
 /** Throws a refusal if the policy does not accept a file of a directory. */

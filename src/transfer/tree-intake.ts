@@ -3,14 +3,13 @@ import { refusal, TransferError } from '../errors.js'
 import type { HeaderMessage } from '../links/link.js'
 import { retain } from '../net/memory.js'
 import type { End } from '../protocol/messages.js'
-import { staysInside } from '../protocol/symlinks.js'
 import { TreeDecoder } from '../protocol/tree-decoder.js'
 import type { FileItem, TreeMessage } from '../protocol/tree-messages.js'
 import type { Sink, TreeSink } from '../stores/store.js'
 import { printable } from '../text.js'
 import type { Digest } from './digest.js'
 import type { Taken } from './intake.js'
-import { checkItem, checkItemFile, type Policy } from './policy.js'
+import { checkItem, checkItemFile, checkSymlink, type Policy } from './policy.js'
 import type { ProgressReport } from './progress-report.js'
 import type { TreeRecord } from './tree-record.js'
 import { verifyEnd } from './verification.js'
@@ -97,10 +96,7 @@ export class TreeIntake {
         this.#prefix = this.#prefix.replace(/[^/]*\/$/, '')
         return sink.leave()
       case 'symlink': {
-        const path = this.#check(message.name)
-        if (!staysInside(message.target, this.#decoder.depth)) {
-          throw refusal('name', `the symlink "${printable(path, 160)}" leads out of the directory`)
-        }
+        checkSymlink(this.#check(message.name), message.target, this.#decoder.depth)
         return sink.symlink(message)
       }
     }

@@ -5,7 +5,7 @@ import { MAX_NAME } from '../../dist/stores/backup-name.js'
 import { isPortable } from '../../dist/stores/folder-store.js'
 import { STAGING } from '../../dist/stores/staging.js'
 import { printable } from '../../dist/text.js'
-import { checkName, type NameRules, nameProblem } from '../../dist/transfer/names.js'
+import { checkItemName, checkName, itemProblem, type NameRules, nameProblem } from '../../dist/transfer/names.js'
 import { anyName } from '../fixtures/names.ts'
 
 const linux: NameRules = { allowHidden: false, platform: 'linux' }
@@ -88,15 +88,52 @@ t.test('keeps to the rules of Windows there', async (t) => {
 
 t.test('says no with the escaped name, its reason, and the code for the peer', async (t) => {
   t.doesNotThrow(() => checkName('file.txt', linux))
-  t.throws(() => checkName('../a\x1bb', linux), {
+  t.throws(() => checkName('a\x1bb', linux), {
     code: 'refused',
     reason: 'name',
     exitCode: 5,
-    message: 'the name "../a\\u{1b}b" is refused: it holds a control character or a direction override',
-    peerMessage: 'the name "../a\\u{1b}b" is refused: it holds a control character or a direction override',
+    message: 'the name "a\\u{1b}b" is refused: it holds a control character or a direction override',
+    peerMessage: 'the name "a\\u{1b}b" is refused: it holds a control character or a direction override',
   })
   const message = `the name "${'x'.repeat(79)}…" is refused: it has 60000 bytes, and 255 is the limit`
   t.throws(() => checkName('x'.repeat(60_000), linux), { message }, 'however long the name is')
+})
+
+t.test('has the same rules for what is in a directory, but for line breaks, tabs and hidden names', async (t) => {
+  const never = ['..', '.', '', '../evil', 'a/b', 'a/', '/', 'a//b', '..\\evil', '\\evil', 'a\\..', 'a\\', '\ud800']
+  for (const name of [
+    ...never,
+    'a\0b',
+    'a\rb',
+    '\x1b[2J',
+    'a\u009bb',
+    'a\x7fb',
+    '\u2028',
+    'a\u202eb',
+    'x'.repeat(256),
+  ]) {
+    t.type(itemProblem(name, linuxHidden), 'string', printable(name))
+    t.equal(itemProblem(name, linuxHidden), nameProblem(name, linuxHidden), printable(name))
+  }
+  for (const name of [
+    'a\nb',
+    '\n',
+    'a\tb',
+    '.bashrc',
+    '.ssh',
+    '..hidden',
+    STAGING,
+    'x'.repeat(255),
+    '__proto__',
+    'a\\b',
+  ]) {
+    t.equal(itemProblem(name, linux), null, printable(name))
+  }
+  for (const name of ['con', 'a:b', 'name.']) t.equal(itemProblem(name, windows), 'Windows does not allow it')
+  const message = 'the name "a/b\\u{1b}" is refused: it holds a control character or a direction override'
+  const refused = { code: 'refused', reason: 'name', message, peerMessage: message }
+  t.throws(() => checkItemName('b\x1b', 'a/b\x1b', linux), refused)
+  t.doesNotThrow(() => checkItemName('b', 'a/b', linux))
 })
 
 /** What no name may hold, written down a second time, by number: C0, DEL, C1, separators, directions, surrogates. */
@@ -134,6 +171,16 @@ t.test('takes only names that lie directly below any base, and are safe to show'
   })
   t.doesNotThrow(() => fc.assert(property, { numRuns: 3_000 }))
   t.ok(taken > 100, 'and enough of the names tried were taken for that to mean something')
+})
+
+t.test('takes only names of items that lie directly below any base', async (t) => {
+  const property = fc.property(anyName, (name) => {
+    if (itemProblem(name, linux) !== null) return nameProblem(name, linuxHidden) !== null
+    const path = posix.join('/base/dir', name)
+    const isBelow = posix.dirname(path) === '/base/dir' && posix.basename(path) === name
+    return isBelow && isSafe(name.replace(/[\n\t]/g, '')) && Buffer.byteLength(name) <= MAX_NAME
+  })
+  t.doesNotThrow(() => fc.assert(property, { numRuns: 1_000 }))
 })
 
 t.test('tries out no name that every file system holds, and every other', async (t) => {

@@ -43,7 +43,8 @@ function counting({ failures = 0 } = {}) {
     maxDepth: 64,
     takesFiles: true,
     takesMessages: true,
-    names: null,
+    hasNames: false,
+    names: { allowHidden: false, platform: 'linux' },
     allowUnverified: false,
     expect: {},
   }
