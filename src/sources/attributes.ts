@@ -16,5 +16,5 @@ export function changeOf(before: Stats, after: Stats): string | null {
 
 /** The attributes of a file or directory that are sent. */
 export function attributesOf({ mode, mtimeMs }: Stats): { mode: number; mtime: number | null } {
-  return { mode: mode & 0o7777, mtime: Math.abs(mtimeMs) <= MAX_TIME ? Math.round(mtimeMs) : null }
+  return { mtime: Math.abs(mtimeMs) <= MAX_TIME ? Math.round(mtimeMs) : null, mode: mode & 0o7777 }
 }

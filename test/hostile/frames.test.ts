@@ -148,7 +148,7 @@ t.test('does not store an entry whose bytes are not what the end says, and takes
 
 t.test('refuses an entry that it does not understand, drops its data, and takes the next', async (t) => {
   const cases: [string, object, string][] = [
-    ['an unknown kind', { '!kind': 'directory' }, 'the kind "directory"'],
+    ['an unknown kind', { '!kind': 'album' }, 'the kind "album"'],
     ['an unknown mandatory field', { '!sparse': [1] }, '"!sparse"'],
     ['a message with one', { '!kind': 'message', '!until': 1 }, '"!until"'],
   ]

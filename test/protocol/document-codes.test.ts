@@ -36,7 +36,7 @@ t.test('shows the table of the source, row by row, but for the reasons that nobo
     'said by': saidBy,
   }))
   t.strictSame(rows, expected)
-  t.strictSame(localReasons, ['no-permissions', 'usage', 'connect', 'hook'])
+  t.strictSame(localReasons, ['no-permissions', 'left-out', 'usage', 'connect', 'hook'])
 })
 
 /** Everything between the parenthesis that ends at `start` and the one that closes it. */

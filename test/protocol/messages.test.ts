@@ -120,7 +120,9 @@ t.test('takes a digest that is null or absent for one that nobody could compute'
 })
 
 t.test('takes the kind of an entry, which is a file unless the header says another', async (t) => {
-  t.match(parse('header', withField('header', '!kind', '"message"')), { kind: 'message', unsupported: undefined })
+  for (const kind of ['message', 'directory']) {
+    t.match(parse('header', withField('header', '!kind', `"${kind}"`)), { kind, unsupported: undefined })
+  }
   for (const json of ['"file"', 'null']) {
     t.match(parse('header', withField('header', '!kind', json)), { kind: 'file', unsupported: undefined })
   }
@@ -136,7 +138,7 @@ t.test('takes the kind of an entry, which is a file unless the header says anoth
 
 t.test('takes a header of an unknown kind or with an unknown mandatory field for what must be refused', async (t) => {
   const unsupported = (what: string) => `the header frame needs ${what}, which this side (version 1) does not know`
-  for (const kind of ['directory', '', 'File', 'message ', '__proto__']) {
+  for (const kind of ['album', '', 'File', 'Directory', 'message ', '__proto__']) {
     const header = parse('header', withField('header', '!kind', JSON.stringify(kind)))
     t.match(header, { kind: 'file', name: 'a', size: null, unsupported: unsupported(`the kind "${kind}"`) })
   }
@@ -144,7 +146,8 @@ t.test('takes a header of an unknown kind or with an unknown mandatory field for
     const header = parse('header', withField('header', '!sparse', json))
     t.match(header, { kind: 'file', name: 'a', size: null, unsupported: unsupported('"!sparse"') })
   }
-  t.match(parse('header', '{"name":"a","size":1,"!kind":"directory","!sparse":1}'), { unsupported: /"directory"/ })
+  t.match(parse('header', '{"name":"a","size":1,"!kind":"album","!sparse":1}'), { unsupported: /"album"/ })
+  t.match(parse('header', '{"name":"a","size":1,"!kind":"directory","!sparse":1}'), { unsupported: /"!sparse"/ })
   t.match(parse('header', '{"name":"a","size":1,"!\\u001b[2J":1}'), { unsupported: /needs "!\\u\{1b\}\[2J", which/ })
   t.match(parse('header', '{"name":"a","size":1,"!kind":"\\u202e"}'), { unsupported: /kind "\\u\{202e\}", which/ })
   const long = parse('header', withField('header', '!kind', `"${'x'.repeat(60_000)}"`))

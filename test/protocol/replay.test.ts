@@ -1,11 +1,12 @@
 /** The real sender and the real receiver, each against the other side of a golden transcript, byte for byte. */
-import { chmodSync, utimesSync } from 'node:fs'
+import { chmodSync, lutimesSync, symlinkSync, utimesSync } from 'node:fs'
 import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import t, { type Test } from 'tap'
 import { encode } from '../../dist/protocol/encode.js'
+import { DIRECTORIES } from '../../dist/protocol/messages.js'
 import { startReceiver, trySend } from '../fixtures/ends.ts'
-import { filesIn } from '../fixtures/folder.ts'
+import { treeOf } from '../fixtures/folder.ts'
 import { hex } from '../fixtures/literals.ts'
 import { listenAsPeer, Peer } from '../fixtures/peer.ts'
 import { frame } from '../fixtures/peer-frames.ts'
@@ -17,7 +18,7 @@ function withoutHeartbeats(bytes: Buffer): string {
 }
 
 /** How the receiver's part of each transcript begins. */
-const receiverOpening = encode.receiverOpening()
+const receiverOpening = encode.receiverOpening([DIRECTORIES])
 
 /** What the receiver of each transcript has in the end. */
 const stored: Record<string, Record<string, string>> = {
@@ -27,6 +28,7 @@ const stored: Record<string, Record<string, string>> = {
   'standard-input': { 'numbers.txt': `${'0123456789abcde\n'.repeat(64)}the last chunk may be short\n` },
   'empty-file': { empty: '' },
   message: {},
+  directory: { 'photos/a.txt': 'hello\n', 'photos/latest': '-> sub/empty', 'photos/sub/empty': '' },
   sha256: { 'hello.txt': 'hello\n' },
   'without-digest': {},
   'version-refused': {},
@@ -44,7 +46,7 @@ for (const name of transcriptNames) {
     t.equal(await peer.ended, 'end')
     t.equal(withoutHeartbeats(peer.received), withoutHeartbeats(transcript.receiver))
     await stop()
-    t.strictSame(filesIn(out), stored[name])
+    t.strictSame(treeOf(out), stored[name])
   })
 }
 
@@ -119,6 +121,28 @@ t.test('message: the sender sends it as in the transcript', async (t) => {
   t.equal(await said, expected)
   t.equal(error, undefined)
   t.match(events.of('sent'), [{ name: 'message', storedAs: '', verified: true }])
+})
+
+t.test('directory: the sender sends it as in the transcript', async (t) => {
+  const { port, said, expected } = await listenAsIn(t, 'directory')
+  const photos = join(t.testdir({ photos: { 'a.txt': 'hello\n', sub: { empty: '' } } }), 'photos')
+  symlinkSync('sub/empty', join(photos, 'latest'))
+  lutimesSync(join(photos, 'latest'), 1_700_000_000, 1_700_000_000)
+  for (const [path, mode] of Object.entries({ 'a.txt': 0o644, 'sub/empty': 0o644, sub: 0o755, '.': 0o755 })) {
+    chmodSync(join(photos, path), mode)
+    utimesSync(join(photos, path), 1_700_000_000, 1_700_000_000)
+  }
+  const { summary, events } = await trySend(t, port, photos)
+  t.equal(await said, expected)
+  t.match(summary, { files: 2, bytes: 6 })
+  t.match(
+    events.of('sent').map(({ name, storedAs }) => [name, storedAs]),
+    [
+      ['photos/a.txt', 'photos/a.txt'],
+      ['photos/sub/empty', 'photos/sub/empty'],
+      ['photos', 'photos'],
+    ],
+  )
 })
 
 t.test('standard-input: the sender passes on what comes as in the transcript', async (t) => {

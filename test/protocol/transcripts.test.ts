@@ -3,14 +3,16 @@ import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { ReceiverDecoder, SenderDecoder } from '../../dist/protocol/decoder.js'
 import { encode, writeFrameHeader } from '../../dist/protocol/encode.js'
-import type { ReceiverMessage, SenderMessage } from '../../dist/protocol/messages.js'
+import { DIRECTORIES, type ReceiverMessage, type SenderMessage } from '../../dist/protocol/messages.js'
+import { TreeDecoder } from '../../dist/protocol/tree-decoder.js'
+import { encodeTree, type TreeMessage } from '../../dist/protocol/tree-messages.js'
 import { bytewise, decode } from '../fixtures/decode.ts'
-import { digest, sha256 } from '../fixtures/peer-frames.ts'
+import { digest, frame, sha256 } from '../fixtures/peer-frames.ts'
 import { type Line, readTranscript, transcriptNames } from '../fixtures/transcript.ts'
 
 const greeting = { frame: 'greeting', version: 1, software: 'tcp-send-recv' } as const
-/** The receiver's, which has no features yet. */
-const answer = { ...greeting, features: [] }
+/** The receiver's. */
+const answer = { ...greeting, features: [DIRECTORIES] }
 const heartbeat = { frame: 'heartbeat' } as const
 const text = { type: 'text/plain', mtime: 1_700_000_000_000, mode: 0o644 }
 
@@ -47,6 +49,30 @@ const refused = (entry: number | null, reason: string, message: string): Receive
 
 const chunk = '0123456789abcde\n'.repeat(64)
 const rest = 'the last chunk may be short\n'
+/** What is in the directory of the transcript, and the header of the directory itself. */
+const attributes = { mtime: text.mtime, mode: 0o644 }
+const tree: TreeMessage[] = [
+  { frame: 'file', name: 'a.txt', size: 6, ...attributes, blake3: digest('hello\n') },
+  { frame: 'data', bytes: Buffer.from('hello\n') },
+  { frame: 'end', blake3: digest('hello\n') },
+  { frame: 'symlink', name: 'latest', target: 'sub/empty', mtime: text.mtime },
+  { frame: 'directory', name: 'sub', mtime: text.mtime, mode: 0o755 },
+  { frame: 'file', name: 'empty', size: 0, ...attributes, blake3: digest('') },
+  { frame: 'end', blake3: digest('') },
+  { frame: 'leave' },
+]
+const photos = header('photos', null, { kind: 'directory', type: 'inode/directory', mtime: text.mtime, mode: 0o755 })
+
+/** The nested frames. A file whose header has the digest needs no end. */
+const treeFrames = tree.flatMap((message) => {
+  if (message.frame === 'end') return []
+  if (message.frame === 'data') return [frame('D', message.bytes)]
+  const { frame: name, ...fields } = message
+  return [(encodeTree[name] as (fields: object) => Buffer)(fields)]
+})
+const treeBytes = Buffer.concat(treeFrames)
+const treeDigest = digest(`${digest('hello\n')}  ./a.txt\n${digest('')}  ./sub/empty\n`)
+
 const numbers = header('numbers.txt', null, { ...text, mtime: null, mode: null })
 
 /** What each side says in each transcript. A side that does not get as far as a message is looked at by itself. */
@@ -89,6 +115,21 @@ const conversations: Record<string, { sender?: SenderMessage[]; receiver?: Recei
     ],
     receiver: [answer, stored(0, '', 'build 17 is ready')],
   },
+  directory: {
+    sender: [
+      greeting,
+      photos,
+      { frame: 'data', bytes: treeBytes },
+      {
+        frame: 'end',
+        bytes: treeBytes.length,
+        blake3: treeDigest,
+        header: digest(Buffer.concat([write(photos).subarray(5), ...treeFrames.filter(([letter]) => letter !== 0x44)])),
+      },
+      finished(1),
+    ],
+    receiver: [answer, { frame: 'stored', entry: 0, name: 'photos', bytes: treeBytes.length, blake3: treeDigest }],
+  },
   sha256: {
     receiver: [answer, { ...stored(0, 'hello.txt', 'hello\n'), sha256: sha256('hello\n') } as ReceiverMessage],
   },
@@ -103,12 +144,15 @@ const conversations: Record<string, { sender?: SenderMessage[]; receiver?: Recei
     ],
   },
   'version-refused': {
-    receiver: [answer, refused(null, 'version', 'the sender speaks version 2 of the protocol, this side version 1')],
+    receiver: [
+      { ...answer, features: [] },
+      refused(null, 'version', 'the sender speaks version 2 of the protocol, this side version 1'),
+    ],
   },
   extensions: {
     receiver: [
       answer,
-      refused(0, 'field', 'the header frame needs the kind "directory", which this side (version 1) does not know'),
+      refused(0, 'field', 'the header frame needs the kind "album", which this side (version 1) does not know'),
       stored(1, 'hello.txt', 'hello\n'),
     ],
   },
@@ -116,8 +160,10 @@ const conversations: Record<string, { sender?: SenderMessage[]; receiver?: Recei
 }
 
 /** One message as the bytes that the encoder makes of it. */
-function write(message: SenderMessage | ReceiverMessage, opening: () => Buffer): Buffer {
-  if (message.frame === 'greeting') return opening()
+function write(message: SenderMessage | ReceiverMessage): Buffer {
+  if (message.frame === 'greeting') {
+    return 'features' in message ? encode.receiverOpening(message.features) : encode.senderOpening()
+  }
   if (message.frame === 'heartbeat') return encode.heartbeat()
   if (message.frame === 'data') {
     const head = Buffer.alloc(5)
@@ -143,7 +189,7 @@ for (const [name, { sender, receiver }] of Object.entries(conversations)) {
       t.strictSame(decode(new SenderDecoder(), bytewise(transcript.sender)), { messages: sender, error: null })
     })
     t.test(`${name}: a sender writes these messages as the transcript's bytes`, async (t) => {
-      t.strictSame(Buffer.concat(sender.map((message) => write(message, encode.senderOpening))), transcript.sender)
+      t.strictSame(Buffer.concat(sender.map((message) => write(message))), transcript.sender)
     })
   }
   if (receiver) {
@@ -152,10 +198,7 @@ for (const [name, { sender, receiver }] of Object.entries(conversations)) {
       t.strictSame(decode(new ReceiverDecoder(), bytewise(transcript.receiver)), { messages: receiver, error: null })
     })
     t.test(`${name}: a receiver writes these messages as the transcript's bytes`, async (t) => {
-      t.strictSame(
-        Buffer.concat(receiver.map((message) => write(message, encode.receiverOpening))),
-        transcript.receiver,
-      )
+      t.strictSame(Buffer.concat(receiver.map((message) => write(message))), transcript.receiver)
     })
   }
 
@@ -192,23 +235,38 @@ t.test('sha256: a receiver reads which digest the sender computes, and what it c
 })
 
 t.test('extensions: a receiver skips a lower-case frame, and knows which entry it must refuse', async (t) => {
-  const directory = { name: 'photos', size: 0, '!kind': 'directory' }
-  const { '!kind': _, ...others } = directory
+  const album = { name: 'photos', size: 0, '!kind': 'album' }
+  const { '!kind': _, ...others } = album
   const file = header('hello.txt', 6)
   t.strictSame(decode(new SenderDecoder(), [readTranscript('extensions').sender]), {
     messages: [
       greeting,
       {
         ...header('photos', 0, { ...others, type: 'application/octet-stream', mtime: null, mode: null }),
-        unsupported: 'the header frame needs the kind "directory", which this side (version 1) does not know',
+        unsupported: 'the header frame needs the kind "album", which this side (version 1) does not know',
       },
-      { frame: 'end', bytes: 0, blake3: digest(''), header: digest(JSON.stringify(directory)) },
+      { frame: 'end', bytes: 0, blake3: digest(''), header: digest(JSON.stringify(album)) },
       ...entry(file, 'hello\n'),
       finished(2),
     ],
     error: null,
   })
 })
+
+t.test('directory: the data of the entry are these frames, and are written as they stand there', async (t) => {
+  const { messages } = decode(new SenderDecoder(), [readTranscript('directory').sender])
+  const data = messages.find((message) => message.frame === 'data')
+  for (const pieces of [[data?.bytes as Buffer], bytewise(data?.bytes as Buffer)]) {
+    const decoder = new TreeDecoder()
+    const { messages, error } = decode(decoder, pieces)
+    t.strictSame({ messages: messages.map(withoutPayload), error }, { messages: tree, error: null })
+    t.doesNotThrow(() => decoder.finish())
+  }
+})
+
+function withoutPayload({ payload: _, ...message }: TreeMessage & { payload?: Buffer }) {
+  return message
+}
 
 t.test('version-refused: a receiver refuses the sender with the reason of the transcript', async (t) => {
   const { messages, error } = decode(new SenderDecoder(), [readTranscript('version-refused').sender])
