@@ -44,8 +44,12 @@ function withoutBreaks(text: string): string {
   return text.replace(/[\n\t]/g, '')
 }
 
+/** Names that are right on every system but Windows. Most names are, and need no other check. */
+const plainName = /^\w[\w.+-]{0,99}$/
+
 /** The problems that are the same everywhere. `shown` is the part of the name that must be safe to show. */
 function partProblem(name: string, platform: NodeJS.Platform, shown: string): string | null {
+  if (plainName.test(name) && platform !== 'win32') return null
   if (name === '') return 'it is empty'
   if (Buffer.byteLength(name) > MAX_NAME) return `it has ${Buffer.byteLength(name)} bytes, and ${MAX_NAME} is the limit`
   if (!name.isWellFormed()) return 'it is not well-formed Unicode'

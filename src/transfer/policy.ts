@@ -44,14 +44,14 @@ export function checkHeader({ kind, name, size, type, unsupported }: ReceivedHea
   }
   if (!takesFiles) throw refusal('policy', 'it takes only messages')
   if (kind === 'file') {
-    checkType(type, policy)
+    if (policy.accept.length > 0) checkType(type, policy)
     checkLimit(size ?? 0, policy)
   }
   if (hasNames || kind === 'directory') checkName(name, names)
 }
 
 function checkType(type: string, { accept }: Policy): void {
-  if (accept.length === 0 || typeMatches(type, accept)) return
+  if (typeMatches(type, accept)) return
   throw refusal('type', `it takes only ${accept.join(', ')}, and this is ${type}`)
 }
 
@@ -72,7 +72,7 @@ export function checkSymlink(path: string, target: string, depth: number): void 
 /** Throws a refusal if the policy does not accept a file of a directory. */
 export function checkItemFile(path: string, size: number, policy: Policy): void {
   try {
-    checkType(mediaType(path), policy)
+    if (policy.accept.length > 0) checkType(mediaType(path), policy)
     checkLimit(size, policy)
   } catch (error) {
     const { reason, message } = error as TransferError
