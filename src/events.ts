@@ -175,11 +175,29 @@ export interface EndedEvent {
   seconds: number
 }
 
-/** Nothing has failed, but a protection is missing on this system. */
+/** Something that `list` found, and that would be sent. */
+export interface ListedEvent {
+  event: 'listed'
+  /** The local path. `-` for a stream or a message. */
+  path: string
+  /** The name to offer to the receiver. For something in a directory: with the path in it. */
+  name: string
+  /** What it is. A pipe counts as a file. */
+  kind: 'file' | 'directory' | 'symlink' | 'message'
+  /** The size of a file or message in bytes. Null if unknown, and for everything else. */
+  size: number | null
+  /** For something in a directory: the name to offer for the directory. */
+  directory?: string
+}
+
+/** Nothing has failed, but there is something to know. */
 export interface WarningEvent {
   event: 'warning'
-  /** `no-permissions`: other users of this machine may be able to access the files while they are received. */
-  reason: 'no-permissions'
+  /**
+   * `no-permissions`: other users of this machine may be able to access the files while they are received. `same-name`:
+   * several sources are offered under the same name.
+   */
+  reason: 'no-permissions' | 'same-name'
   /** One line for a person. */
   message: string
 }
@@ -209,6 +227,7 @@ export type TransferEvent =
   | RefusedEvent
   | FailedEvent
   | EndedEvent
+  | ListedEvent
   | WarningEvent
   | DoneEvent
 

@@ -2,6 +2,7 @@
 export { type ErrorCode, exitCodes, type Reason, reasons, TransferError } from './errors.js'
 export type * from './events.js'
 export { EVENTS_VERSION } from './events.js'
+export { type ListOptions, list } from './list.js'
 export { type ReceiveOptions, receive } from './receive.js'
 export { type SendOptions, send } from './send.js'
 export type {

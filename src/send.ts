@@ -1,15 +1,14 @@
 /** `send`, from options to summary: does for a program what `tcp-send` does for a user. */
 import { defaults } from './defaults.js'
-import { asTransferError, TransferError } from './errors.js'
-import { failedEvent, type OnEvent } from './events.js'
+import { asTransferError, type TransferError } from './errors.js'
+import { failedEvent } from './events.js'
 import { FramedSenderLink } from './links/framed-sender-link.js'
 import { PlainSenderLink } from './links/plain-sender-link.js'
-import { createSource, type Sendable } from './sources/create-source.js'
+import { type OfferOptions, withOffer } from './offer.js'
 import type { Entry, Source } from './sources/source.js'
 import { runToSummary, type Summary } from './summary.js'
 import { shellWord } from './text.js'
 import { call } from './transfer/call.js'
-import { checkSize, type Expectation } from './transfer/expectation.js'
 import { Listener } from './transfer/listener.js'
 import { Sender } from './transfer/sender.js'
 import { SenderSession } from './transfer/sender-session.js'
@@ -17,12 +16,7 @@ import type { Connection, Session, TransferResult } from './transfer/session.js'
 import { TransferReport } from './transfer/transfer-report.js'
 
 /** The options of `send`. A "code" below is the `code` of a TransferError, a "reason" its `reason`. */
-export interface SendOptions {
-  /**
-   * The sources to send, in this order, over one connection. A source that cannot be sent fails with the code
-   * `local-file`. The others are sent all the same.
-   */
-  sources: readonly Sendable[]
+export interface SendOptions extends OfferOptions {
   /**
    * The receiver to connect to. Default `localhost`. With `listen`: the address to listen on. Default: all interfaces,
    * IPv6 and IPv4. Code `connect` if it cannot be used.
@@ -46,12 +40,6 @@ export interface SendOptions {
    */
   oneAttempt?: boolean | undefined
   /**
-   * If true, sends the bytes of one source without the protocol and then ends the stream, for peers such as `nc`.
-   * Nothing is confirmed: success means that all bytes were handed over and the connection was not reset. Code `usage`
-   * if there is not exactly one source. Default false.
-   */
-  plain?: boolean | undefined
-  /**
    * How long to keep trying to connect, in milliseconds. Code `connect` afterwards. Default 0: one attempt. With
    * `listen`: how long to wait for a receiver, in milliseconds. The time starts anew after every transfer; if `count`
    * is Infinity, it covers only the first receiver. Code `timeout` afterwards. Default: no limit.
@@ -69,24 +57,6 @@ export interface SendOptions {
    * false, such an entry fails with the code `digest-mismatch`. Default false.
    */
   allowUnverified?: boolean | undefined
-  /**
-   * The size and digest that a single source must have. Otherwise it fails with the code `incomplete` or
-   * `digest-mismatch`, and the receiver does not store it under a final name. Default: any size and digest.
-   */
-  expect?: Expectation | undefined
-  /** The parts of directories that are not sent: patterns with the syntax of `.gitignore`. Default: none. */
-  exclude?: readonly string[] | undefined
-  /** If true, the `.gitignore` files in a directory decide what of it is sent. Default false. */
-  gitignore?: boolean | undefined
-  /** If true, a symlink in a directory is replaced by what it leads to. If false, it stays a symlink. Default false. */
-  follow?: boolean | undefined
-  /**
-   * Aborting it ends all transfers at once and tells the receivers. `send` then rejects with the reason of the signal
-   * if that is a TransferError, otherwise with the code `interrupted`. Default: none.
-   */
-  signal?: AbortSignal | undefined
-  /** Called for every event, in order. If it throws, `send` rejects. Default: none. */
-  onEvent?: OnEvent | undefined
 }
 
 /**
@@ -98,58 +68,12 @@ export async function send(options: SendOptions): Promise<Summary> {
   const { onEvent = () => {} } = options
   const totals = { files: 0, bytes: 0 }
   return await runToSummary(onEvent, totals, async () => {
-    const sources = await Promise.all(
-      options.sources.map((source) =>
-        createSource(source, { asStream: asStream(options), tree: treeOptions(options) }),
-      ),
-    )
-    if (options.plain && sources.length !== 1) {
-      throw new TransferError('usage', 'without the protocol nothing tells where one file ends: give a single source')
-    }
-    try {
-      const { ready, failure } = await inspect(sources, options)
+    return await withOffer(options, asStream(options), async ({ offered, failure }) => {
+      const ready = offered.map(({ source }) => source)
       const later = ready.length > 0 ? await sendReady(ready, options, totals, failure) : null
       return failure ?? later
-    } finally {
-      for (const source of sources) source.release()
-    }
+    })
   })
-}
-
-/** Without the protocol, a directory cannot be sent. */
-function treeOptions({ plain = false, exclude = [], gitignore = false, follow = false }: SendOptions) {
-  return plain ? null : { exclude, gitignore, follow }
-}
-
-/** Returns the sources that can be sent, and the first failure of the others. Called before the connection is made. */
-async function inspect(
-  sources: readonly Source[],
-  { expect = {}, onEvent = () => {} }: SendOptions,
-): Promise<{ ready: Source[]; failure: TransferError | null }> {
-  const ready: Source[] = []
-  let failure: TransferError | null = null
-  for (const source of sources) {
-    try {
-      checkOfferable(source)
-      const size = await source.inspect()
-      if (size !== null) checkSize(source.label, size, expect)
-      ready.push(source)
-    } catch (error) {
-      failure ??= asTransferError(error)
-      onEvent(failedEvent(asTransferError(error), { name: source.name }))
-    }
-  }
-  return { ready, failure }
-}
-
-/** The longest name on the wire, in bytes. A receiver refuses every name of more than 255 bytes by itself. */
-const MAX_OFFERED = 4096
-
-function checkOfferable({ name, label }: Source): void {
-  const problem = !name.isWellFormed() ? 'is not Unicode' : Buffer.byteLength(name) > MAX_OFFERED ? 'is too long' : null
-  if (problem === null) return
-  const text = `${label}: its name ${problem} and cannot be sent; give it another with --name`
-  throw new TransferError('local-file', text, { reason: 'name' })
 }
 
 /**

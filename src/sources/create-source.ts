@@ -6,7 +6,7 @@ import { FifoSource } from './fifo-source.js'
 import { type AsStream, FileSource } from './file-source.js'
 import { FolderSource, nameOfDirectory } from './folder-source.js'
 import { MessageSource } from './message-source.js'
-import type { Source } from './source.js'
+import type { SingleSource } from './source.js'
 import { StreamSource } from './stream-source.js'
 import type { TreeOptions } from './tree-walk.js'
 
@@ -56,7 +56,7 @@ export interface SourceOptions {
   tree: TreeOptions | null
 }
 
-export async function createSource(sendable: Sendable, options: SourceOptions): Promise<Source> {
+export async function createSource(sendable: Sendable, options: SourceOptions): Promise<SingleSource> {
   if (typeof sendable === 'string') return await createPathSource(sendable, undefined, options)
   if ('path' in sendable) return await createPathSource(sendable.path, sendable.name, options)
   if ('text' in sendable) return new MessageSource(sendable.text)
@@ -71,7 +71,7 @@ async function createPathSource(
   path: string,
   name: string | undefined,
   { asStream, tree }: SourceOptions,
-): Promise<Source> {
+): Promise<SingleSource> {
   const stats = await disk.stat(path).catch(() => null)
   if (stats?.isDirectory() && tree) return new FolderSource(path, name ?? (await nameOfDirectory(path)), tree)
   return stats?.isFIFO() ? new FifoSource(path, name) : new FileSource(path, name, asStream)

@@ -13,7 +13,8 @@ const { O_RDONLY, O_NONBLOCK = 0, R_OK } = constants
 /** Returns the command that sends standard input under `name` to the same receiver, for hints in error messages. */
 export type AsStream = (name: string) => string
 
-function sendStream(name: string): string {
+/** For a receiver that is not known. */
+export function sendStream(name: string): string {
   return `tcp-send --name ${shellWord(name)} - HOST PORT`
 }
 
