@@ -98,7 +98,8 @@ export async function reporterFor(
     quiet: args.flag('quiet'),
     verbose: args.flag('verbose'),
     progress: parseChoice('--progress', args.text('progress') ?? DEFAULT_PROGRESS, progressChoices),
-    receipt: args.text('receipt'),
+    // A dry run must not empty a receipt.
+    receipt: args.flag('dry-run') ? undefined : args.text('receipt'),
     print,
     abort: context.abort,
   })

@@ -51,8 +51,8 @@ export class ProblemLines {
     const all = [...this.#directories.values()]
     if (event.event === 'done') return all
     if (event.event === 'ended') return all.filter(({ transfer }) => transfer === event.transfer)
-    const isEnd = ['stored', 'sent', 'failed', 'refused'].includes(event.event)
-    if (!isEnd || !('name' in event) || event.name === undefined || 'directory' in event) return []
+    if (!('name' in event) || !('transfer' in event) || event.name === undefined) return []
+    if (event.event === 'progress' || event.directory !== undefined) return []
     const problems = this.#directories.get(keyOf(event.transfer, event.name))
     return problems ? [problems] : []
   }

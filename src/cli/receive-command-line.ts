@@ -36,7 +36,16 @@ const options: OptionTable = {
   },
   accept: { value: 'TYPE', many: true, describe: 'Accept only this MIME type, such as image/*; may be repeated' },
   'max-size': { value: 'SIZE', describe: 'Maximum size of a file, such as 500M or 2GB' },
-  'max-files': { value: 'N', fallback: String(defaults.maxFiles), describe: 'Maximum number of files per transfer' },
+  'max-files': {
+    value: 'N',
+    fallback: String(defaults.maxFiles),
+    describe: 'Maximum number of files per transfer; all in directories counts',
+  },
+  'max-depth': {
+    value: 'N',
+    fallback: String(defaults.maxDepth),
+    describe: 'Maximum number of directories inside each other',
+  },
   'max-connections': {
     value: 'N',
     fallback: String(defaults.maxConnections),
@@ -46,7 +55,7 @@ const options: OptionTable = {
   'text-only': { describe: 'Accept only messages (tcp-send --text), no files' },
   exec: {
     value: 'COMMAND',
-    describe: 'Run this command after each stored file, without a shell; the README lists its environment',
+    describe: 'Run this command after each stored file or directory, without a shell; the README lists its environment',
   },
   plain: { describe: 'Use no protocol: all bytes up to the end of the stream are one file; the end is not verified' },
   name: { value: 'NAME', fallback: defaults.plainName, describe: 'With --plain: store the file under this name' },
@@ -60,7 +69,7 @@ const options: OptionTable = {
 
 export const receiveCommandLine: CommandLine = {
   command: 'tcp-recv',
-  purpose: 'receive files over TCP',
+  purpose: 'receive files and directories over TCP',
   usage: [
     '[options] --port PORT [--out DIR]',
     '[options] --port PORT --out -   (standard output)',
@@ -68,7 +77,7 @@ export const receiveCommandLine: CommandLine = {
   ],
   options,
   examples: [
-    ['tcp-recv --port 9000 --out dir', 'Store every file in dir, until Ctrl-C'],
+    ['tcp-recv --port 9000 --out dir', 'Store every file and directory in dir, until Ctrl-C'],
     ['path=$(tcp-recv --once --port 9000 --out dir)', 'Receive one transfer; print the path of each file'],
     ['tcp-recv --port 9000 --out - | tar -x', 'Unpack one archive; fail unless its end is verified'],
     ['tcp-recv --port 0 --port-file port --out dir', 'Listen on any free port and write it to a file'],

@@ -94,6 +94,7 @@ function readOptions(args: Arguments): Options {
     ifExists: parseChoice('--if-exists', args.text('if-exists') ?? defaults.ifExists, ifExistsChoices),
     maxSize,
     maxFiles: readCount(args, 'max-files'),
+    maxDepth: readCount(args, 'max-depth'),
     maxConnections: readCount(args, 'max-connections'),
     allowHidden: args.flag('allow-hidden'),
     textOnly: args.flag('text-only'),

@@ -4,7 +4,16 @@ import type { CommandLine, OptionTable } from './command-line.js'
 import { commonOptions, exitCodesHelp } from './common-options.js'
 
 const options: OptionTable = {
-  name: { value: 'NAME', describe: 'Send the file under this name instead of its own' },
+  name: { value: 'NAME', describe: 'Send the file or directory under this name instead of its own' },
+  exclude: {
+    value: 'PATTERN',
+    many: true,
+    describe: 'Leave these parts of directories out: a pattern as in .gitignore; may be repeated',
+  },
+  'exclude-from': { value: 'FILE', many: true, describe: 'Read such patterns from this file, one a line' },
+  gitignore: { describe: 'Leave out what the .gitignore files in a directory name' },
+  follow: { describe: 'Send what the symlinks in a directory lead to instead of the symlinks' },
+  'dry-run': { describe: 'List what would be sent, with sizes, and neither connect nor listen' },
   text: {
     value: 'MESSAGE',
     describe: 'Send a message instead of a file; the receiver prints it (- reads standard input)',
@@ -42,7 +51,7 @@ const options: OptionTable = {
 
 export const sendCommandLine: CommandLine = {
   command: 'tcp-send',
-  purpose: 'send files over TCP',
+  purpose: 'send files and directories over TCP',
   usage: [
     '[options] PATH... HOST PORT   (or HOST:PORT)',
     '[options] --name NAME - HOST PORT   (standard input)',
@@ -52,6 +61,8 @@ export const sendCommandLine: CommandLine = {
   options,
   examples: [
     ['tcp-send file.txt host 9000', 'Send a file to: tcp-recv --port 9000 --out dir'],
+    ['tcp-send project host 9000', 'Send a directory with everything in it'],
+    ['tcp-send --dry-run project host 9000', 'List what would be sent'],
     ['tcp-send a.txt b.txt host 9000', 'Send two files over one connection'],
     ['pg_dump db | tcp-send --name db.sql - host 9000', 'Send what a command prints; use "set -o pipefail"'],
     ['tcp-send --wait 60 file.txt host 9000', 'Wait up to a minute for the receiver to start'],

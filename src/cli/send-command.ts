@@ -3,7 +3,8 @@ import { statSync } from 'node:fs'
 import { isatty } from 'node:tty'
 import { defaults } from '../defaults.js'
 import type { TransferError } from '../errors.js'
-import type { OnEvent } from '../events.js'
+import type { TransferEvent } from '../events.js'
+import { list } from '../list.js'
 import { type SendOptions, send } from '../send.js'
 import { printable } from '../text.js'
 import type { Arguments } from './arguments.js'
@@ -11,6 +12,7 @@ import { reporterFor, runCommand, runReported } from './command.js'
 import { readAllowUnverified, readCount, readExpectation, readSeconds } from './common-options.js'
 import { assertOpen } from './descriptors.js'
 import { readEndpoint } from './endpoint.js'
+import { checkTreeOptions, readPatterns } from './exclude-options.js'
 import { portFileWriter } from './port-file.js'
 import type { Context } from './run.js'
 import { sendCommandLine } from './send-command-line.js'
@@ -27,21 +29,33 @@ export async function sendCommand(argv: string[]): Promise<number> {
 }
 
 async function sendWith(args: Arguments, context: Context): Promise<TransferError | null> {
-  const writePort = portFileWriter(args.text('port-file'))
+  const isDryRun = args.flag('dry-run')
+  const writePort = portFileWriter(isDryRun ? undefined : args.text('port-file'))
   const { usesInput, paths, ...options } = readOptions(args)
-  const reporter = await reporterFor('tcp-send', args, context, process.stdout, () => null)
-  if (usesInput && isatty(0)) reporter.note('reading standard input from the terminal; Ctrl-D ends it')
+  const reporter = await reporterFor('tcp-send', args, context, process.stdout, stdoutLine)
+  if (usesInput && isatty(0) && !isDryRun) reporter.note('reading standard input from the terminal; Ctrl-D ends it')
+  let exclude: string[] = []
   const check = () => {
     if (usesInput) assertOpen(0)
     assertReachable(paths.filter((path) => path !== '-'))
+    exclude = readPatterns(args)
   }
   return await runReported(reporter, check, async () => {
-    const onEvent: OnEvent = (event) => {
+    const onEvent = (event: TransferEvent) => {
       writePort(event)
       reporter.onEvent(event)
     }
-    await send({ ...options, signal: context.signal, onEvent })
+    await (isDryRun ? list : send)({ ...options, exclude, signal: context.signal, onEvent })
   })
+}
+
+/** The text for scripts: what a dry run has found, with its size in bytes. */
+function stdoutLine(event: TransferEvent): string | null {
+  if (event.event !== 'listed') return null
+  const { path, name, kind, size } = event
+  const what = kind === 'message' ? '(message)' : path === '-' ? `- (${name})` : path
+  const end = kind === 'symlink' ? ' (symlink)' : kind === 'directory' && !path.endsWith('/') ? '/' : ''
+  return `${String(size ?? '-').padStart(12)}  ${printable(what, Number.POSITIVE_INFINITY)}${end}`
 }
 
 /** The options of `send` that the command line gives. */
@@ -55,6 +69,7 @@ function readOptions(args: Arguments): Options {
   const listen = args.flag('listen')
   const { paths, host, port } = listen ? readListening(args) : readConnecting(args)
   const sources = readSources(args, paths)
+  checkTreeOptions(args)
   const plain = args.flag('plain')
   const expect = readExpectation(args)
   const isSingle = paths.length + (args.text('text') === undefined ? 0 : 1) === 1
@@ -75,6 +90,8 @@ function readOptions(args: Arguments): Options {
     throw usage(`${printable(pipe)} is a pipe and can be sent only once, so --count does not go with it`)
   return {
     ...{ usesInput, paths, sources, listen, host, port, plain, expect, oneAttempt },
+    gitignore: args.flag('gitignore'),
+    follow: args.flag('follow'),
     count: count === 0 ? Number.POSITIVE_INFINITY : count,
     wait: readSeconds(args, 'wait'),
     timeout: readSeconds(args, 'timeout'),

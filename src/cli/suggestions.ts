@@ -13,11 +13,15 @@ const foreignNames: Record<string, string> = {
   '--name': 'filename rename as',
   '--exec': 'e c command hook run',
   '--accept': 'type mime',
+  '--exclude': 'x ignore',
+  '--follow': 'L dereference copy-links',
+  '--dry-run': 'n simulate list-only',
+  '--max-depth': 'depth',
   '--if-exists overwrite': 'f force overwrite',
   '--if-exists skip': 'n no-clobber ignore-existing',
 }
 
-const archive = 'a directory is sent as an archive: tar -C dir -c . | tcp-send --name dir.tar - host 9000'
+const directory = 'a directory needs no option: tcp-send dir host 9000'
 const open = 'nothing is encrypted; use a network that you trust, or a tunnel'
 
 /** Foreign options without a counterpart here, and what to do instead. */
@@ -28,7 +32,7 @@ const explanations: Record<'both' | 'tcp-send' | 'tcp-recv', Record<string, stri
     'z compress gzip': 'compress with a program: gzip -c file | tcp-send --name file.gz - host 9000',
   },
   'tcp-send': {
-    'r R a recursive archive': archive,
+    'r R a recursive archive': directory,
     'file input T upload-file': 'a path needs no option: tcp-send file.txt host 9000',
     'out output o O connect if-exists': 'that is for the receiver: tcp-recv --port 9000 --out dir',
     N: 'tcp-send always ends the stream',

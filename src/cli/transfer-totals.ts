@@ -5,7 +5,7 @@
  * and `total` sums up the transfer at its end. A directory has one line, as a file has; the files in it have none.
  * Stdout and JSON list every file. Failures and refusals are listed (problem-lines.ts).
  */
-import type { TransferEvent } from '../events.js'
+import type { ListedEvent, TransferEvent } from '../events.js'
 import { formatBytes, formatCount, formatFiles, formatThroughput } from './format.js'
 
 /** How many finished files of one transfer have a line each. */
@@ -38,6 +38,8 @@ export class TransferTotals {
   /** Files that failed before there was a connection. They count for the next transfer. */
   #failedBefore = 0
   readonly #all = { transfers: 0, files: 0, bytes: 0 }
+  /** What a dry run has found. Null in any other run. */
+  #listed: { files: number; bytes: number; unknown: number } | null = null
 
   /** @param isVerbose true to list every file, however many there are */
   constructor(verb: 'stored' | 'sent', isVerbose: boolean) {
@@ -54,6 +56,7 @@ export class TransferTotals {
       this.#transfers.set(event.transfer, { ...none, failed })
       this.#failedBefore = 0
     }
+    if (event.event === 'listed') this.#list(event)
     if (!('transfer' in event)) return true
     const totals = this.#transfers.get(event.transfer)
     if (event.event === 'failed' && event.transfer === 0 && isFailedEntry(event)) this.#failedBefore++
@@ -71,6 +74,14 @@ export class TransferTotals {
     totals.files += event.files ?? 1
     totals.bytes += event.size
     return totals.entries <= this.#maxListed
+  }
+
+  #list({ kind, size }: ListedEvent): void {
+    this.#listed ??= { files: 0, bytes: 0, unknown: 0 }
+    if (kind !== 'file' && kind !== 'message') return
+    this.#listed.files++
+    this.#listed.bytes += size ?? 0
+    if (size === null) this.#listed.unknown++
   }
 
   /** True for the event of the first file without a line. Called after `count`. */
@@ -95,6 +106,11 @@ export class TransferTotals {
    * otherwise.
    */
   total(event: TransferEvent): string | null {
+    if (event.event === 'done' && this.#listed) {
+      const { files, bytes, unknown } = this.#listed
+      const more = unknown === 0 ? '' : `; ${formatCount(unknown)} of unknown size`
+      return `would send ${formatFiles(files)}, ${formatBytes(bytes)}${more}`
+    }
     if (event.event === 'done') {
       const { transfers, files, bytes } = this.#all
       if (transfers < 2 || files < 2) return null

@@ -37,7 +37,7 @@ t.test('bash offers options, choices and files', { skip: withoutProgram('bash') 
   const folder = t.testdir({ 'file.txt': '', 'other.iso': '', out: {} })
   const send = completion(sendCommandLine, 'bash')
   const recv = completion(receiveCommandLine, 'bash')
-  t.same(bashOffers(send, ['tcp-send', '--ex'], folder), ['--expect-size', '--expect-blake3'])
+  t.same(bashOffers(send, ['tcp-send', '--exp'], folder), ['--expect-size', '--expect-blake3'])
   t.same(bashOffers(send, ['tcp-send', '--help'], folder), ['--help'])
   t.same(bashOffers(send, ['tcp-send', 'fi'], folder), ['file.txt'])
   t.same(bashOffers(send, ['tcp-send', '--progress', ''], folder), ['auto', 'bar', 'lines', 'none'])
@@ -45,7 +45,12 @@ t.test('bash offers options, choices and files', { skip: withoutProgram('bash') 
   t.same(bashOffers(recv, ['tcp-recv', '--if-exists', 'b'], folder), ['backup'])
   t.same(bashOffers(recv, ['tcp-recv', '--out', 'o'], folder).toSorted(), ['other.iso', 'out'])
   t.same(bashOffers(recv, ['tcp-recv', '--port', ''], folder), [], 'nothing can be known of a port')
-  t.same(bashOffers(recv, ['tcp-recv', '--max'], folder), ['--max-size', '--max-files', '--max-connections'])
+  t.same(bashOffers(recv, ['tcp-recv', '--max'], folder), [
+    '--max-size',
+    '--max-files',
+    '--max-depth',
+    '--max-connections',
+  ])
 })
 
 t.test('is registered for the command', async (t) => {

@@ -142,6 +142,16 @@ t.test('adds a total to a directory only where it says something new', async (t)
   for (const [events, total] of table) t.same(totalLines('stored', [connected(1), ...events, ended(1)]), total)
 })
 
+t.test('sums up what a dry run has found', async (t) => {
+  const listed = (kind: 'file' | 'directory' | 'message', size: number | null): TransferEvent => {
+    return { event: 'listed', path: 'a', name: 'a', kind, size }
+  }
+  const two = [listed('directory', null), listed('file', 1000), listed('message', 234), done]
+  t.same(totalLines('sent', two), ['would send 2 files, 1.23 kB'])
+  t.same(totalLines('sent', [listed('file', null), done]), ['would send 1 file, 0 B; 1 of unknown size'])
+  t.same(totalLines('sent', [failed(0, 'a'), done]), [])
+})
+
 t.test('sums up all transfers at the end', async (t) => {
   const both = [connected(1), connected(2), stored(1), stored(2, 500), ended(1), ended(2), done]
   t.same(totalLines('stored', both), ['stored 2 files in all, 1.50 kB in 2 transfers'])
