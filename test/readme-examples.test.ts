@@ -3,6 +3,7 @@
  * there is found by a pattern, or has a reason below why it is not run; a test fails for a line that has neither.
  */
 import t from 'tap'
+import { directories } from './fixtures/readme-directories.ts'
 import { findExamples } from './fixtures/readme-examples.ts'
 import { scripts } from './fixtures/readme-scripts.ts'
 import { transfers } from './fixtures/readme-transfers.ts'
@@ -15,7 +16,7 @@ const notRun: { pattern: RegExp; why: string }[] = [
     why: 'they install, and run these tests',
   },
 ]
-const examples = [...transfers, ...scripts]
+const examples = [...transfers, ...directories, ...scripts]
 
 const { found, left } = findExamples([...notRun, ...examples].map(({ pattern }) => pattern))
 
