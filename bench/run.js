@@ -30,8 +30,9 @@ if (!existsSync(here('../dist/index.js'))) stop('there is no build: npm run buil
 if (!hasTime) say('no /usr/bin/time (package "time"): CPU and memory are skipped')
 
 const work = memoryFolder()
-const disk = only.includes('disk') ? diskFolder() : null
-if (only.includes('disk') && disk === null) say('no temporary folder is on a real disk: "disk" is skipped')
+const needsDisk = only.includes('disk') || only.includes('tree-disk')
+const disk = needsDisk ? diskFolder() : null
+if (needsDisk && disk === null) say('no temporary folder is on a real disk: "disk" and "tree-disk" are skipped')
 if (!hasRoom(work, 2.2 * size)) stop(`no room for twice ${size} bytes in memory; give a smaller --size`)
 if (disk !== null && !hasRoom(disk, 1.2 * size)) stop(`no room for ${size} bytes on the disk; give a smaller --size`)
 

@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } fr
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { ours } from './peers.js'
+import { treeWorkloads } from './trees.js'
 
 /**
  * @typedef {import('./peers.js').Peer} Peer
@@ -100,6 +101,7 @@ export const workloads = {
       manyCandidate(setup, 'processes', `${MANY} processes`, processes),
     ],
   },
+  ...treeWorkloads,
 }
 
 /** @param {Setup} setup */
