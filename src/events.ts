@@ -28,20 +28,22 @@ export interface WaitingEvent {
   message: string
 }
 
-/** A transfer has begun over a connection. */
-export interface ConnectedEvent {
-  event: 'connected'
+/** What every event of a transfer has. */
+interface OfTransfer {
   /** The number of the connection in this call, from 1. */
   transfer: number
+}
+
+/** A transfer has begun over a connection. */
+export interface ConnectedEvent extends OfTransfer {
+  event: 'connected'
   /** `address:port` of the peer. */
   peer: string
 }
 
-/** The progress of a file. */
-export interface ProgressEvent {
+/** The progress of a file or directory. */
+export interface ProgressEvent extends OfTransfer {
   event: 'progress'
-  /** The number of the connection in this call, from 1. */
-  transfer: number
   /** The name that the sender offers. */
   name: string
   /** The number of bytes sent or received so far. 0 in the first event of a file. */
@@ -57,19 +59,18 @@ export interface ProgressEvent {
   files?: number
   /** For a directory: the path of the current file, from the directory on. */
   current?: string
+  /** For the sender of a directory: the number of files found in it so far. Absent if that is not known. */
+  filesKnown?: number
+  /** The size of those files in bytes. */
+  bytesKnown?: number
+  /** True if those are all files. While it is false, the directory is still being counted. */
+  allKnown?: boolean
 }
 
-/** A receiver has stored a file. */
-export interface StoredEvent {
-  event: 'stored'
-  /** The number of the connection in this call, from 1. */
-  transfer: number
-  /** `address:port` of the sender. */
-  peer: string
+/** What is known of every file or directory that is finished. */
+interface Finished extends OfTransfer {
   /** The name that the sender offered. */
   name: string
-  /** The final path, inside `out` as given. `-` if `out` is a stream. */
-  path: string
   /** The size in bytes. */
   size: number
   /** The BLAKE3 digest: 64 lower-case hexadecimal digits. */
@@ -82,53 +83,42 @@ export interface StoredEvent {
   files?: number
   /** For a file in a directory: the name that the sender offered for the directory. */
   directory?: string
+}
+
+/** A receiver has stored a file or directory. */
+export interface StoredEvent extends Finished {
+  event: 'stored'
+  /** `address:port` of the sender. */
+  peer: string
+  /** The final path, inside `out` as given. `-` if `out` is a stream. */
+  path: string
   /** The duration from the header to the final name, in seconds, to the millisecond. */
   seconds: number
 }
 
 /** A message has come instead of a file. Nothing is stored. */
-export interface MessageEvent {
+export interface MessageEvent extends OfTransfer {
   event: 'message'
-  /** The number of the connection in this call, from 1. */
-  transfer: number
   /** `address:port` of the sender. */
   peer: string
   /** The text as it came. It must be escaped before a terminal shows it. */
   text: string
 }
 
-/** A sender has sent a file or a message. */
-export interface SentEvent {
+/** A sender has sent a file, a directory or a message. The receiver has confirmed the digest if it is `verified`. */
+export interface SentEvent extends Finished {
   event: 'sent'
-  /** The number of the connection in this call, from 1. */
-  transfer: number
   /** The local path as given. `-` for a stream or a message. */
   path: string
-  /** The name that was offered to the receiver. */
-  name: string
   /** The name under which the receiver has stored the file. Empty for a message and a plain receiver. */
   storedAs: string
-  /** The size in bytes. */
-  size: number
-  /** The BLAKE3 digest: 64 lower-case hexadecimal digits. */
-  blake3: string
-  /** The MIME type. */
-  type: string
-  /** True if the receiver has confirmed the digest. A plain receiver confirms nothing. */
-  verified: boolean
-  /** For a directory: the number of files in it. `size` is their total size, `blake3` the digest of the directory. */
-  files?: number
-  /** For a file in a directory: the name that was offered for the directory. */
-  directory?: string
   /** The duration from the header to the confirmation, in seconds, to the millisecond. */
   seconds: number
 }
 
 /** A receiver has refused a file, a transfer or a connection. */
-export interface RefusedEvent {
+export interface RefusedEvent extends OfTransfer {
   event: 'refused'
-  /** The number of the connection in this call, from 1. */
-  transfer: number
   /** `address:port` of the peer. */
   peer: string
   /** The name of the file. Absent if no file was named. */
@@ -161,10 +151,8 @@ export interface FailedEvent {
 }
 
 /** A transfer has ended. Each event `connected` is followed by one of these. */
-export interface EndedEvent {
+export interface EndedEvent extends OfTransfer {
   event: 'ended'
-  /** The number of the connection in this call, from 1. */
-  transfer: number
   /** The number of files stored, or of files and messages sent, over this connection. */
   files: number
   /** Their total size in bytes. */

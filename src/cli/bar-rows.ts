@@ -6,7 +6,7 @@
  */
 import stringWidth from 'string-width'
 import { formatBytes, formatDuration } from './format.js'
-import { type FileProgress, percent } from './progress.js'
+import { type FileProgress, filesText, percent } from './progress.js'
 
 /** A column of figures, right of the name and the bar. */
 interface Column {
@@ -20,8 +20,10 @@ const share: Column = { text: shareText, minWidth: 5 }
 /** For layouts without a column for the amount: a file of unknown size shows its amount instead of its share. */
 const shareOrAmount: Column = { text: (progress) => shareText(progress) || formatBytes(progress.bytes), minWidth: 5 }
 const amount: Column = {
-  text: ({ bytes, size }) =>
-    size === null ? `${formatBytes(bytes)} of ?` : `${formatBytes(bytes)}/${formatBytes(size)}`,
+  text: ({ bytes, size, tree }) => {
+    if (size !== null) return `${formatBytes(bytes)}/${formatBytes(size)}`
+    return tree?.known ? `${formatBytes(bytes)}/${formatBytes(tree.known.bytes)}+` : `${formatBytes(bytes)} of ?`
+  },
   minWidth: 15,
 }
 const speed: Column = { text: ({ rate }) => `${formatBytes(rate)}/s`, minWidth: 9 }
@@ -61,6 +63,11 @@ export function barRows(files: readonly FileProgress[], columns: number): string
     })
   }
   return files.map(({ name }) => fitText(name, room))
+}
+
+/** The row below that of a directory; null for a file. */
+export function treeRow({ tree }: FileProgress, columns: number): string | null {
+  return tree && fitText(`  ${filesText(tree)}${tree.current === '' ? '' : `, ${tree.current}`}`, columns - 1)
 }
 
 function alignRight(texts: readonly string[], minWidth: number): string[] {

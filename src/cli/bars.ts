@@ -8,7 +8,7 @@
 import { Writable } from 'node:stream'
 import cliProgress, { type SingleBar } from 'cli-progress'
 import type { TransferEvent } from '../events.js'
-import { barRows, fitText } from './bar-rows.js'
+import { barRows, fitText, treeRow } from './bar-rows.js'
 import { type FileProgress, type ProgressDisplay, ProgressTracker } from './progress.js'
 import { Screen } from './screen.js'
 
@@ -108,12 +108,16 @@ export class BarProgress implements ProgressDisplay {
     )
   }
 
-  /** Shows the rows that the library has drawn, and one row with the number of other files and the status. */
+  /** Shows the rows that the library has drawn, one more for each directory if all have room, and one row with the number of other files and the status. */
   #draw(drawn: string[]): void {
-    const bars = drawn.slice(0, this.#shown.size).slice(0, Math.max(1, this.#screen.maxRows - 1))
+    const { columns, maxRows } = this.#screen
+    const bars = drawn.slice(0, this.#shown.size).slice(0, Math.max(1, maxRows - 1))
+    const below = [...this.#shown.keys()].slice(0, bars.length).map(({ progress }) => treeRow(progress, columns))
+    const hasRoom = bars.length + below.filter((row) => row !== null).length < maxRows
+    const rows = bars.flatMap((bar, index) => [bar, ...(hasRoom ? [below[index] ?? []].flat() : [])])
     const more = this.#files.size - bars.length
     const rest = [...(more > 0 ? [`${more} more under way`] : []), ...(this.#status === null ? [] : [this.#status])]
-    this.#screen.show([...bars, ...(rest.length > 0 ? [fitText(rest.join('; '), this.#screen.columns - 1)] : [])])
+    this.#screen.show([...rows, ...(rest.length > 0 ? [fitText(rest.join('; '), columns - 1)] : [])])
   }
 
   status(text: string | null): void {

@@ -1,7 +1,14 @@
 /** Displays of progress without bars: as lines in a log, or not at all. */
 import type { TransferEvent } from '../events.js'
 import { formatBytes, formatDuration } from './format.js'
-import { type FileProgress, type ProgressDisplay, ProgressTracker, percent } from './progress.js'
+import {
+  type FileProgress,
+  filesText,
+  type ProgressDisplay,
+  ProgressTracker,
+  percent,
+  type TreeProgress,
+} from './progress.js'
 
 /** Prints lines and no progress. */
 export class NoProgress implements ProgressDisplay {
@@ -74,8 +81,21 @@ export class LineProgress extends NoProgress {
   }
 }
 
+/** Also `project/: 1,234 of 5,600+ files, 1.20 GB, 98.3 MB/s, at src/main.c`. */
+function treeLine({ name, bytes, size, rate, secondsLeft }: FileProgress, tree: TreeProgress): string {
+  return [
+    `${name}: ${size === null ? '' : `${percent(bytes, size)}, `}${filesText(tree)}`,
+    size === null ? formatBytes(bytes) : `${formatBytes(bytes)} of ${formatBytes(size)}`,
+    `${formatBytes(rate)}/s`,
+    ...(secondsLeft === null ? [] : [`${formatDuration(secondsLeft)} left`]),
+    ...(tree.current === '' ? [] : [`at ${tree.current}`]),
+  ].join(', ')
+}
+
 /** `file.iso: 45 %, 1.20 GB of 2.66 GB, 98.3 MB/s, 0:14 left`, or less if the size is unknown. */
-function progressLine({ name, bytes, size, rate, secondsLeft }: FileProgress): string {
+function progressLine(progress: FileProgress): string {
+  if (progress.tree) return treeLine(progress, progress.tree)
+  const { name, bytes, size, rate, secondsLeft } = progress
   const speed = `${formatBytes(rate)}/s`
   if (size === null) return `${name}: ${formatBytes(bytes)} of unknown size, ${speed}`
   const left = secondsLeft === null ? '' : `, ${formatDuration(secondsLeft)} left`

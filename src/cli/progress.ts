@@ -5,6 +5,7 @@
  */
 import type { ProgressEvent, TransferEvent } from '../events.js'
 import { printable } from '../text.js'
+import { formatCount, formatFiles } from './format.js'
 
 /** Displays progress on stderr, and prints all other lines there, so that the two do not garble each other. */
 export interface ProgressDisplay {
@@ -36,6 +37,17 @@ export interface FileProgress {
   rate: number
   /** Null if unknown. */
   secondsLeft: number | null
+  /** Null for a file. */
+  tree: TreeProgress | null
+}
+
+/** What there is to know of a directory besides. */
+export interface TreeProgress {
+  files: number
+  /** Files in all, and their bytes. While `isComplete` is false, there are at least so many. Null if unknown. */
+  known: { files: number; bytes: number; isComplete: boolean } | null
+  /** The path of the current file, safe to print. */
+  current: string
 }
 
 /** The start of a file, and the latest change of its byte count: a receiver acknowledges bytes only at intervals. */
@@ -59,22 +71,31 @@ export class ProgressTracker {
     const key = ProgressTracker.key(event)
     const now = performance.now()
     const course = this.#courses.get(key)
-    if (course === undefined || event.bytes === 0) {
+    // A directory of empty files stays at 0 bytes. Its first event has no files.
+    if (course === undefined || (event.bytes === 0 && event.files === undefined)) {
       this.#courses.set(key, { startedAt: now, bytes: 0, changedAt: now })
       return null
     }
-    const { name, size } = event
+    const tree = treeOf(event)
+    const name = tree ? `${event.name}/` : event.name
+    const size = event.size ?? (tree?.known?.isComplete && tree.known.bytes > 0 ? tree.known.bytes : null)
     const bytes = event.received ?? event.bytes
     if (bytes !== course.bytes) Object.assign(course, { bytes, changedAt: now })
     const rate = bytes === 0 ? 0 : bytes / ((course.changedAt - course.startedAt) / 1000)
     const unknown = size === null || rate === 0
-    const secondsLeft = unknown ? null : Math.max(0, (size - bytes) / rate - (now - course.changedAt) / 1000)
-    return { name: printable(name), bytes, size, rate, secondsLeft }
+    const secondsLeft = tree
+      ? treeSecondsLeft(bytes, tree, (now - course.startedAt) / 1000)
+      : unknown
+        ? null
+        : Math.max(0, (size - bytes) / rate - (now - course.changedAt) / 1000)
+    return { name: printable(name), bytes, size, rate, secondsLeft, tree }
   }
 
   /** Forgets the files that this event ends: one file, or all files of a transfer. Returns their keys. */
   forget(event: TransferEvent): string[] {
     if (!('transfer' in event) || event.event === 'connected' || event.event === 'message') return []
+    // The directory goes on.
+    if ('directory' in event) return []
     const ended =
       'name' in event && event.name !== undefined
         ? [ProgressTracker.key({ transfer: event.transfer, name: event.name })]
@@ -82,6 +103,34 @@ export class ProgressTracker {
     for (const key of ended) this.#courses.delete(key)
     return ended
   }
+}
+
+function treeOf({
+  files,
+  current = '',
+  filesKnown,
+  bytesKnown = 0,
+  allKnown = false,
+}: ProgressEvent): TreeProgress | null {
+  if (files === undefined) return null
+  const known = filesKnown === undefined ? null : { files: filesKnown, bytes: bytesKnown, isComplete: allKnown }
+  return { files, known, current: printable(current) }
+}
+
+/** A file takes about as long as so many bytes, besides those that it has. */
+const BYTES_PER_FILE = 32 * 1024
+
+/** Many small files can come behind a few large ones, so the files count as well as the bytes. */
+function treeSecondsLeft(bytes: number, { files, known }: TreeProgress, seconds: number): number | null {
+  if (!known?.isComplete) return null
+  const done = bytes + BYTES_PER_FILE * files
+  return done === 0 ? null : (seconds * (known.bytes + BYTES_PER_FILE * known.files - done)) / done
+}
+
+/** `1,234 of 5,678 files`; `1,234 of 5,600+ files` while they are still being counted; `1,234 files` if unknown. */
+export function filesText({ files, known }: TreeProgress): string {
+  if (known === null) return formatFiles(files)
+  return `${formatCount(files)} of ${formatCount(known.files)}${known.isComplete ? '' : '+'} files`
 }
 
 /** The share of `size` as a whole percentage, rounded down: `45 %`. */

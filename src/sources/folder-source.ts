@@ -49,10 +49,14 @@ export class FolderSource extends SingleSource {
       const { mode, mtime } = attributesOf(await root.stat())
       const tree = await TreeWalk.start(root, this.path, this.#options)
       const header = { kind: 'directory', name: this.name, size: null, type: DIRECTORY_TYPE, mtime, mode } as const
-      return { header, tree, close: () => tree.close() }
+      return { header, tree, walkAgain: () => this.#walkAgain(), close: () => tree.close() }
     } catch (error) {
       throw localError('cannot read', this.path, error)
     }
+  }
+
+  async #walkAgain(): Promise<TreeWalk> {
+    return await TreeWalk.start(await Directory.open(this.path), this.path, this.#options)
   }
 }
 

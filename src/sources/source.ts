@@ -42,6 +42,8 @@ export interface OpenDirectory {
   readonly header: Header
   /** Everything in it. */
   readonly tree: TreeWalk
+  /** Starts a second walk through it, which its caller closes. */
+  walkAgain(): Promise<TreeWalk>
   close(): Promise<void>
 }
 

@@ -1,6 +1,7 @@
 /** The way out of one entry, step by step: header; read, digest, frame and write; check; end. */
 import type { SenderLink } from '../links/link.js'
 import type { OpenDirectory, OpenEntry } from '../sources/source.js'
+import { TreeCount } from '../sources/tree-count.js'
 import type { Pending } from './answers.js'
 import { digestOf } from './digest.js'
 import { checkExpected, checkGrowing, type Expectation } from './expectation.js'
@@ -58,15 +59,22 @@ async function sendDirectory({ link, pump, report }: Outflow, pending: Pending, 
   const stream = await TreeStream.create(opened, record, (path, error) =>
     report.failed(`${header.name}/${path}`, error, header.name),
   )
+  const count = new TreeCount(() => opened.walkAgain())
   try {
     const progress = report.progress(header)
     pending.progress = progress
-    const { bytes } = await pump.move(stream, stop.signal, () => progress.updateTree(record), { algorithm: null })
+    const onMoved = () => {
+      count.tick()
+      progress.updateTree(record, count)
+    }
+    const { bytes } = await pump.move(stream, stop.signal, onMoved, { algorithm: null })
+    await count.finish(record)
     await stream.check()
     const { blake3, header: headerDigest } = record.digests()
     pending.sent = { bytes, blake3, sha256: null }
     await link.end({ bytes, blake3, header: headerDigest })
   } finally {
+    await count.stop()
     await stream.close()
   }
 }

@@ -1,8 +1,17 @@
 /** The progress of one entry, reported at most every 200 ms. */
-import type { OnEvent } from '../events.js'
+import type { OnEvent, ProgressEvent } from '../events.js'
+import type { TreeCount } from '../sources/tree-count.js'
 
 /** The shortest time between two progress events of one entry, in milliseconds. */
 const PROGRESS_INTERVAL = 200
+
+interface TreeProgress {
+  files: number
+  bytes: number
+  current: string
+}
+
+type TreeCounted = Pick<TreeCount, 'files' | 'bytes' | 'isComplete'>
 
 export class ProgressReport {
   readonly #report: () => void
@@ -10,14 +19,15 @@ export class ProgressReport {
   /** The number of bytes that the receiver has reported. Null before its first report. */
   #received: number | null = null
   #next: number
-  /** For a directory: what was noted of it so far. */
-  #tree: { files: number; current: string } | null = null
+  /** For a directory: what was noted of it so far, and for its sender also what was counted. */
+  #tree: TreeProgress | null = null
+  #count: TreeCounted | undefined
 
   constructor(onEvent: OnEvent, file: { transfer: number; name: string; size: number | null }) {
     const { transfer, name, size } = file
     this.#report = () => {
       const received = this.#received === null ? {} : { received: this.#received }
-      const tree = this.#tree && { files: this.#tree.files, current: this.#tree.current }
+      const tree = this.#tree && { files: this.#tree.files, current: this.#tree.current, ...this.#known(this.#tree) }
       onEvent({ event: 'progress', transfer, name, bytes: this.#bytes, size, ...received, ...tree })
     }
     this.#report()
@@ -32,10 +42,22 @@ export class ProgressReport {
     this.#report()
   }
 
-  /** The same for a directory. */
-  updateTree(record: { files: number; bytes: number; current: string }): void {
+  /** The same for a directory. `count` is what its sender has counted of it. */
+  updateTree(record: TreeProgress, count?: TreeCounted): void {
     this.#tree = record
+    this.#count = count
     this.update(record.bytes)
+  }
+
+  /** A count that is behind the transfer tells nothing. Files that have come since the count was complete are added. */
+  #known({ files, bytes }: TreeProgress): Pick<ProgressEvent, 'filesKnown' | 'bytesKnown' | 'allKnown'> {
+    const count = this.#count
+    if (!count || (!count.isComplete && (count.files < files || count.bytes < bytes))) return {}
+    return {
+      filesKnown: Math.max(count.files, files),
+      bytesKnown: Math.max(count.bytes, bytes),
+      allKnown: count.isComplete,
+    }
   }
 
   /** Called when the receiver reports `bytes`. The count never exceeds the bytes sent and never goes back. */

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import stringWidth from 'string-width'
 import t from 'tap'
-import { barRows, fitText } from '../../dist/cli/bar-rows.js'
+import { barRows, fitText, treeRow } from '../../dist/cli/bar-rows.js'
 import type { FileProgress } from '../../dist/cli/progress.js'
 
 t.test('cuts text to a width in columns', async (t) => {
@@ -30,16 +30,31 @@ t.test('never exceeds the width, and keeps what fits', async () => {
   )
 })
 
-const iso: FileProgress = { name: 'debian.iso', bytes: 450_000_000, size: 1e9, rate: 98_300_000, secondsLeft: 5.6 }
+const iso: FileProgress = {
+  name: 'debian.iso',
+  bytes: 450_000_000,
+  size: 1e9,
+  rate: 98_300_000,
+  secondsLeft: 5.6,
+  tree: null,
+}
 const build: FileProgress = {
   name: 'release-build-x86_64-linux-gnu.tar.gz',
   bytes: 3000,
   size: 4000,
   rate: 999,
   secondsLeft: 3725,
+  tree: null,
 }
-const dump: FileProgress = { name: 'db.sql', bytes: 1_200_000, size: null, rate: 300_000, secondsLeft: null }
-const stuck: FileProgress = { name: 'stuck', bytes: 0, size: 1000, rate: 0, secondsLeft: null }
+const dump: FileProgress = {
+  name: 'db.sql',
+  bytes: 1_200_000,
+  size: null,
+  rate: 300_000,
+  secondsLeft: null,
+  tree: null,
+}
+const stuck: FileProgress = { name: 'stuck', bytes: 0, size: 1000, rate: 0, secondsLeft: null, tree: null }
 
 t.test('aligns what is known of all files, and leaves out what does not fit', async (t) => {
   const table: [columns: number, rows: string[]][] = [
@@ -95,6 +110,28 @@ t.test('gives a single file the room of the others', async (t) => {
   t.same(barRows([], 80), [])
 })
 
+const known = { files: 5600, bytes: 450_000_000, isComplete: false }
+const reading: FileProgress = {
+  ...{ name: 'project/', bytes: 123_000_000, size: null, rate: 98_300_000, secondsLeft: null },
+  tree: { files: 1234, known, current: 'src/main.c' },
+}
+const counted: FileProgress = {
+  ...{ ...reading, size: 450_000_000, secondsLeft: 9 },
+  tree: { files: 1234, known: { ...known, isComplete: true }, current: 'src/main.c' },
+}
+const received: FileProgress = { ...reading, tree: { files: 1234, known: null, current: '' } }
+
+t.test('shows of a directory how much there is at least, and its share only when that is known', async (t) => {
+  t.same(barRows([reading], 80), ['project/          123 MB/450 MB+  98.3 MB/s'])
+  t.same(barRows([counted], 80), ['project/  [=======                   ]   27 %    123 MB/450 MB  98.3 MB/s  0:09'])
+  t.same(barRows([received], 80), ['project/             123 MB of ?  98.3 MB/s'])
+  t.equal(treeRow(reading, 80), '  1,234 of 5,600+ files, src/main.c')
+  t.equal(treeRow(reading, 30), '  1,234 of 5,600+ files, src…')
+  t.equal(treeRow(counted, 80), '  1,234 of 5,600 files, src/main.c')
+  t.equal(treeRow(received, 80), '  1,234 files')
+  t.equal(treeRow(iso, 80), null)
+})
+
 t.test('is never wider than the terminal', async () => {
   const name = fc.string({
     unit: fc.oneof(fc.constantFrom('文', '👩‍👩‍👧‍👦', 'a'), fc.string({ unit: 'grapheme' })),
@@ -104,7 +141,7 @@ t.test('is never wider than the terminal', async () => {
     .record({ name, bytes: fc.maxSafeNat(), more: fc.maxSafeNat(), rate: fc.double({ min: 0, noNaN: true }) })
     .map(({ name, bytes, more, rate }): FileProgress => {
       const size = Math.max(1, Math.min(bytes + more, Number.MAX_SAFE_INTEGER))
-      return { name, bytes, size, rate, secondsLeft: (size - bytes) / rate }
+      return { name, bytes, size, rate, secondsLeft: (size - bytes) / rate, tree: null }
     })
   const unknown = file.map((known): FileProgress => ({ ...known, size: null, secondsLeft: null }))
   const files = fc.array(fc.oneof(file, unknown), { maxLength: 8 })

@@ -138,6 +138,23 @@ t.test('shows no more than a low terminal has room for', async (t) => {
   t.match(screen, [/^a /, /^b /, /^3 more under way$/])
 })
 
+t.test('shows below the bar of a directory its files and the current one, if there is room', async (t) => {
+  const { terminal, shown } = bars(t, 60)
+  shown.update(progress('d', 0, null))
+  shown.update({ ...progress('d', 0, null), files: 12, current: 'sub/x' })
+  follow(shown, ['a'])
+  const screen = await frame(terminal, (screen) => screen.length === 3)
+  t.match(screen, [/^d\/ +0 B/, '  12 files, sub/x', /^a .* 10 %/])
+  shown.update({ ...done('d/y'), directory: 'd' } as TransferEvent)
+  t.equal(terminal.screen.length, 3, 'what happens in the directory does not end it')
+  terminal.rows = 4
+  terminal.resize(40)
+  const low = await frame(terminal, (screen) => screen.length === 2)
+  t.match(low, [/^d\/ /, /^a /])
+  shown.update(done('d'))
+  t.match(await frame(terminal, (screen) => screen.length === 1), [/^a /])
+})
+
 t.test('removes the bars of a transfer that has ended', async (t) => {
   for (const last of [
     { event: 'ended', transfer: 1, files: 0, bytes: 0, complete: false, seconds: 1 },

@@ -143,3 +143,37 @@ t.test('never shows a raw name', async (t) => {
   t.equal(lines.length, 1)
   t.notOk(isUnsafe(lines.join('')))
 })
+
+t.test('tells of a directory its files, those that are known, and the current one', async (t) => {
+  const clock = fakePerformanceNow(t)
+  const lines: string[] = []
+  const shown = new LineProgress((text) => lines.push(text), 0)
+  const event = { event: 'progress', transfer: 1, name: 'd', bytes: 0, size: null } as const
+  const known = { filesKnown: 4000, bytesKnown: 40_000_000, allKnown: false }
+  shown.update(event)
+  clock.pass(10_000)
+  shown.update({ ...event, files: 0, current: '' })
+  shown.update({ ...event, files: 1000, bytes: 10_000_000, current: 'a\u001b' })
+  shown.update({ ...failed, name: 'd/x', directory: 'd' } as TransferEvent)
+  shown.update({ ...event, files: 1000, bytes: 10_000_000, current: 'a', ...known })
+  shown.update({ ...event, files: 1000, bytes: 10_000_000, current: 'a', ...known, allKnown: true })
+  t.same(lines, [
+    'd/: 0 files, 0 B, 0 B/s',
+    'd/: 1,000 files, 10.0 MB, 1.00 MB/s, at a\\u{1b}',
+    'd/: 1,000 of 4,000+ files, 10.0 MB, 1.00 MB/s, at a',
+    'd/: 25 %, 1,000 of 4,000 files, 10.0 MB of 40.0 MB, 1.00 MB/s, 0:30 left, at a',
+  ])
+})
+
+t.test('counts the files of a directory as well as its bytes for the time that is left', async (t) => {
+  const clock = fakePerformanceNow(t)
+  const lines: string[] = []
+  const shown = new LineProgress((text) => lines.push(text), 0)
+  const event = { event: 'progress', transfer: 1, name: 'd', bytes: 0, size: null } as const
+  const known = { filesKnown: 100, bytesKnown: 0, allKnown: true, current: '' }
+  shown.update(event)
+  clock.pass(10_000)
+  shown.update({ ...event, files: 0, ...known })
+  shown.update({ ...event, files: 25, ...known })
+  t.same(lines, ['d/: 0 of 100 files, 0 B, 0 B/s', 'd/: 25 of 100 files, 0 B, 0 B/s, 0:30 left'])
+})
