@@ -152,10 +152,7 @@ export class Channel {
     if (socket.writable && !this.#finished) socket.end(farewell)
     // `receive` may never have been called.
     socket.resume()
-    const destroy = () => socket.destroy()
-    if (!this.#ended) socket.once('end', destroy)
-    else if (socket.writableFinished) destroy()
-    else socket.once('finish', destroy)
+    // The socket destroys itself when both directions have ended.
     await this.closed
     clearTimeout(deadline)
   }

@@ -70,6 +70,16 @@ t.test('closes at once when the other side has ended before', async (t) => {
   t.equal(heard.text, 'farewell')
 })
 
+t.test('still delivers its farewell when the other side ends before it has taken it', async (t) => {
+  const { channel, other } = channelPair(t)
+  const closed = channel.close(Buffer.from('farewell'))
+  other.end()
+  await settle()
+  const heard = listenTo(other)
+  await closed
+  t.equal(heard.text, 'farewell')
+})
+
 t.test('closes at once when both sides have ended before', async (t) => {
   const { channel, socket, other } = channelPair(t)
   const heard = listenTo(other)
