@@ -60,7 +60,7 @@ function connectOnce({ host, port, timeout, signal, partner }: DialOptions): Pro
     const options = { ...address, autoSelectFamilyAttemptTimeout: ATTEMPT_TIMEOUT }
     const socket =
       partner === 'sender' ? connectWithLargeReads((large) => connect({ ...options, ...large })) : connect(options)
-    const timer = setTimeout(() => socket.destroy(timedOut(timeout)), timeout)
+    const timer = setTimeout(() => socket.destroy(timedOut()), timeout)
     const interrupt = () => socket.destroy(interruption(signal))
     signal.addEventListener('abort', interrupt)
     const settle = () => {
@@ -75,8 +75,8 @@ function connectOnce({ host, port, timeout, signal, partner }: DialOptions): Pro
   })
 }
 
-function timedOut(timeout: number): NodeJS.ErrnoException {
-  return Object.assign(new Error(`no answer within ${timeout / 1000} seconds`), { code: 'ETIMEDOUT' })
+function timedOut(): NodeJS.ErrnoException {
+  return Object.assign(new Error('no answer in time'), { code: 'ETIMEDOUT' })
 }
 
 const hints: Record<string, string> = {
