@@ -1,11 +1,16 @@
 import type { Socket } from 'node:net'
 import t from 'tap'
-import { formatAddress, isLoopback, peerAddress } from '../../dist/net/address.js'
+import { checkPort, formatAddress, isLoopback, peerAddress } from '../../dist/net/address.js'
 
 t.test('puts brackets around an IPv6 address and around nothing else', async (t) => {
   t.equal(formatAddress('127.0.0.1', 9000), '127.0.0.1:9000')
   t.equal(formatAddress('host.example', 1), 'host.example:1')
   t.equal(formatAddress('::1', 65535), '[::1]:65535')
+})
+
+t.test('takes every whole number of two bytes for a port', async (t) => {
+  for (const port of [0, 1, 65_535]) t.doesNotThrow(() => checkPort(port), String(port))
+  for (const port of [-1, 65_536, 1.5, Number.NaN]) t.throws(() => checkPort(port), { code: 'usage' }, String(port))
 })
 
 t.test('shows the other end of a socket', async (t) => {

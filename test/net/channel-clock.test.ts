@@ -31,6 +31,7 @@ t.test('sends a heartbeat after each second in which it wrote nothing, once it h
   clock.advance(5_000)
   await settle()
   t.equal(heard.text, `hello${HEARTBEAT.repeat(3)}`, 'nothing after its own end')
+  t.notOk(channel.signal.aborted, 'nor does it try')
 })
 
 t.test('sends no heartbeat where the protocol is not spoken', async (t) => {
@@ -98,6 +99,30 @@ t.test('takes every byte in either direction for progress', async (t) => {
     await written
   }
   t.equal(await stateOf(received), 'pending', 'bytes that leave')
+})
+
+t.test('takes the last bytes of a write for progress, also after many heartbeats', async (t) => {
+  const clock = fakeClock(t)
+  const { channel, socket, other } = channelPair(t)
+  listenTo(other)
+  await channel.write(Buffer.from('hello'))
+  for (let seconds = 0; seconds < 20; seconds++) {
+    clock.advance(1_000)
+    await settle()
+  }
+  const beats = 20 * HEARTBEAT.length
+  other.removeAllListeners('data')
+  other.pause()
+  const content = Buffer.alloc(beats)
+  const written = channel.write(content)
+  const handle = { bytesWritten: 5 + beats + content.length, writeQueueSize: content.length }
+  Object.assign(socket, { _handle: handle })
+  // One byte in each quarter of the timeout, to the last.
+  while (handle.writeQueueSize > 1) {
+    clock.advance(TIMEOUT / 4)
+    handle.writeQueueSize--
+  }
+  t.equal(await stateOf(written), 'pending')
 })
 
 t.test('does not count the time that its own side takes', async (t) => {

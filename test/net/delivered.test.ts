@@ -1,5 +1,5 @@
 /** What has arrived of what was written to a socket: by the kernel's own account, where it gives one. */
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { Duplex, duplexPair } from 'node:stream'
 import t, { type Test } from 'tap'
@@ -31,6 +31,17 @@ async function arrives(socket: Socket, bytes: number): Promise<void> {
   while (delivered(socket) !== bytes) await settle(50)
 }
 
+/** The number of bytes that have come and were not read, by the kernel's table of connections. */
+function waitingAt({ localPort, remotePort }: Socket): number {
+  const hex = (port = 0) => port.toString(16).toUpperCase().padStart(4, '0')
+  const lines = ['tcp', 'tcp6'].flatMap((table) => readFileSync(`/proc/self/net/${table}`, 'latin1').split('\n'))
+  const fields = lines.map((line) => line.trim().split(/ +/))
+  const found = fields.find(
+    ([, own, other]) => own?.endsWith(`:${hex(localPort)}`) && other?.endsWith(`:${hex(remotePort)}`),
+  )
+  return Number(`0x${found?.[4]?.split(':')[1]}`)
+}
+
 const skip = existsSync('/proc/self/net/tcp') ? false : 'there is no /proc here'
 const places: [listen: string, host: string][] = [
   ['127.0.0.1', '127.0.0.1'],
@@ -51,6 +62,8 @@ for (const [listen, host] of places) {
       return Number(bytesWritten) - Number(writeQueueSize)
     }
     t.ok(delivered(socket) < taken(), 'and not what only the own kernel has')
+    // What the peer has not read waits in its kernel. The acknowledgement of the last of it may be on its way.
+    while (delivered(socket) !== peer.socket.bytesRead + waitingAt(peer.socket)) await settle(50)
     peer.socket.removeAllListeners('data')
     peer.socket.resume()
     await arrives(socket, 5 + MUCH.length)

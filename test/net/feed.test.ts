@@ -140,6 +140,42 @@ for (const outcome of ['kept', 'broken'] as const) {
   )
 }
 
+t.test('reads nothing into a second piece either, as long as a consumer works with it', async (t) => {
+  const { client, socket } = await reading(t)
+  const working = [gate(), gate()]
+  const pieces: Buffer[] = []
+  feed(socket, (bytes) => working[pieces.push(bytes) - 1]?.opened)
+  for (const [index, text] of ['first', 'second', 'third'].entries()) {
+    client.write(text)
+    await until(() => pieces.length > index)
+    if (index === 0) working[0]?.open()
+    // As a channel that fails does it: what still comes is read, and dropped.
+    else socket.resume()
+    await settle()
+  }
+  t.strictSame(pieces.slice(1).map(String), ['second', 'third'])
+  working[1]?.open()
+})
+
+t.test(
+  'reads the next piece into shared memory also while a consumer works: what it needs, it has copied',
+  async (t) => {
+    // The first connection has memory of its own; the next one shares.
+    await reading(t)
+    const { client, socket } = await reading(t)
+    const working = gate()
+    const memories: ArrayBufferLike[] = []
+    feed(socket, (bytes) => (memories.push(bytes.buffer) === 1 ? working.opened : undefined))
+    client.write('first')
+    await until(() => memories.length === 1)
+    socket.resume()
+    client.write('second')
+    await until(() => memories.length === 2)
+    t.equal(memories[1], memories[0])
+    working.open()
+  },
+)
+
 t.test('changes between two memories where each piece is worked with', async (t) => {
   const { client, socket } = await reading(t)
   let wrong = 0
