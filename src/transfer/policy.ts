@@ -8,10 +8,10 @@ import type { Expectation } from './expectation.js'
 import { checkItemName, checkName, isUnsafeTarget, type NameRules } from './names.js'
 
 /** The longest path in a directory, in bytes: with the path of the folder it must stay below PATH_MAX (4096). */
-const MAX_PATH = 3072
+export const MAX_PATH = 3072
 
 /** The longest target of a symlink on Linux, in bytes. */
-const MAX_TARGET = 4095
+export const MAX_TARGET = 4095
 
 export interface Policy {
   /** The accepted MIME types and patterns such as `image/*`. Empty means all. */

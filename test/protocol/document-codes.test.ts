@@ -24,6 +24,7 @@ const abortReasons = rowsSaidBy('sender').map(({ reason }) => reason)
 /** Reasons that an error or a warning on this side may have and no frame may carry. */
 const localReasons = [
   'no-permissions',
+  'same-name',
   ...Object.keys(reasons).filter((name) => reasons[name as Reason].saidBy === 'nobody'),
 ]
 
@@ -36,7 +37,7 @@ t.test('shows the table of the source, row by row, but for the reasons that nobo
     'said by': saidBy,
   }))
   t.strictSame(rows, expected)
-  t.strictSame(localReasons, ['no-permissions', 'left-out', 'usage', 'connect', 'hook'])
+  t.strictSame(localReasons, ['no-permissions', 'same-name', 'left-out', 'usage', 'connect', 'hook'])
 })
 
 /** Everything between the parenthesis that ends at `start` and the one that closes it. */

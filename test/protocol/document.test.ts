@@ -5,7 +5,13 @@ import { type FrameName, frameTypes } from '../../dist/protocol/messages.js'
 import { parsers } from '../../dist/protocol/parsers.js'
 import { breach } from '../fixtures/fields.ts'
 import { someDigest } from '../fixtures/literals.ts'
-import { codeWords, documentSection, documentTable, documentTableBelow } from '../fixtures/protocol-document.ts'
+import {
+  codeWords,
+  describedFields,
+  documentSection,
+  documentTable,
+  documentTableBelow,
+} from '../fixtures/protocol-document.ts'
 
 const number = (text = '') => Number(text.replace(/,|\s*(bytes|ms)$/g, ''))
 
@@ -45,24 +51,6 @@ t.test('gives every frame the letter that the code gives it, and knows no other'
   t.strictSame(Object.fromEntries(described), { ...frameTypes })
 })
 
-interface Field {
-  name: string
-  isOptional: boolean
-  isNullable: boolean
-}
-
-/** "`size`: bytes or null; `type`?: media type" as fields. */
-function fieldsOf(cell = ''): Field[] {
-  return cell.split(';').flatMap((part) => {
-    const names = [...(part.split(':')[0] as string).matchAll(/`(!?\w+)`(\?)?/g)]
-    return names.map(([, name = '', mark]) => ({
-      name,
-      isOptional: mark === '?',
-      isNullable: part.includes('or null'),
-    }))
-  })
-}
-
 /** A right value for every field that the document knows. */
 const values: Record<string, unknown> = {
   ...{ version: 1, software: 'x', name: 'a', size: 0, type: 'text/plain', mtime: 0, mode: 0, '!kind': 'message' },
@@ -83,7 +71,7 @@ const values: Record<string, unknown> = {
 for (const { side, rows } of directions) {
   for (const { name = '', fields: cell = '' } of rows) {
     if (name === 'data') continue
-    const fields = fieldsOf(cell)
+    const fields = describedFields(cell)
     const parser = side === 'receiver' && name === 'greeting' ? 'receiverGreeting' : (name as keyof typeof parsers)
     const parse = (payload: object) => parsers[parser](Buffer.from(JSON.stringify(payload)))
     const whole = Object.fromEntries(fields.map((field) => [field.name, values[field.name]]))
