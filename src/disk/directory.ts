@@ -32,10 +32,15 @@ export class Directory {
     return new Directory(await disk.open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW), path)
   }
 
-  /** Creates the folder `name` directly below this one, for this user alone, and opens it. */
+  /** Creates the folder `name` directly below this one, for this user alone, and opens it. Or else leaves nothing. */
   async makeDirectory(name: string): Promise<Directory> {
     await disk.mkdir(this.path(name), { mode: 0o700 })
-    return await this.openDirectory(name)
+    try {
+      return await this.openDirectory(name)
+    } catch (error) {
+      await disk.rmdir(this.path(name)).catch(() => {})
+      throw error
+    }
   }
 
   /** The path of `name` directly below this folder, or of the folder itself, for the calls of `disk`. */

@@ -54,7 +54,8 @@ export const disk = {
   openSync: fs.openSync as (path: string, flags: number, mode?: number) => number,
   closeSync: fs.closeSync as (fd: number) => void,
   fstatSync: fs.fstatSync as (fd: number) => fs.Stats,
-  futimesSync: fs.futimesSync as (fd: number, atime: number, mtime: number) => void,
+  futimesSync: fs.futimesSync as (fd: number, atime: Date, mtime: Date) => void,
+  unlinkSync: fs.unlinkSync as (path: string) => void,
   fstat: quick<Descriptor, fs.Stats>(fs.fstatSync, promisify(fs.fstat)),
   chmod: quick<[path: string, mode: number], void>(fs.chmodSync, promisify(fs.chmod)),
   fchmod: quick<[fd: number, mode: number], void>(fs.fchmodSync, promisify(fs.fchmod)),
@@ -72,9 +73,10 @@ export const disk = {
   fdatasync: promisify(fs.fdatasync),
   /**
    * Flushes the file system that `path` is on: syncfs(2), which reports lost writes since Linux 5.8. Returns false if
-   * that was not possible or has failed.
+   * that was not possible or has failed. Other systems have no such call, and their `sync` need not wait for the disk.
    */
   syncFileSystem: async (path: string): Promise<boolean> => {
+    if (process.platform !== 'linux') return false
     const { spawn } = await import('node:child_process')
     return await new Promise((resolve) => {
       try {
@@ -100,7 +102,7 @@ export const disk = {
     (path) => promisify(fs.readlink)(path),
   ),
   realpath: promisify(fs.realpath) as (path: string) => Promise<string>,
-  readFile: promisify(fs.readFile) as (path: string, encoding: 'utf8') => Promise<string>,
+  readFile: promisify(fs.readFile) as (file: string | number, encoding: 'utf8') => Promise<string>,
 }
 
 /** The code of a failed system call, such as `ENOENT`. Undefined for any other error. */

@@ -33,7 +33,7 @@ function createNow(path: string, bytes: Buffer, mode: number, mtime: number | nu
 
 function setTimeNow(fd: number, mtime: number): void {
   try {
-    disk.futimesSync(fd, mtime / 1000, mtime / 1000)
+    disk.futimesSync(fd, new Date(mtime), new Date(mtime))
   } catch (error) {
     if (!isUnsupported(error)) throw error
   }

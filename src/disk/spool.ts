@@ -57,8 +57,9 @@ export class Spool {
     let rest: Buffer = Buffer.alloc(0)
     for (let position = 0; this.#fd !== null && position < this.#length; ) {
       const piece = Buffer.alloc(Math.min(READ, this.#length - position))
-      position += disk.readSync(this.#fd, piece, 0, piece.length, position)
-      const bytes = Buffer.concat([rest, piece])
+      const count = disk.readSync(this.#fd, piece, 0, piece.length, position)
+      position += count
+      const bytes = Buffer.concat([rest, piece.subarray(0, count)])
       const end = bytes.lastIndexOf(10) + 1
       rest = bytes.subarray(end)
       if (end > 0) yield* bytes.toString('utf8', 0, end - 1).split('\n')
@@ -79,6 +80,11 @@ export class Spool {
 function openNameless(): number {
   const path = join(tmpdir(), `tcp-${randomBytes(12).toString('hex')}`)
   const fd = disk.openSync(path, O_CREAT | O_EXCL | O_RDWR, 0o600)
-  disk.unlink(path).catch(() => {})
-  return fd
+  try {
+    disk.unlinkSync(path)
+    return fd
+  } catch (error) {
+    disk.closeSync(fd)
+    throw error
+  }
 }

@@ -22,28 +22,31 @@ export async function syncTree(folder: Directory, files: number): Promise<void> 
     await syncEach(folder)
   } catch (error) {
     // A file whose mode does not let its owner read it cannot be opened again.
-    if (errno(error) !== 'EACCES' || !(await disk.syncFileSystem(folder.realPath()))) throw error
+    if (!isForbidden(error) || !(await disk.syncFileSystem(folder.realPath()))) throw error
   }
 }
 
+function isForbidden(error: unknown): boolean {
+  return errno(error) === 'EACCES'
+}
+
 async function syncEach(folder: Directory): Promise<void> {
-  const working = new Set<Promise<void>>()
-  try {
-    for (const entry of await disk.list(folder.path())) {
-      if (entry.isDirectory()) {
-        const inner = await folder.openDirectory(entry.name)
-        await syncEach(inner).finally(() => inner.close())
-      } else if (entry.isFile()) {
-        if (working.size >= AT_ONCE) await Promise.race(working)
-        const work = syncFile(folder.path(entry.name)).finally(() => working.delete(work))
-        working.add(work)
-      }
-    }
-    await Promise.all(working)
-    await folder.sync()
-  } finally {
-    await Promise.allSettled(working)
+  const entries = await disk.list(folder.path())
+  const files = entries.filter((entry) => entry.isFile()).values()
+  const work = async () => {
+    for (const { name } of files) await syncFile(folder.path(name))
   }
+  // Nothing may use the folder any more when this returns.
+  const ends = await Promise.allSettled(Array.from({ length: AT_ONCE }, work))
+  const errors = ends.flatMap((end) => (end.status === 'rejected' ? [end.reason] : []))
+  // The system reports a lost write only once, so that error comes first.
+  if (errors.length > 0) throw errors.find((error) => !isForbidden(error)) ?? errors[0]
+  for (const entry of entries) {
+    if (!entry.isDirectory()) continue
+    const inner = await folder.openDirectory(entry.name)
+    await syncEach(inner).finally(() => inner.close())
+  }
+  await folder.sync()
 }
 
 async function syncFile(path: string): Promise<void> {

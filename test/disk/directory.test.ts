@@ -1,10 +1,19 @@
-import fs, { linkSync, mkdirSync, readdirSync, renameSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs'
+import fs, {
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  realpathSync,
+  renameSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { Directory } from '../../dist/disk/directory.js'
 import { watchDescriptors } from '../fixtures/descriptors.ts'
-import { replaceDuring } from '../fixtures/disk.ts'
+import { injectFault, replaceDuring } from '../fixtures/disk.ts'
 
 async function openDirectory(t: Test, path: string): Promise<Directory> {
   const directory = await Directory.open(path)
@@ -103,4 +112,36 @@ t.test('gives its descriptor back', async (t) => {
   t.equal(watch.problems().length, 1)
   await directory.close()
   t.strictSame(watch.problems(), [])
+})
+
+t.test('makes a private directory and opens it, or leaves nothing', async (t) => {
+  const path = t.testdir()
+  const directory = await openDirectory(t, path)
+  const made = await directory.makeDirectory('made')
+  t.equal((await made.stat()).mode & 0o777, 0o700)
+  t.equal(realpathSync(made.realPath()), realpathSync(join(path, 'made')))
+  await made.setAttributes(0o2750, 1_700_000_000_123)
+  t.match(await made.stat(), { mode: 0o42750 })
+  t.equal(Math.round((await made.stat()).mtimeMs), 1_700_000_000_123)
+  await made.setAttributes(0o700, null)
+  t.equal(Math.round((await made.stat()).mtimeMs), 1_700_000_000_123)
+  await made.close()
+  await t.rejects(directory.makeDirectory('made'), { code: 'EEXIST' })
+  const watch = watchDescriptors()
+  const fault = injectFault({ call: 'open', code: 'EMFILE' })
+  await t.rejects(directory.makeDirectory('other'), { code: 'EMFILE' })
+  fault.restore()
+  t.strictSame(readdirSync(path), ['made'])
+  t.strictSame(watch.problems(), [])
+  watch.restore()
+})
+
+t.test('does not follow a symlink that takes the place of the directory that was just made', async (t) => {
+  const path = t.testdir({ outside: {} })
+  const directory = await openDirectory(t, path)
+  replaceDuring(t, 'mkdir', (current) => async (place, options) => {
+    await current(place, options)
+    swap(join(path, 'made'), 'outside')
+  })
+  await t.rejects(directory.makeDirectory('made'), { code: 'ENOTDIR' })
 })

@@ -48,6 +48,17 @@ for (const isQuick of [true, false]) {
     t.ok((await disk.stat(path('folder'))).isDirectory())
     t.ok((await disk.statfs(folder)).blocks > 0)
     await disk.access(path('file'))
+    await disk.chmod(path('file'), 0o640)
+    t.match(await disk.stat(path('file')), { mode: 0o100640 })
+    await disk.symlink('folder', path('symlink'))
+    await disk.lutimes(path('symlink'), new Date(1_000), new Date(2_000))
+    t.match(await disk.lstat(path('symlink')), { mtimeMs: 2_000 })
+    t.equal(await disk.readlink(path('symlink')), 'folder')
+    const links = (await disk.list(folder)).filter((entry) => entry.isSymbolicLink())
+    t.strictSame(
+      links.map(({ name }) => name),
+      ['symlink'],
+    )
     await t.rejects(disk.access(path('absent')), { code: 'ENOENT', syscall: 'access' })
     await t.rejects(disk.open(path('new'), 'wx'), { code: 'EEXIST', syscall: 'open' })
     await t.rejects(disk.link(path('file'), path('link')), { code: 'EEXIST' })
