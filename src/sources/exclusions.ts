@@ -28,7 +28,8 @@ export class Exclusions {
 
   /** Adds the patterns of a `.gitignore` file. `directory` is the path of its directory; empty for the top. */
   enter(directory: string, text: string): void {
-    this.#found.push({ below: directory === '' ? '' : `${directory}/`, patterns: compile(text) })
+    const patterns = compile(text.replace(/^\ufeff/, ''))
+    this.#found.push({ below: directory === '' ? '' : `${directory}/`, patterns })
   }
 
   /** Removes the patterns of the `.gitignore` file in this directory, if there was one. */
@@ -36,14 +37,25 @@ export class Exclusions {
     if (this.#found.at(-1)?.below === `${directory}/`) this.#found.pop()
   }
 
-  /** True if the item is not sent. `path` begins at the directory that is sent. */
+  /** True if the item is not sent. `path` begins at the directory that is sent, and everything above it is sent. */
   has(path: string, isDirectory: boolean): boolean {
     if (this.#given === null && this.#found.length === 0) return false
     const name = isDirectory ? `${path}/` : path
-    for (const { below, patterns } of [...(this.#given ? [this.#given] : []), ...this.#found.toReversed()]) {
+    const all = [...(this.#given ? [this.#given] : []), ...this.#found.toReversed()]
+    for (const [index, { below, patterns }] of all.entries()) {
       const { ignored, unignored } = patterns.test(name.slice(below.length))
+      if (unignored && isDirectory) for (const rules of all.slice(index + 1)) allow(rules, path)
       if (ignored || unignored) return ignored
     }
     return false
   }
+}
+
+/**
+ * Lets these patterns take a directory for one that is sent, because others that count for more say so. Otherwise they
+ * would exclude everything in it: for `ignore`, an excluded directory is never entered.
+ */
+function allow({ below, patterns }: Rules, directory: string): void {
+  const name = directory.slice(below.length)
+  if (patterns.ignores(`${name}/`)) patterns.add([`!/${name.replace(/[\\*?[\]]/g, '\\$&')}/`])
 }

@@ -46,8 +46,8 @@ export class FolderSource extends SingleSource {
   async open(): Promise<OpenDirectory> {
     try {
       const root = await Directory.open(this.path)
-      const { mode, mtime } = attributesOf(await root.stat())
-      const tree = await TreeWalk.start(root, this.path, this.#options)
+      const { tree, stats } = await TreeWalk.start(root, this.path, this.#options)
+      const { mode, mtime } = attributesOf(stats)
       const header = { kind: 'directory', name: this.name, size: null, type: DIRECTORY_TYPE, mtime, mode } as const
       return { header, tree, walkAgain: () => this.#walkAgain(), close: () => tree.close() }
     } catch (error) {
@@ -60,8 +60,11 @@ export class FolderSource extends SingleSource {
   }
 }
 
-/** The name of a directory: the last part of its path, or of the directory that `.` or `..` stands for. Empty for `/`. */
+/**
+ * The name of a directory: the last part of its path, or of the directory that `.` or `..` stands for. Empty for `/`,
+ * and for a working directory that was removed.
+ */
 export async function nameOfDirectory(path: string): Promise<string> {
   const last = basename(path)
-  return last === '.' || last === '..' ? basename(await disk.realpath(path)) : last
+  return last === '.' || last === '..' ? basename(await disk.realpath(path).catch(() => '/')) : last
 }

@@ -3,7 +3,7 @@
  * and opens a file only for its reader, so memory depends on the largest directory and not on the number of files.
  * Each directory is pinned by its descriptor, so a symlink that replaces a parent meanwhile leads nowhere.
  */
-import type { Dirent, Stats } from 'node:fs'
+import { constants, type Dirent, type Stats } from 'node:fs'
 import { Directory } from '../disk/directory.js'
 import { disk } from '../disk/disk.js'
 import { localError, shown } from '../disk/local-error.js'
@@ -14,6 +14,8 @@ import type { Attributes } from '../protocol/tree-messages.js'
 import { printable } from '../text.js'
 import { attributesOf } from './attributes.js'
 import { Exclusions } from './exclusions.js'
+
+const { O_RDONLY, O_NONBLOCK = 0 } = constants
 
 export interface TreeOptions {
   /** What is not sent, in the syntax of `.gitignore`. */
@@ -45,10 +47,17 @@ interface Level {
   id: string
 }
 
+/** The kinds of names that are left out, and why. */
+const leftOut = {
+  misread: 'its name is not UTF-8',
+  nowhere: 'it is a symlink that leads nowhere',
+  other: 'it is no file, directory or symlink',
+} as const
+
 interface Name {
   name: string
   key: string
-  kind: 'directory' | 'file' | 'symlink' | 'nowhere' | 'other'
+  kind: 'directory' | 'file' | 'symlink' | keyof typeof leftOut
   /** True if it is a symlink, and what it leads to is sent. */
   follow: boolean
 }
@@ -65,11 +74,10 @@ export class TreeWalk {
     this.#exclusions = new Exclusions(options.exclude)
   }
 
-  /** Starts in `root`, which the walk closes. `label` is its name in messages. */
-  static async start(root: Directory, label: string, options: TreeOptions): Promise<TreeWalk> {
-    const walk = new TreeWalk(label, options)
-    await walk.#enter(root, '', await root.stat())
-    return walk
+  /** Starts in `root`, which the walk closes, and returns its attributes too. `label` is its name in messages. */
+  static async start(root: Directory, label: string, options: TreeOptions): Promise<{ tree: TreeWalk; stats: Stats }> {
+    const tree = new TreeWalk(label, options)
+    return { tree, stats: (await tree.#enter(root, '')) as Stats }
   }
 
   /** Returns the next item, as a promise if the disk must be asked for it. Null at the end. */
@@ -80,7 +88,6 @@ export class TreeWalk {
       const { name, kind } = entry
       const path = level.prefix + name
       if (this.#exclusions.has(path, kind === 'directory')) continue
-      if (name.includes('\ufffd')) return this.#unreadable(level, entry, path)
       return this.#item(level, entry, path)
     }
     return null
@@ -90,8 +97,7 @@ export class TreeWalk {
     if (kind === 'file') return { kind, name, path, place: level.directory.path(name), follow }
     if (kind === 'directory') return this.#directory(level, name, path, follow)
     if (kind === 'symlink') return this.#symlink(level, name, path)
-    const why = kind === 'nowhere' ? 'it is a symlink that leads nowhere' : 'it is no file, directory or symlink'
-    return this.#leftOut(path, why)
+    return this.#leftOut(path, leftOut[kind])
   }
 
   async #leave(level: Level): Promise<TreeItem | null> {
@@ -102,20 +108,25 @@ export class TreeWalk {
     return { kind: 'leave' }
   }
 
-  async #enter(directory: Directory, prefix: string, stats: Stats): Promise<void> {
+  /** Enters a directory, and closes it if that fails. Returns null if it is one of those that it is in. */
+  async #enter(directory: Directory, prefix: string): Promise<Stats | null> {
     try {
-      const entries = await disk.list(directory.path())
-      if (this.#options.gitignore && entries.some(({ name }) => name === '.gitignore')) {
-        // A `.gitignore` that is a directory or a dangling symlink has no patterns.
-        const text = await disk.readFile(directory.path('.gitignore'), 'utf8').catch(() => '')
-        this.#exclusions.enter(prefix.slice(0, -1), text)
+      const stats = await directory.stat()
+      if (this.#options.follow && this.#levels.some(({ id }) => id === idOf(stats))) {
+        await directory.close()
+        return null
       }
-      const names = entries.map(nameOf)
+      const names = (await disk.list(directory.path())).map(nameOf)
+      if (names.some(({ name }) => name.includes('\ufffd'))) await findMisread(names, directory)
       if (this.#options.follow) {
         for (const entry of names) if (entry.kind === 'symlink') await resolve(entry, directory)
       }
       names.sort((a, b) => compareKeys(a.key, b.key))
+      if (this.#options.gitignore && names.some(({ name, kind }) => name === '.gitignore' && kind === 'file')) {
+        this.#exclusions.enter(prefix.slice(0, -1), await readPatterns(directory.path('.gitignore')))
+      }
       this.#levels.push({ directory, prefix, names, next: 0, id: idOf(stats) })
+      return stats
     } catch (error) {
       await directory.close()
       throw error
@@ -127,12 +138,8 @@ export class TreeWalk {
       const directory = await (follow
         ? Directory.open(level.directory.path(name))
         : level.directory.openDirectory(name))
-      const stats = await directory.stat()
-      if (follow && this.#levels.some(({ id }) => id === idOf(stats))) {
-        await directory.close()
-        return this.#leftOut(path, 'it leads back to a directory that it is in')
-      }
-      await this.#enter(directory, `${path}/`, stats)
+      const stats = await this.#enter(directory, `${path}/`)
+      if (stats === null) return this.#leftOut(path, 'it leads back to a directory that it is in')
       return { kind: 'directory', name, path, attributes: attributesOf(stats) }
     } catch (error) {
       return this.#failed(path, error)
@@ -153,12 +160,6 @@ export class TreeWalk {
     } catch (error) {
       return this.#failed(path, error)
     }
-  }
-
-  /** Node.js shows bytes that are not UTF-8 as U+FFFD. No file of the shown name exists then. */
-  async #unreadable(level: Level, entry: Name, path: string): Promise<TreeItem> {
-    const stats = await disk.lstat(level.directory.path(entry.name)).catch(() => null)
-    return stats === null ? this.#leftOut(path, 'its name is not UTF-8') : await this.#item(level, entry, path)
   }
 
   #leftOut(path: string, why: string): TreeItem {
@@ -196,19 +197,45 @@ function idOf({ dev, ino }: Stats): string {
 
 function nameOf(entry: Dirent): Name {
   const { name } = entry
-  if (entry.isDirectory()) return { name, key: `${name}/`, kind: 'directory', follow: false }
-  return {
-    name,
-    key: name,
-    kind: entry.isFile() ? 'file' : entry.isSymbolicLink() ? 'symlink' : 'other',
-    follow: false,
+  return { name, key: entry.isDirectory() ? `${name}/` : name, kind: kindOf(entry), follow: false }
+}
+
+function kindOf(
+  entry: Pick<Stats, 'isFile' | 'isDirectory' | 'isSymbolicLink'>,
+): 'directory' | 'file' | 'symlink' | 'other' {
+  return entry.isDirectory() ? 'directory' : entry.isFile() ? 'file' : entry.isSymbolicLink() ? 'symlink' : 'other'
+}
+
+/**
+ * Finds names that are not UTF-8. Node.js shows their other bytes as U+FFFD, so several can look the same. A file that
+ * really has the shown name can be opened by it, and is one of those that look like this.
+ */
+async function findMisread(names: Name[], directory: Directory): Promise<void> {
+  const seen = new Set<string>()
+  for (const entry of names) {
+    const { name } = entry
+    if (!name.includes('\ufffd')) continue
+    const stats = seen.has(name) ? null : await disk.lstat(directory.path(name)).catch(() => null)
+    seen.add(name)
+    entry.kind = stats === null ? 'misread' : kindOf(stats)
+    entry.key = entry.kind === 'directory' ? `${name}/` : name
   }
 }
 
 /** Makes a symlink what it leads to. This decides where it stands in the order. */
 async function resolve(entry: Name, directory: Directory): Promise<void> {
   const stats = await disk.stat(directory.path(entry.name)).catch(() => null)
-  entry.follow = true
-  entry.kind = stats === null ? 'nowhere' : stats.isDirectory() ? 'directory' : stats.isFile() ? 'file' : 'other'
-  if (entry.kind === 'directory') entry.key = `${entry.name}/`
+  const kind = stats === null ? 'nowhere' : kindOf(stats)
+  Object.assign(entry, { follow: true, kind, key: kind === 'directory' ? `${entry.name}/` : entry.name })
+}
+
+/** The text of a `.gitignore`. If it cannot be read, it cannot be sent either, and that is reported in its turn. */
+async function readPatterns(path: string): Promise<string> {
+  try {
+    // Opening a FIFO that has taken its place must not wait for a writer.
+    const fd = await disk.open(path, O_RDONLY | O_NONBLOCK)
+    return await disk.readFile(fd, 'utf8').finally(() => disk.close(fd))
+  } catch {
+    return ''
+  }
 }
