@@ -143,7 +143,7 @@ export async function takeBackupName(
 }
 
 /** For file systems without hard links: reserves the name with an empty file and renames the staged file over it. */
-async function renameUnlessTaken(from: string, to: string): Promise<boolean> {
+export async function renameUnlessTaken(from: string, to: string): Promise<boolean> {
   try {
     const fd = await disk.open(to, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY, 0o600)
     await disk.close(fd).catch(() => {})

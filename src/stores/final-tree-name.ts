@@ -2,7 +2,8 @@
 import type { Directory } from '../disk/directory.js'
 import { disk, errno } from '../disk/disk.js'
 import type { Spool } from '../disk/spool.js'
-import { type IfExists, look, notMergeable, takeBackupName } from './final-name.js'
+import type { TransferError } from '../errors.js'
+import { type IfExists, look, notMergeable, takeBackupName, taken } from './final-name.js'
 import { mergeTree } from './merge-tree.js'
 
 /** The errors of a rename onto a name that is taken. */
@@ -12,7 +13,12 @@ const takenErrors = new Set(['ENOTEMPTY', 'EEXIST', 'ENOTDIR'])
 export async function checkExistingTree(folder: Directory, name: string, ifExists: IfExists): Promise<void> {
   if (ifExists === 'backup') return
   const there = await look(folder, name)
-  if (there && !there.isDirectory()) throw notMergeable(name)
+  if (there && !there.isDirectory()) throw inTheWay(name, ifExists)
+}
+
+/** The refusal if something that is no directory has the name. */
+function inTheWay(name: string, ifExists: IfExists): TransferError {
+  return ifExists === 'overwrite' ? notMergeable(name) : taken(name, ifExists)
 }
 
 export class FinalTreeName {
@@ -20,7 +26,8 @@ export class FinalTreeName {
   readonly #staging: Directory
   readonly #staged: string
   readonly #ifExists: IfExists
-  #isMerged = false
+  /** True if files were moved into a directory that was there, and others may be left in the staging folder. */
+  isMerged = false
 
   constructor(folder: Directory, staging: Directory, staged: string, ifExists: IfExists) {
     this.#folder = folder
@@ -35,16 +42,7 @@ export class FinalTreeName {
     if (this.#ifExists === 'backup') {
       return { name: await takeBackupName(this.#folder, name, (backup) => this.#renameTo(backup)) }
     }
-    const there = await look(this.#folder, name)
-    if (!there?.isDirectory()) throw notMergeable(name)
-    this.#isMerged = true
-    const [from, to] = [await this.#staging.openDirectory(this.#staged), await this.#folder.openDirectory(name)]
-    try {
-      return { name, skipped: await mergeTree(from, to, this.#ifExists) }
-    } finally {
-      await from.close()
-      await to.close()
-    }
+    return { name, skipped: await this.#merge(name) }
   }
 
   /**
@@ -62,9 +60,29 @@ export class FinalTreeName {
     }
   }
 
-  /** Takes the name back, unless files were moved into a directory that was there. Never throws. */
-  async takeBack(name: string): Promise<void> {
-    if (this.#isMerged) return
-    await disk.rename(this.#folder.path(name), this.#staging.path(this.#staged)).catch(() => {})
+  async #merge(name: string): Promise<Spool> {
+    const there = await look(this.#folder, name)
+    if (!there?.isDirectory()) throw inTheWay(name, this.#ifExists)
+    const from = await this.#staging.openDirectory(this.#staged)
+    try {
+      const to = await this.#folder.openDirectory(name)
+      const onMove = () => {
+        this.isMerged = true
+      }
+      return await mergeTree({ from, to, name, ifExists: this.#ifExists, onMove }).finally(() => to.close())
+    } finally {
+      await from.close()
+    }
+  }
+
+  /** Takes the name back. Returns false if that is not possible. Never throws. */
+  async takeBack(name: string): Promise<boolean> {
+    if (this.isMerged) return false
+    try {
+      await disk.rename(this.#folder.path(name), this.#staging.path(this.#staged))
+      return true
+    } catch {
+      return false
+    }
   }
 }

@@ -93,20 +93,27 @@ export class FolderSink implements Sink {
     return localError(action, join(this.#options.path, this.#header.name), error)
   }
 
-  /** The file keeps its name although the fsync failed. Both sides must hear of the name, not only of the failure. */
   #notDurable(name: string, error: unknown): TransferError {
     const what = this.#options.ifExists === 'overwrite' ? 'replaced by the new file' : 'stored'
-    const why = `but a crash may undo that, because the folder cannot be fsynced: ${describe(error)}`
-    const path = join(this.#options.path, name)
-    return new TransferError('local-file', `${shown(path)} is ${what}, ${why}`, {
-      reason: localError('cannot store', path, error).reason,
-      peerMessage: `"${printable(name, 80)}" is ${what} there, ${why}`,
-      cause: error,
-    })
+    return notDurable(this.#options.path, name, what, error)
   }
 
   /** The sender's permission bits, less set-id, sticky and the bits of the umask. The owner may always read. */
   #mode(): number {
     return ((this.#header.mode ?? 0o666) & 0o777 & ~this.#options.umask) | 0o400
   }
+}
+
+/**
+ * The error for a file or directory that keeps its name although an fsync has failed. Both sides must hear of the name,
+ * not only of the failure.
+ */
+export function notDurable(out: string, name: string, what: string, error: unknown): TransferError {
+  const why = `but a crash may undo that, because the folder cannot be fsynced: ${describe(error)}`
+  const path = join(out, name)
+  return new TransferError('local-file', `${shown(path)} is ${what}, ${why}`, {
+    reason: localError('cannot store', path, error).reason,
+    peerMessage: `"${printable(name, 80)}" is ${what} there, ${why}`,
+    cause: error,
+  })
 }

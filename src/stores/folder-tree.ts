@@ -10,18 +10,20 @@
 import { join } from 'node:path'
 import type { Blocking } from '../disk/blocking.js'
 import type { Directory } from '../disk/directory.js'
-import { disk, ifSupported } from '../disk/disk.js'
-import { type LocalAction, localError } from '../disk/local-error.js'
+import { disk, errno, ifSupported, isUnsupported } from '../disk/disk.js'
+import { type LocalAction, localError, shown } from '../disk/local-error.js'
 import { removeTree } from '../disk/remove-tree.js'
 import { createSmallFile } from '../disk/small-file.js'
 import { syncTree } from '../disk/sync-tree.js'
-import type { TransferError } from '../errors.js'
+import { refusal, TransferError } from '../errors.js'
 import type { Header } from '../protocol/messages.js'
 import type { Attributes, DirectoryItem, FileItem, SymlinkItem } from '../protocol/tree-messages.js'
+import { describe } from '../system-errors.js'
+import { printable } from '../text.js'
 import { FinalTreeName } from './final-tree-name.js'
-import type { FolderSinkOptions } from './folder-sink.js'
+import { type FolderSinkOptions, notDurable } from './folder-sink.js'
 import { StagedFile } from './staged-file.js'
-import { stagedName } from './staging.js'
+import { canHold, isUnfitName, stagedName } from './staging.js'
 import type { Sink, StoredAs, TreeSink } from './store.js'
 
 export interface FolderTreeOptions extends FolderSinkOptions {
@@ -84,7 +86,7 @@ export class FolderTree implements TreeSink {
       this.#levels.push({ directory, attributes: { mode, mtime } })
       this.#path = join(this.#path, name)
     } catch (error) {
-      throw this.#localError('cannot make the folder', error, name)
+      await this.#failed('cannot make the folder', error, name)
     }
   }
 
@@ -106,16 +108,15 @@ export class FolderTree implements TreeSink {
       await disk.symlink(target, path)
       if (mtime !== null) await ifSupported(disk.lutimes(path, new Date(mtime), new Date(mtime)))
     } catch (error) {
-      throw this.#localError('cannot store', error, name)
+      if (isUnsupported(error)) throw refusal('policy', `the file system there holds no symlinks: ${this.#shown(name)}`)
+      await this.#failed('cannot store', error, name)
     }
   }
 
   file({ name, mode, mtime }: FileItem, bytes: Buffer): undefined | Promise<void> {
     this.#files++
     const path = this.#current.directory.path(name)
-    const failed = (error: unknown) => {
-      throw this.#localError('cannot write', error, name)
-    }
+    const failed = (error: unknown) => this.#failed('cannot write', error, name)
     try {
       return createSmallFile(path, bytes, (mode ?? 0o666) & 0o777, mtime)?.catch(failed)
     } catch (error) {
@@ -129,7 +130,9 @@ export class FolderTree implements TreeSink {
       throw this.#localError('cannot write', error, item.name)
     }
     const { directory } = this.#current
-    const staged = await StagedFile.createIn(directory, item.name, this.#options.blocking).catch(failed)
+    const staged = await StagedFile.createIn(directory, item.name, this.#options.blocking).catch((error) =>
+      this.#failed('cannot write', error, item.name),
+    )
     return {
       write: (bytes, offset) => {
         try {
@@ -162,20 +165,36 @@ export class FolderTree implements TreeSink {
       await directory.setAttributes(mode | OWNER, attributes.mtime)
       await syncTree(directory, this.#files)
       const stored = await name.give(this.#header.name)
-      // A directory without write permission cannot be moved to another folder.
-      if ((mode & OWNER) !== OWNER) await directory.setAttributes(mode, attributes.mtime)
       try {
         await this.#root.sync()
+        // A directory without write permission cannot be moved to another folder.
+        if ((mode & OWNER) !== OWNER && !name.isMerged) await directory.setAttributes(mode, attributes.mtime)
       } catch (error) {
-        await name.takeBack(stored.name)
-        throw error
+        stored.skipped?.close()
+        throw (await name.takeBack(stored.name)) ? error : notDurable(this.#options.path, stored.name, 'stored', error)
       }
-      await this.#close()
+      // What was merged has left directories and skipped files behind.
+      if (name.isMerged) await this.discard()
+      else await this.#close()
       return { ...stored, path: join(this.#options.path, stored.name) }
     } catch (error) {
       await this.discard()
-      throw this.#localError('cannot store', error)
+      throw name.isMerged ? this.#storedInPart(error) : this.#localError('cannot store', error)
     }
+  }
+
+  /** The error if not everything could be moved into a directory that was there. Both sides must hear of it. */
+  #storedInPart(error: unknown): TransferError {
+    if (error instanceof TransferError && error.code === 'local-file') return error
+    const { name } = this.#header
+    const path = join(this.#options.path, name)
+    const cause = error instanceof TransferError ? error.message : describe(error)
+    const why = `is stored in part, because moving it into the directory there has failed: ${cause}`
+    return new TransferError('local-file', `${shown(path)} ${why}`, {
+      reason: localError('cannot store', path, error).reason,
+      peerMessage: `"${printable(name, 80)}" ${why}`,
+      cause: error,
+    })
   }
 
   async discard(): Promise<void> {
@@ -192,6 +211,23 @@ export class FolderTree implements TreeSink {
 
   #mode(mode: number): number {
     return mode & 0o777 & ~this.#options.umask
+  }
+
+  /** Throws the error for an item that could not be created. */
+  async #failed(action: LocalAction, error: unknown, name: string): Promise<never> {
+    // The sender gives no name twice, and nobody else can reach the directory.
+    if (errno(error) === 'EEXIST') {
+      throw refusal('name', `the file system there takes ${this.#shown(name)} for another name in the same directory`)
+    }
+    if (isUnfitName(error) && !(await canHold(this.#staging, name).catch(() => true))) {
+      throw refusal('name', `the name ${this.#shown(name)} is refused: the file system there cannot hold it`)
+    }
+    throw this.#localError(action, error, name)
+  }
+
+  /** The path of an item in messages for both sides. */
+  #shown(name: string): string {
+    return `"${printable(join(this.#header.name, this.#path, name), 160)}"`
   }
 
   #localError(action: LocalAction, error: unknown, name = ''): TransferError {

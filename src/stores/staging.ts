@@ -115,6 +115,11 @@ async function removeProbe(staging: Directory, { name, fd }: Staged): Promise<vo
 /** The errors for a name that the file system does not allow (EINVAL, EILSEQ; ENOENT from FUSE) or that is too long. */
 const unfitNameErrors = new Set(['EINVAL', 'EILSEQ', 'ENOENT', 'ENAMETOOLONG'])
 
+/** True if a call may have failed because of the name that it got. */
+export function isUnfitName(error: unknown): boolean {
+  return unfitNameErrors.has(String(errno(error)))
+}
+
 /** True if the file system can hold a file of this name. Creates an empty file to find out. */
 export async function canHold(staging: Directory, name: string): Promise<boolean> {
   try {
@@ -123,7 +128,7 @@ export async function canHold(staging: Directory, name: string): Promise<boolean
   } catch (error) {
     // Another connection is trying the same name at this moment.
     if (errno(error) === 'EEXIST') return true
-    if (!unfitNameErrors.has(String(errno(error)))) throw error
+    if (!isUnfitName(error)) throw error
     // If the staging folder was removed, every name fails. Then this throws.
     await removeProbe(staging, await createStaged(staging))
     return false
@@ -176,14 +181,24 @@ async function isAbandoned(staging: Directory, receiverId: string): Promise<bool
   return (await hasExited(receiverId)) ?? (await newestChange(staging, receiverId)) < Date.now() - FOREIGN_AGE
 }
 
-/** The latest modification time of the folder of a receiver and the files in it, in milliseconds since 1970. */
-async function newestChange(staging: Directory, receiverId: string): Promise<number> {
-  const folder = await staging.openDirectory(receiverId)
+/** A staged directory may have a mode that does not let its owner look into it. */
+function ignoreForbidden(error: unknown): number {
+  if (errno(error) !== 'EACCES') throw error
+  return 0
+}
+
+/** The latest modification time of a folder and of everything in it, in milliseconds since 1970. */
+async function newestChange(parent: Directory, name: string): Promise<number> {
+  const folder = await parent.openDirectory(name)
   try {
-    const names = await disk.readdir(folder.path())
-    // The path of the folder may be a link in `/proc`, whose own time is the present. `stat` follows it.
-    const looks = [disk.stat(folder.path()), ...names.map((name) => disk.lstat(folder.path(name)))]
-    return Math.max(...(await Promise.all(looks)).map((stats) => stats.mtimeMs))
+    let newest = (await folder.stat()).mtimeMs
+    for (const entry of await disk.list(folder.path())) {
+      const looking = entry.isDirectory()
+        ? newestChange(folder, entry.name)
+        : disk.lstat(folder.path(entry.name)).then(({ mtimeMs }) => mtimeMs)
+      newest = Math.max(newest, await looking.catch(ignoreForbidden))
+    }
+    return newest
   } finally {
     await folder.close()
   }

@@ -2,7 +2,7 @@
  * A directory that goes to an output as a tar archive (POSIX pax format), so that `tcp-recv --out - | tar -x` works. The
  * bytes are passed on as they come. Everything is verified at the end.
  */
-import { Header as TarHeader } from 'tar/header'
+import { type HeaderData, Header as TarHeader } from 'tar/header'
 import { Pax } from 'tar/pax'
 import type { Header } from '../protocol/messages.js'
 import type { DirectoryItem, FileItem, SymlinkItem } from '../protocol/tree-messages.js'
@@ -25,6 +25,8 @@ export class TarTree implements TreeSink {
   readonly #header: Header
   /** The path of the current directory in the archive, with a slash at its end. */
   #prefix = ''
+  /** True if a file has ended too early. What follows would be taken for the rest of that file. */
+  #isBroken = false
 
   constructor(output: Pick<Sink, 'writeLater' | 'commit'>, header: Header) {
     this.#output = output
@@ -64,7 +66,9 @@ export class TarTree implements TreeSink {
         await this.#write(padding(item.size))
         return { name: item.name, path: '-' }
       },
-      discard: async () => {},
+      discard: async () => {
+        this.#isBroken = true
+      },
     }
   }
 
@@ -73,7 +77,7 @@ export class TarTree implements TreeSink {
   }
 
   async #write(bytes: Buffer): Promise<void> {
-    if (bytes.length > 0) await this.#output.writeLater(bytes, 0)
+    if (bytes.length > 0 && !this.#isBroken) await this.#output.writeLater(bytes, 0)
   }
 
   /** An archive ends with two blocks of zeros. */
@@ -86,7 +90,7 @@ export class TarTree implements TreeSink {
   async discard(): Promise<void> {}
 }
 
-/** The blocks that stand before the content of an entry. */
+/** The blocks that stand before the content of an entry. A pax header comes first if the old format has no room. */
 function entry({ mode, mtime, ...facts }: Facts): Buffer {
   const data = {
     ...facts,
@@ -96,13 +100,20 @@ function entry({ mode, mtime, ...facts }: Facts): Buffer {
     gid: 0,
     ...(mtime === null ? {} : { mtime: new Date(mtime) }),
   }
-  const header = new TarHeader({
-    ...data,
-    ...(mtime === null ? {} : { mtime: new Date(1000 * Math.floor(mtime / 1000)) }),
-  })
+  // The old format has whole seconds.
+  const seconds = mtime === null ? {} : { mtime: new Date(1000 * Math.floor(mtime / 1000)) }
+  const [block, needsPax] = encode({ ...data, ...seconds })
+  if (!needsPax && (mtime ?? 0) % 1000 === 0) return block
+  const body = Buffer.from(new Pax(data).encodeBody())
+  const [head] = encode({ path: 'PaxHeader', type: 'ExtendedHeader', size: body.length, mode: 0o644, ...seconds })
+  return Buffer.concat([head, body, padding(body.length), block])
+}
+
+/** A header in the old format, and whether something had no room in it. */
+function encode(data: HeaderData): [block: Buffer, needsPax: boolean] {
   const block = Buffer.alloc(BLOCK)
-  const needsPax = header.encode(block) || (mtime ?? 0) % 1000 !== 0
-  return needsPax ? Buffer.concat([new Pax(data).encode(), block]) : block
+  const needsPax = new TarHeader(data).encode(block)
+  return [block, needsPax]
 }
 
 function padding(size: number): Buffer {

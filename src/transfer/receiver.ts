@@ -73,8 +73,13 @@ export class Receiver {
     const { policy } = this.#options
     const [digest, record] = [await createDigest(), await TreeRecord.create(header.payload as Buffer)]
     const sink = await (await this.#openStore()).beginTree(header)
-    const progress = this.report.progress(header)
-    return new TreeIntake(entry, header, { policy, sink, digest, record, progress, count: () => this.countEntry() })
+    try {
+      const progress = this.report.progress(header)
+      return new TreeIntake(entry, header, { policy, sink, digest, record, progress, count: () => this.countEntry() })
+    } catch (error) {
+      await sink.discard()
+      throw error
+    }
   }
 
   async #beginFile(header: Header): Promise<Sink> {

@@ -6,7 +6,7 @@ import { doBefore, failDuring, injectFault, realDisk, replaceDuring } from '../f
 import { bytesOf } from '../fixtures/folder.ts'
 import { watchOpenFiles } from '../fixtures/open-files.ts'
 import { makeFifo } from '../fixtures/special-files.ts'
-import { slowDisk } from '../fixtures/tree.ts'
+import { setQuick } from '../fixtures/tree.ts'
 
 /** What goes wrong is thrown at once or behind a promise. */
 async function create(...args: Parameters<typeof createSmallFile>): Promise<void> {
@@ -21,7 +21,7 @@ for (const isQuick of [true, false]) {
   const way = isQuick ? 'at once' : 'through the thread pool'
   const [readCall, timeCall] = isQuick ? (['readSync', 'futimesSync'] as const) : (['read', 'futimes'] as const)
   const prepare = (t: Test) => {
-    if (!isQuick) slowDisk(t)
+    setQuick(t, isQuick)
     const folder = t.testdir()
     return { folder, path: join(folder, 'file'), leaked: watchOpenFiles(folder) }
   }
