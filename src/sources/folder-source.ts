@@ -45,17 +45,16 @@ export class FolderSource extends SingleSource {
 
   async open(): Promise<OpenDirectory> {
     try {
-      const root = await Directory.open(this.path)
-      const { tree, stats } = await TreeWalk.start(root, this.path, this.#options)
+      const { tree, stats } = await this.#walk()
       const { mode, mtime } = attributesOf(stats)
       const header = { kind: 'directory', name: this.name, size: null, type: DIRECTORY_TYPE, mtime, mode } as const
-      return { header, tree, walkAgain: () => this.#walkAgain(), close: () => tree.close() }
+      return { header, tree, walkAgain: async () => (await this.#walk()).tree, close: () => tree.close() }
     } catch (error) {
       throw localError('cannot read', this.path, error)
     }
   }
 
-  async #walkAgain(): Promise<TreeWalk> {
+  async #walk(): ReturnType<typeof TreeWalk.start> {
     return await TreeWalk.start(await Directory.open(this.path), this.path, this.#options)
   }
 }

@@ -24,7 +24,7 @@ export interface Merge {
 /** The permissions that moving something out of a directory takes. */
 const OWNER = 0o700
 
-/** Returns the paths that were there and were skipped, as JSON, in the order of `protocol/order.ts`. */
+/** Returns what was there and was skipped (`StoredAs.skipped`). */
 export async function mergeTree({ from, to, name, ifExists, onMove }: Merge): Promise<Spool> {
   const skipped = new Spool()
   try {
@@ -101,7 +101,7 @@ async function move(
       await disk.rename(from.path(name), to.path(name))
     } else if (!(await linkTo(from, to, name))) {
       if (ifExists === 'fail') throw taken(`${merge.name}/${path}`, ifExists)
-      skipped.add(JSON.stringify(path))
+      skipped.add(JSON.stringify([path, entry.isFile()]))
     }
   }
   await to.sync()

@@ -79,6 +79,9 @@ export interface StoredAs {
   path: string
   /** The text of a message. A message has neither a name nor a path. */
   text?: string
-  /** The files of a directory that were there and were skipped: their paths as JSON, from the directory on. */
+  /**
+   * What was skipped in a directory because the name was taken, in the order of `protocol/order.ts`. Each line is JSON:
+   * the path, from the directory on, and whether it is a file and not a symlink.
+   */
   skipped?: Spool
 }

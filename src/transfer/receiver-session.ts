@@ -120,9 +120,9 @@ export class ReceiverSession implements Session {
     else await this.#link.confirm({ entry: current.entry, name, bytes, blake3, ...(sha256 === null ? {} : { sha256 }) })
   }
 
-  /** The sender must know that not all of its files are stored. The skipped ones have been reported. */
+  /** The sender must know that not all of its files are stored. The skipped ones are reported. */
   async #refuseSkipped({ entry, header }: Intake | TreeIntake, count: number): Promise<void> {
-    const text = `it had ${count} of the files in "${printable(header.name, 80)}" and skipped them; the others are stored`
+    const text = `it had ${count} of the names in "${printable(header.name, 80)}" and skipped them; the others are stored`
     await this.#link.refuse?.(entry, refusal('skipped', text))
   }
 

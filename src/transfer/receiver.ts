@@ -97,9 +97,12 @@ export class Receiver {
     const { bytes: size, blake3, path, text, record, skipped, isVerified: verified } = taken
     const { name, type } = header
     if (record) {
-      this.report.storedTree(start, { name, path, size: record.bytes, blake3, type, verified }, record, skipped)
-      record.close()
-      skipped?.close()
+      try {
+        this.report.storedTree(start, { name, path, size: record.bytes, blake3, type, verified }, record, skipped)
+      } finally {
+        record.close()
+        skipped?.close()
+      }
     } else if (text === undefined) this.report.stored(start, { name, path, size, blake3, type, verified })
     else this.report.message(text)
   }

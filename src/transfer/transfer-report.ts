@@ -65,21 +65,26 @@ export class TransferReport {
     const { path, name: directory, verified } = facts
     // A stream gets an archive, in which the directory has its own name.
     const root = path === '-' ? directory : path
-    // Both lists have the same order.
-    const skippedPaths = skipped?.lines()
-    let nextSkipped = skippedPaths?.next().value
+    // Both lists have the same order. Only the skips have symlinks.
+    const skips = new Skips(skipped)
+    const skip = () => {
+      const error = refusal('skipped', 'it is there already and is skipped')
+      this.refused(below(directory, skips.path), error, directory)
+      skips.advance()
+    }
     let [files, size] = [0, 0]
     for (const { path, ...file } of record.all()) {
       const names = { path: below(root, path), name: below(directory, path) }
-      if (nextSkipped === JSON.stringify(path)) {
-        nextSkipped = skippedPaths?.next().value
-        this.refused(names.name, refusal('skipped', 'it is there already and is skipped'), directory)
+      while (skips.isSymlink) skip()
+      if (skips.path === path) {
+        skip()
         continue
       }
       files++
       size += file.size
       onEvent({ event: 'stored', transfer, peer, directory, ...names, type: mediaType(path), verified, ...file })
     }
+    while (skips.isSymlink) skip()
     this.result.files += files
     this.result.bytes += size
     onEvent({ event: 'stored', transfer, peer, ...facts, size, files, seconds: secondsSince(start) })
@@ -124,6 +129,26 @@ export class TransferReport {
   #count(bytes: number): void {
     this.result.files++
     this.result.bytes += bytes
+  }
+}
+
+/** What was skipped in a directory (`StoredAs.skipped`), one after the other. */
+class Skips {
+  readonly #lines: Iterator<string, void> | undefined
+  /** The path of the current one. Empty after the last one. */
+  path = ''
+  isSymlink = false
+
+  constructor(skipped: Spool | undefined) {
+    this.#lines = skipped?.lines()
+    this.advance()
+  }
+
+  advance(): void {
+    const line = this.#lines?.next().value
+    const [path, isFile] = line ? (JSON.parse(line) as [string, boolean]) : ['', true]
+    this.path = path
+    this.isSymlink = !isFile
   }
 }
 

@@ -46,7 +46,7 @@ function filesOf(folder: string): Record<string, string> {
 }
 
 function skippedOf({ skipped }: StoredAs): unknown[] {
-  const paths = [...(skipped?.lines() ?? [])].map((line) => JSON.parse(line))
+  const paths = [...(skipped?.lines() ?? [])].map((line) => JSON.parse(line)[0])
   skipped?.close()
   return paths
 }

@@ -78,7 +78,7 @@ t.test('keeps what a running process of another user works on', async (t) => {
 t.test('keeps what a running process works on when its start time cannot be read', async (t) => {
   const owner = await newReceiverId()
   replaceDuring(t, 'readFile', (current) => async (path, encoding) => {
-    if (path.endsWith('/stat')) throw systemError('EMFILE', 'open')
+    if (String(path).endsWith('/stat')) throw systemError('EMFILE', 'open')
     return await current(path, encoding)
   })
   await judge(t, owner, 'kept')
