@@ -156,6 +156,7 @@ async function failingItem(t: Test, code: string, call: 'openSync' | 'open' | 'm
 }
 
 t.test('names the item that could not be stored', async (t) => {
+  setQuick(t, true)
   for (const call of ['openSync', 'open', 'mkdir', 'symlink', 'lutimes'] as const) {
     const { error, path } = await failingItem(t, 'EIO', call)
     t.match(error, { code: 'local-file', reason: 'disk' })
@@ -165,6 +166,7 @@ t.test('names the item that could not be stored', async (t) => {
 })
 
 t.test('refuses two names that the file system takes for the same', async (t) => {
+  setQuick(t, true)
   const message = 'the file system there takes "project/sub/bad" for another name in the same directory'
   for (const call of ['openSync', 'open', 'mkdir', 'symlink'] as const) {
     const { error } = await failingItem(t, 'EEXIST', call)
@@ -173,6 +175,7 @@ t.test('refuses two names that the file system takes for the same', async (t) =>
 })
 
 t.test('refuses a symlink where there are none, and does without their times', async (t) => {
+  setQuick(t, true)
   const message = 'the file system there holds no symlinks: "project/sub/bad"'
   for (const code of ['EPERM', 'ENOTSUP']) {
     t.match((await failingItem(t, code, 'symlink')).error, { code: 'refused', reason: 'policy', message })
@@ -184,6 +187,7 @@ t.test('refuses a symlink where there are none, and does without their times', a
 })
 
 t.test('refuses a name that the file system cannot hold', async (t) => {
+  setQuick(t, true)
   const path = t.testdir()
   const store = await openFolder(t, { path })
   for (const item of [
