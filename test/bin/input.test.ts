@@ -146,24 +146,20 @@ t.test('lets go of an input that still flows when the transfer has failed', para
   t.same(filesIn(out), {})
 })
 
-t.test('refuses a directory and a device, and says what to type instead', parallel, async (t) => {
+t.test('refuses a directory without the protocol, and a device, and says what to type instead', parallel, async (t) => {
   const folder = t.testdir({ 'my dir': {} })
   const table: [args: string[], message: string][] = [
     [
-      ['my dir', '::1', '9'],
-      `my dir is a directory; send it as an archive: tar -C 'my dir' -c . | tcp-send --name 'my dir.tar' - ::1 9`,
-    ],
-    [
-      ['--name', 'n.tar', 'my dir', 'h:9'],
-      `my dir is a directory; send it as an archive: tar -C 'my dir' -c . | tcp-send --name n.tar - h 9`,
+      ['--plain', 'my dir', '::1', '9'],
+      `my dir is a directory; send it as an archive: tar -C 'my dir' -c . | tcp-send --plain - ::1 9`,
     ],
     [
       ['--plain', 'my dir', 'h:9'],
       `my dir is a directory; send it as an archive: tar -C 'my dir' -c . | tcp-send --plain - h 9`,
     ],
     [
-      ['--listen', '-p', '9', 'my dir'],
-      `my dir is a directory; send it as an archive: tar -C 'my dir' -c . | tcp-send --name 'my dir.tar' - --listen --port 9`,
+      ['--plain', '--listen', '-p', '9', 'my dir'],
+      `my dir is a directory; send it as an archive: tar -C 'my dir' -c . | tcp-send --plain - --listen --port 9`,
     ],
     [
       ['/dev/zero', 'h', '9'],
@@ -178,8 +174,9 @@ t.test('refuses a directory and a device, and says what to type instead', parall
 
 t.test('does what its hint for a directory says', { ...parallel, skip: withoutProgram('tar') }, async (t) => {
   const folder = t.testdir({ "it's": { a: 'one' }, unpacked: {} })
-  const receiver = await startReceiver(t, ['--once', '--out', 'out'], { cwd: folder })
-  const { stderr } = await sendTo(t, receiver, ["it's"], { cwd: folder })
+  const args = ['--plain', '--name', "it's.tar", '--once', '--out', 'out']
+  const receiver = await startReceiver(t, args, { cwd: folder })
+  const { stderr } = await sendTo(t, receiver, ['--plain', "it's"], { cwd: folder })
   const [, hint = ''] = /send it as an archive: (.*)\n$/.exec(stderr) ?? []
   const script = `${hint.replace('tcp-send', '$SEND')} && tar -C unpacked -xf "out/it's.tar"`
   t.equal((await shell(t, script, {}, { cwd: folder }).done).code, 0, hint)

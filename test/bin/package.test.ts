@@ -26,6 +26,7 @@ t.test('exports the library with its types, and every path of the manifest exist
     'EVENTS_VERSION',
     'TransferError',
     'exitCodes',
+    'list',
     'reasons',
     'receive',
     'send',
