@@ -96,7 +96,6 @@ export class StagedFile {
     // The system reports lost bytes only once, to the next call that flushes. The next `write` or `sync` throws it.
     const onError = (error: unknown) => {
       this.#failure = { error }
-      onDone()
     }
     // Flushes of other files may come first. A file that is closed in the meantime needs no flush.
     const flush = async () => {
