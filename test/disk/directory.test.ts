@@ -105,6 +105,20 @@ t.test('uses plain paths where the system has no paths for descriptors', async (
   await sub.close()
 })
 
+t.test('knows whether other users have any access', async (t) => {
+  const path = t.testdir()
+  const directory = await openDirectory(t, path)
+  for (const [mode, isOpen] of [
+    [0o700, false],
+    [0o701, true],
+    [0o710, true],
+    [0o704, true],
+  ] as const) {
+    fs.chmodSync(path, mode)
+    t.equal(await directory.isOpenToOthers(), isOpen, mode.toString(8))
+  }
+})
+
 t.test('gives its descriptor back', async (t) => {
   const watch = watchDescriptors()
   t.teardown(watch.restore)

@@ -34,6 +34,7 @@ t.test('knows the code of a system error, and that nothing else has one', async 
 for (const isQuick of [true, false]) {
   t.test(`does the same ${isQuick ? 'in this thread' : 'in the thread pool'}`, async (t) => {
     t.intercept(Blocking.prototype, 'isQuick', { get: () => isQuick })
+    const calls = t.capture(Blocking.prototype, 'call', Blocking.prototype.call)
     const folder = t.testdir({ file: 'content' })
     const path = (name: string) => join(folder, name)
     const fd = await disk.open(path('new'), 'wx', 0o600)
@@ -64,5 +65,6 @@ for (const isQuick of [true, false]) {
     await t.rejects(disk.link(path('file'), path('link')), { code: 'EEXIST' })
     await t.rejects(disk.mkdir(path('folder')), { code: 'EEXIST' })
     await t.rejects(disk.close(CLOSED), { code: 'EBADF' })
+    t.equal(calls().length > 0, isQuick)
   })
 }

@@ -126,7 +126,7 @@ t.test('ends a read that waits for a producer when it is told to, and every late
 t.test('takes no more of its producer than one piece once it was told to stop', async (t) => {
   const controller = new AbortController()
   const { input, opened } = await open(t, controller.signal)
-  const waiting = readOne(opened)
+  const waiting = readOne(opened, 1_048_576)
   controller.abort(new Error('enough'))
   await t.rejects(waiting, { message: 'enough' })
   let taken = 0

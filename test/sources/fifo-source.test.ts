@@ -47,7 +47,8 @@ t.test('has another name where its own is only the number that a shell gave it',
     t.equal(new FifoSource(path).name, 'pipe')
     t.equal(new FifoSource(path, 'db.sql').name, 'db.sql')
   }
-  for (const path of ['/dev/fd/x', 'fd/63', '/tmp/dev/fd/63']) t.not(new FifoSource(path).name, 'pipe')
+  for (const path of ['/dev/fd/x', 'fd/63', '/tmp/dev/fd/63', '/dev/fd/3/dump.sql'])
+    t.not(new FifoSource(path).name, 'pipe')
 })
 
 t.test('waits for its first writer, and reads until the last has gone', async (t) => {

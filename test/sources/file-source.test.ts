@@ -285,7 +285,8 @@ t.test('refuses a device, endless or empty', async (t) => {
 t.test('says of a name that is not UTF-8 that it cannot be sent', async (t) => {
   for (const name of ['bad\ufffdname', 'half\ud800pair']) {
     const source = new FileSource(join(t.testdir(), name))
-    await t.rejects(source.inspect(), { code: 'local-file', message: /its name is not UTF-8 and cannot be sent/ })
+    const message = /its name is not UTF-8 and cannot be sent/
+    await t.rejects(source.inspect(), { code: 'local-file', reason: 'disk', message })
     await t.rejects(source.open(), { code: 'local-file', message: /its name is not UTF-8/ })
   }
 })

@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events'
 import { PassThrough, Readable } from 'node:stream'
 import fc from 'fast-check'
 import t from 'tap'
@@ -166,7 +167,8 @@ t.test('stops waiting for a producer when it is told to', async (t) => {
 t.test('leaves no listener behind, however often it waited', async (t) => {
   const stream = new PassThrough()
   const listeners = () => stream.eventNames().map((name) => `${String(name)}: ${stream.listenerCount(name)}`)
-  const opened = await open(stream)
+  const { signal } = new AbortController()
+  const opened = await open(stream, signal)
   const before = listeners()
   for (let times = 0; times < 5; times++) {
     const reading = readOne(opened)
@@ -175,6 +177,7 @@ t.test('leaves no listener behind, however often it waited', async (t) => {
     t.equal(await reading, CHUNK)
   }
   t.strictSame(listeners(), before)
+  t.strictSame(getEventListeners(signal, 'abort'), [])
 })
 
 t.test('destroys the stream when it is closed, so that its producer learns of it', async (t) => {

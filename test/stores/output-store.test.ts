@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { getEventListeners, once } from 'node:events'
 import { closeSync, createWriteStream, openSync, readFileSync } from 'node:fs'
+import { Socket } from 'node:net'
 import { join } from 'node:path'
 import { PassThrough, Writable } from 'node:stream'
 import t, { type Test } from 'tap'
@@ -64,6 +65,16 @@ t.test('waits until a slow reader has taken a piece, and keeps a copy of it unti
   take()
   await writing
   t.strictSame(taken, ['first'])
+})
+
+t.test('makes no copy for a file, pipe or connection: it is done with the bytes when it says so', async (t) => {
+  for (const output of [new Socket(), Object.assign(new PassThrough(), { fd: 9 })]) {
+    const entry = await new OutputStore(output, never).begin(header())
+    const bytes = Buffer.from('bytes')
+    const passed = t.capture(output, 'write', ((_bytes: Buffer, done: () => void) => done()) as never)
+    await append(entry, bytes)
+    t.equal(passed()[0]?.args[0], bytes)
+  }
 })
 
 t.test('stops waiting for a slow reader when the connection fails', async (t) => {

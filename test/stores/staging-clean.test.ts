@@ -6,7 +6,7 @@ import { Directory } from '../../dist/disk/directory.js'
 import { newReceiverId } from '../../dist/stores/receiver-id.js'
 import { cleanStaging, STAGING } from '../../dist/stores/staging.js'
 import { watchDescriptors } from '../fixtures/descriptors.ts'
-import { replaceDuring, systemError } from '../fixtures/disk.ts'
+import { replaceCall, replaceDuring, systemError } from '../fixtures/disk.ts'
 import { stagedNames } from '../fixtures/folder-store.ts'
 
 /** An owner with some of its four parts replaced: this machine, this process, its start, its instance. */
@@ -99,8 +99,16 @@ t.test('removes what another machine has not touched for a day', async (t) => {
   await judge(t, '0f0f0f0f-1-1-0', 'removed', { folder: 25, file: 25 })
 })
 
+t.test('keeps what a process works on whose number counts in another namespace', async (t) => {
+  const restore = replaceCall('readlink', (readlink) => async (path) => {
+    return path === '/proc/self/ns/pid' ? 'pid:[1]' : await readlink(path)
+  })
+  const owner = await ownerWith({ start: '1' }).finally(restore)
+  await judge(t, owner, 'kept')
+})
+
 t.test('judges by age what does not say whose it is', async (t) => {
-  for (const owner of ['stray', await ownerWith({ pid: 'abc' })]) {
+  for (const owner of ['stray', await ownerWith({ pid: 'abc' }), await ownerWith({ pid: '1x' })]) {
     await t.test('young', async (t) => await judge(t, owner, 'kept'))
     await t.test('old', async (t) => await judge(t, owner, 'removed', { folder: 25, file: 25 }))
   }
