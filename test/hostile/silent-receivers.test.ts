@@ -102,7 +102,8 @@ t.test('takes answers in any order, and from a receiver that stays silent after 
     await peer.write(frame('S', { ...right, entry: 1 }), frame('B', {}), frame('S', { ...right, entry: 0, name: 'x' }))
   })
   const sources = ['one', 'two'].map((name) => ({ stream: Readable.from([text]), name }))
-  const sent = await trySend(t, listener.port, sources)
+  // Only a sender that waits for something ends by this timeout.
+  const sent = await trySend(t, listener.port, sources, { timeout: 1e9 })
   t.match(sent.summary, { files: 2 })
   t.match(sent.events.of('sent'), [{ name: 'two' }, { name: 'one', storedAs: 'x' }])
 })

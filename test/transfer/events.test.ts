@@ -55,6 +55,20 @@ t.test('reports a transfer in order, on both sides', async (t) => {
   }
 })
 
+t.test('reports what has come of a file', async (t) => {
+  const clock = fakePerformanceNow(t)
+  const receiver = await startReceiver(t, { out: t.testdir() })
+  const peer = await Peer.dial(t, receiver.port)
+  await peer.write(senderOpening, frame('H', { name: 'file', size: 9_000 }))
+  for (const bytes of [0, 1024, 2048]) {
+    t.match(await receiver.events.until('progress', 1 + bytes / 1024), { name: 'file', bytes, size: 9_000 })
+    clock.pass(200)
+    await peer.write(frame('D', Buffer.alloc(1024)))
+  }
+  await peer.reset()
+  await receiver.stop()
+})
+
 t.test('numbers the connections, and reports failures with the number of theirs', async (t) => {
   const folder = t.testdir({ 'a.txt': 'text', out: {} })
   const receiver = await startReceiver(t, { out: join(folder, 'out') })

@@ -64,6 +64,11 @@ t.test('a sender reports what the receiver has', async (t) => {
   t.match(events.at(-1), { name: 'stdin', bytes: 8192, received: 4096 })
 })
 
+t.test('a sender reports also that the receiver has nothing yet', async (t) => {
+  const events = await progressWith(t, [{ entry: 0, bytes: 0 }], ({ received }) => received !== undefined)
+  t.match(events.at(-1), { name: 'stdin', bytes: 8192, received: 0 })
+})
+
 t.test('a sender believes neither more than it sent, nor less than it has heard, nor another entry', async (t) => {
   const claims = [{ entry: 0, bytes: 1e9 }, { entry: 0, bytes: 5 }, { entry: 7, bytes: 1 }, { entry: 0 }, {}]
   const events = await progressWith(t, claims, ({ received }) => received !== undefined)

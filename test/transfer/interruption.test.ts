@@ -12,7 +12,7 @@ import { bytesOf, filesIn, namesIn } from '../fixtures/folder.ts'
 import { gate } from '../fixtures/gate.ts'
 import { watchOpenFiles } from '../fixtures/open-files.ts'
 import { listenAsPeer, Peer } from '../fixtures/peer.ts'
-import { frame, senderOpening, transferFrames } from '../fixtures/peer-frames.ts'
+import { entryFrames, frame, senderOpening, transferFrames } from '../fixtures/peer-frames.ts'
 import { settle, stateOf, until } from '../fixtures/turns.ts'
 
 /** As the command makes it of a signal. */
@@ -181,7 +181,8 @@ t.test('lets go of an entry whose connection failed while it was being opened', 
   t.teardown(watch.restore)
   const receiver = await startReceiver(t, { out })
   const peer = await Peer.dial(t, receiver.port)
-  await peer.write(senderOpening, frame('H', { name: 'file', size: 5 }))
+  // All of the entry is there already.
+  await peer.write(senderOpening, ...entryFrames('file', 'text'))
   await reached.opened
   const ended = receiver.stop()
   await peer.ended
@@ -190,6 +191,7 @@ t.test('lets go of an entry whose connection failed while it was being opened', 
   opening.open()
   await ended
   t.strictSame(watch.problems(), [])
+  t.strictSame(receiver.events.of('stored'), [])
   t.strictSame(namesIn(out), [])
 })
 

@@ -85,6 +85,17 @@ t.test('ends with a fault of its caller, and ends the others for it', async (t) 
   t.match(other.failures, [{ code: 'internal' }])
 })
 
+t.test('returns the interruption that one of several transfers has reported', async (t) => {
+  const reason = new TransferError('terminated', 'terminated by SIGTERM')
+  const { connect, ended, controller } = await serving(t)
+  for (const lastReported of [reason, broken()]) {
+    const transfer = (await connect()).admit()
+    transfer.fail = (error) => transfer.end(error, undefined, lastReported)
+  }
+  controller.abort(reason)
+  t.equal(await ended, reason)
+})
+
 t.test(
   'throws the interruption that no transfer has reported, and returns the one that some transfer has',
   async (t) => {

@@ -1,4 +1,5 @@
 /** Listening for either command: who counts and who is waited for. The transfers are scripted. */
+import { getEventListeners } from 'node:events'
 import t from 'tap'
 import { refusal, TransferError } from '../../dist/errors.js'
 import type { TransferEvent } from '../../dist/events.js'
@@ -40,6 +41,13 @@ t.test('says how each transfer ended, and nothing of who was no partner', async 
     { transfer: 3, files: 1, bytes: 5, complete: false, seconds: 0 },
   ])
   t.equal(said.length, 2)
+})
+
+t.test('no longer listens for an interruption when it has ended', async (t) => {
+  const { connect, ended, controller } = await serving(t, { count: 1 })
+  ;(await connect()).admit().end()
+  await ended
+  t.strictSame(getEventListeners(controller.signal, 'abort'), [])
 })
 
 t.test('never ends by itself when it does not count', async (t) => {

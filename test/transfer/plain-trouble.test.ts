@@ -51,6 +51,17 @@ t.test('takes a reset for no end, also where the last bytes come together with i
   }
 })
 
+t.test('reports the loss of a connection that has brought nothing with the name of its file', async (t) => {
+  const out = t.testdir()
+  const receiver = await startReceiver(t, { out, plain, oneAttempt: true })
+  const peer = await Peer.dial(t, receiver.port)
+  await receiver.events.until('connected')
+  await peer.reset()
+  t.match((await receiver.ended).error, { code: 'incomplete', exitCode: 6, reason: 'broken' })
+  t.match(receiver.events.of('failed'), [{ transfer: 1, name: 'received', code: 'incomplete' }])
+  t.strictSame(namesIn(out), [])
+})
+
 t.test('resets the connection when the file changes while it is sent, and nothing is stored', async (t) => {
   const changed = { code: 'local-file', exitCode: 8, reason: 'changed' }
   const reset = { code: 'incomplete', exitCode: 6, reason: 'broken' }

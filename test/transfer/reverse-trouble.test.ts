@@ -46,6 +46,23 @@ t.test('waits for the receiver of a broken transfer, and fails when none comes b
   })
 })
 
+t.test('says that the receiver which refused its file has not come back', async (t) => {
+  const clock = fakeClock(t)
+  const folder = t.testdir({ 'a.txt': 'text' })
+  const sender = await startSender(t, [join(folder, 'a.txt')])
+  const peer = await Peer.dial(t, sender.port)
+  await peer.write(receiverOpening)
+  await peer.next('F')
+  peer.finish(frame('R', { entry: 0, reason: 'policy', message: 'not today' }))
+  await sender.events.until('waiting')
+  clock.advance(30_000)
+  t.match((await sender.ended).error, {
+    code: 'refused',
+    exitCode: 5,
+    message: /^\S*a\.txt: the receiver refused it: not today; no receiver came back within 30 seconds$/,
+  })
+})
+
 t.test('gives up when no receiver comes in time', async (t) => {
   const clock = fakeClock(t)
   const folder = t.testdir({ 'a.txt': 'text' })
@@ -75,6 +92,17 @@ t.test('refuses a receiver too many', async (t) => {
   await second.write(receiverOpening)
   t.match((await second.next('A')).fields, { entry: null, reason: 'busy' })
   second.finish()
+  await sender.stop()
+})
+
+t.test('reports a connection too many', async (t) => {
+  const sender = await startSender(t, [{ stream: new PassThrough(), name: 'pipe' }], { maxConnections: 1 })
+  const first = await Peer.dial(t, sender.port)
+  await first.next('G')
+  const second = await Peer.dial(t, sender.port)
+  t.match((await second.next('A')).fields, { entry: null, reason: 'busy' })
+  second.finish()
+  t.match(await sender.events.until('failed'), { transfer: 2, code: 'refused', reason: 'busy' })
   await sender.stop()
 })
 

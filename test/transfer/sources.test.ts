@@ -7,6 +7,7 @@ import { send } from '../../dist/index.js'
 import { realDisk, replaceDuring, systemError } from '../fixtures/disk.ts'
 import { startReceiver, trySend } from '../fixtures/ends.ts'
 import { bytesOf, filesIn, folders, namesIn } from '../fixtures/folder.ts'
+import { gate } from '../fixtures/gate.ts'
 import { listenAsPeer } from '../fixtures/peer.ts'
 import { unusedPlace } from '../fixtures/ports.ts'
 
@@ -57,6 +58,37 @@ t.test('sends the others when a file vanishes before its turn', async (t) => {
   t.match(sent.events.of('failed'), [{ name: 'b.txt', code: 'local-file' }])
   t.strictSame(filesIn(out), { 'a.txt': 'a', 'c.txt': 'c' })
   t.match(receiver.events.of('done'), [{ files: 2 }])
+})
+
+t.test('reports a file once that vanishes before its turn, also where it is the last', async (t) => {
+  const { out, path } = folders(t, { 'a.txt': 'a', 'b.txt': 'b' })
+  const receiver = await startReceiver(t, { out })
+  const sent = await trySend(t, receiver.port, ['a.txt', 'b.txt'].map(path), {
+    onEvent: ({ event }) => {
+      if (event === 'connected') unlinkSync(path('b.txt'))
+    },
+  })
+  await receiver.stop()
+  t.match(sent.error, { code: 'local-file', exitCode: 8 })
+  t.match(sent.events.of('failed'), [{ name: 'b.txt', code: 'local-file' }])
+  t.equal(sent.events.of('failed').length, 1)
+  t.strictSame(filesIn(out), { 'a.txt': 'a' })
+})
+
+t.test('waits for the answer to the last file also when all others were confirmed before it was open', async (t) => {
+  const { out, path } = folders(t, { 'a.txt': 'a', 'b.txt': 'b' })
+  const opening = gate()
+  replaceDuring(t, 'open', (open) => async (...args) => {
+    if (args[0] === path('b.txt')) await opening.opened
+    return await open(...args)
+  })
+  const receiver = await startReceiver(t, { out })
+  const onEvent = ({ event }: { event: string }) => event === 'sent' && opening.open()
+  const sent = await trySend(t, receiver.port, ['a.txt', 'b.txt'].map(path), { onEvent })
+  await receiver.stop()
+  t.match(sent.summary, { files: 2 })
+  t.match(sent.events.of('sent'), [{ name: 'a.txt' }, { name: 'b.txt' }])
+  t.strictSame(filesIn(out), { 'a.txt': 'a', 'b.txt': 'b' })
 })
 
 t.test('says when a file cannot be read in the middle', async (t) => {
