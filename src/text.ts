@@ -43,10 +43,11 @@ export function shellWord(text: string): string {
 }
 
 /**
- * A line for `b3sum --check`. The path is escaped as b3sum and GNU coreutils do it: `\\\\` and `\\n` in the path, and a
+ * A line for `b3sum --check`. The path is escaped as b3sum and GNU coreutils do it: `\\` and `\n` in the path, and a
  * backslash at the start of the line.
  */
 export function checksumLine(digest: string, path: string): string {
+  if (!/[\\\n]/.test(path)) return `${digest}  ${path}\n`
   const escaped = path.replace(/[\\\n]/g, (character) => (character === '\n' ? '\\n' : '\\\\'))
-  return `${escaped === path ? '' : '\\'}${digest}  ${escaped}\n`
+  return `\\${digest}  ${escaped}\n`
 }

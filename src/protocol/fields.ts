@@ -55,12 +55,14 @@ export class Fields {
 
   /** A whole number from 0 (or `minimum`) to `maximum`, by default the largest that a double holds exactly. */
   integer(name: string, minimum = 0, maximum = Number.MAX_SAFE_INTEGER): number {
-    return this.#take(
-      name,
-      `a whole number from ${minimum} to ${maximum}`,
-      (value): value is number =>
-        Number.isSafeInteger(value) && (value as number) >= minimum && (value as number) <= maximum,
-    )
+    const value = this.#get(name) as number
+    if (Number.isSafeInteger(value) && value >= minimum && value <= maximum) return value
+    throw this.#wrong(name, `a whole number from ${minimum} to ${maximum}`, value)
+  }
+
+  /** The same, or null where the field is null or absent. */
+  optionalInteger(name: string, minimum: number, maximum: number): number | null {
+    return this.#get(name) == null ? null : this.integer(name, minimum, maximum)
   }
 
   /** A media type without parameters (RFC 6838, 4.2). */
@@ -117,8 +119,12 @@ export class Fields {
 
   /** One line about a field that nobody took and that must be understood, or null if there is none. */
   unsupported(): string | null {
-    const name = Object.keys(this.#values).find((key) => key.startsWith(MANDATORY) && !this.#understood.includes(key))
-    return name === undefined ? null : this.notKnown(`"${printable(name, 60)}"`)
+    for (const name in this.#values) {
+      if (name.startsWith(MANDATORY) && !this.#understood.includes(name)) {
+        return this.notKnown(`"${printable(name, 60)}"`)
+      }
+    }
+    return null
   }
 
   /** The line that says what this side would have to know. */

@@ -61,8 +61,8 @@ export const parsers = {
       name: fields.string('name'),
       size: fields.nullable('size', (name) => fields.integer(name)),
       type: fields.optional('type', (name) => fields.mediaType(name)) ?? 'application/octet-stream',
-      mtime: fields.optional('mtime', (name) => fields.integer(name, -MAX_TIME, MAX_TIME)),
-      mode: fields.optional('mode', (name) => fields.integer(name, 0, 0o177777)),
+      mtime: fields.optionalInteger('mtime', -MAX_TIME, MAX_TIME),
+      mode: fields.optionalInteger('mode', 0, 0o177777),
     }
     // This costs the sender one entry, and not its connection.
     const unsupported = kind ? fields.unsupported() : fields.notKnown(`the kind "${printable(given, 60)}"`)

@@ -70,18 +70,18 @@ export const encodeTree = {
 }
 
 function readMtime(fields: Fields): number | null {
-  return fields.optional('mtime', (name) => fields.integer(name, -MAX_TIME, MAX_TIME))
+  return fields.optionalInteger('mtime', -MAX_TIME, MAX_TIME)
 }
 
-function readAttributes(fields: Fields): Attributes {
-  return { mtime: readMtime(fields), mode: fields.optional('mode', (name) => fields.integer(name, 0, 0o177777)) }
+function readMode(fields: Fields): number | null {
+  return fields.optionalInteger('mode', 0, 0o177777)
 }
 
 /** The payload came from a peer, as in `parsers.ts`. */
 export const parseTree = {
   directory: (payload: Uint8Array): DirectoryItem => {
     const fields = new Fields('directory', payload)
-    return fields.finish({ name: fields.string('name'), ...readAttributes(fields) })
+    return fields.finish({ name: fields.string('name'), mtime: readMtime(fields), mode: readMode(fields) })
   },
   leave: (payload: Uint8Array): object => new Fields('leave', payload).finish({}),
   symlink: (payload: Uint8Array): SymlinkItem => {
@@ -90,12 +90,11 @@ export const parseTree = {
   },
   file: (payload: Uint8Array): FileItem => {
     const fields = new Fields('file', payload)
-    return fields.finish({
-      name: fields.string('name'),
-      size: fields.integer('size'),
-      ...readAttributes(fields),
-      ...fields.present('blake3', (name) => fields.digest(name)),
-    })
+    const [name, size] = [fields.string('name'), fields.integer('size')]
+    const item: FileItem = { name, size, mtime: readMtime(fields), mode: readMode(fields) }
+    const blake3 = fields.optional('blake3', (name) => fields.digest(name))
+    if (blake3 !== null) item.blake3 = blake3
+    return fields.finish(item)
   },
   end: (payload: Uint8Array): FileEnd => {
     const fields = new Fields('end', payload)

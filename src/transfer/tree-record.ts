@@ -30,7 +30,6 @@ export class TreeRecord {
   current = ''
   readonly #contents: BatchedDigest
   readonly #frames: BatchedDigest
-  readonly #head = Buffer.alloc(FRAME_HEADER)
   readonly #spool = new Spool()
 
   private constructor(contents: Digest, frames: Digest) {
@@ -52,9 +51,7 @@ export class TreeRecord {
 
   /** The same for the payload of a frame. */
   addPayload(name: TreeFrameName, payload: Buffer): void {
-    writeHead(this.#head, treeFrameTypes[name], payload.length, 0)
-    this.#frames.update(this.#head)
-    this.#frames.update(payload)
+    this.#frames.updateFrame(treeFrameTypes[name], payload)
   }
 
   /** Adds a file that is complete. `start` is a value of `performance.now()`. */
@@ -94,8 +91,19 @@ class BatchedDigest {
 
   update(bytes: Buffer): void {
     if (this.#filled + bytes.length > BATCH) this.#flush()
-    if (bytes.length > BATCH) this.#digest.update(bytes)
-    else this.#filled += bytes.copy(this.#batch, this.#filled)
+    if (bytes.length > BATCH) {
+      this.#digest.update(bytes)
+      return
+    }
+    this.#batch.set(bytes, this.#filled)
+    this.#filled += bytes.length
+  }
+
+  updateFrame(type: string, payload: Buffer): void {
+    if (this.#filled + FRAME_HEADER > BATCH) this.#flush()
+    writeHead(this.#batch, type, payload.length, this.#filled)
+    this.#filled += FRAME_HEADER
+    this.update(payload)
   }
 
   updateText(text: string): void {

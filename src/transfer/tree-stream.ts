@@ -88,7 +88,8 @@ export class TreeStream {
   #put(place: Buffer, pieces: readonly Buffer[]): number {
     let filled = 0
     for (const piece of pieces) {
-      const copied = piece.copy(place, filled)
+      const copied = Math.min(piece.length, place.length - filled)
+      place.set(copied < piece.length ? piece.subarray(0, copied) : piece, filled)
       filled += copied
       if (copied < piece.length) this.#rest = Buffer.concat([this.#rest, piece.subarray(copied)])
     }
