@@ -226,3 +226,42 @@ t.test('a warning names the paths that are offered under one name, and all are s
   t.equal((await receiver.done).code, 0)
   t.strictSame(namesIn(join(folder, 'out')), ['same', 'same_bak'])
 })
+
+t.test('5: --if-exists skip merges, and both sides tell what was there already', async (t) => {
+  const folder = project(t, { out: { project: { a: 'old' } } })
+  const args = ['--if-exists', 'skip', '--once', '--receipt', 'received.b3', '--out', 'out']
+  const receiver = await startReceiver(t, args, { cwd: folder, covered: true })
+  const { code, stderr } = await sendTo(t, receiver, ['project'], { cwd: folder })
+  t.equal(code, 5)
+  t.match(
+    stderr,
+    /^tcp-send: failed: project\/?: the receiver refused it: it had 1 of the \w+ in "project" and skipped/,
+  )
+  const received = await receiver.done
+  t.match(received, { code: 0, stdout: 'out/project\n' })
+  t.match(
+    received.stderr,
+    /refused project\/a from \S+: it is there already and is skipped\n.*stored out\/project\/ \(2 files\), 8 B/,
+  )
+  t.strictSame(readFileSync(join(folder, 'received.b3'), 'utf8').match(/out.*/g), [
+    'out/project/b c',
+    'out/project/sub/c',
+  ])
+  t.equal(readFileSync(join(folder, 'out/project/a'), 'utf8'), 'old')
+})
+
+t.test('--out - gives a directory as a tar stream', { skip: withoutProgram('tar') }, async (t) => {
+  const folder = project(t, { unpacked: {} })
+  const receiver = await startReceiver(t, ['--out', '-', '--receipt', 'received.b3'], { cwd: folder, covered: true })
+  const sent = await sendTo(t, receiver, ['--json', 'project'], { cwd: folder })
+  t.equal(sent.code, 0)
+  t.match(readEvents(t, sent.stdout).filter((event) => 'directory' in event)[0], { storedAs: 'project/a' })
+  const { code, stderr } = await receiver.done
+  t.equal(code, 0)
+  t.match(stderr, /stored project\/ as a tar archive \(3 files\), 11 B/)
+  const { status } = spawnSync('tar', ['-x'], { cwd: join(folder, 'unpacked'), input: receiver.bytes('stdout') })
+  t.equal(status, 0)
+  t.strictSame(namesIn(join(folder, 'unpacked/project')), ['a', 'b c', 'sub'])
+  if (withoutProgram('b3sum')) return
+  t.equal(spawnSync('b3sum', ['--check', '../received.b3'], { cwd: join(folder, 'unpacked') }).status, 0)
+})

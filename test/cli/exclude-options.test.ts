@@ -27,6 +27,13 @@ t.test('takes the options where a directory can be sent, and nowhere else', asyn
   checkTreeOptions(parse('--exclude', 'x', '--exclude-from', 'y', '--gitignore', '--follow'))
   checkTreeOptions(parse('--plain'))
   checkTreeOptions(parse('--text', 'x'))
+  for (const [option, value, message] of [
+    ['--exclude', '', '--exclude is empty'],
+    ['--exclude-from', '', '--exclude-from is empty'],
+    ['--exclude-from', '-', /^--exclude-from takes a file and does not read standard input; .* type \.\/-$/],
+  ] as const) {
+    t.throws(() => checkTreeOptions(parse(`${option}=${value}`)), { code: 'usage', message })
+  }
   for (const option of [['--exclude', 'x'], ['--exclude-from', 'x'], ['--gitignore'], ['--follow']]) {
     const plain = `--plain sends a single file, so ${option[0]} has no use`
     t.throws(() => checkTreeOptions(parse('--plain', ...option)), { code: 'usage', message: plain })
