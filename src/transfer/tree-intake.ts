@@ -1,4 +1,5 @@
 /** The way in of a directory: decode its items, check the limits, digest, store; at the end verify and commit. */
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { refusal, TransferError } from '../errors.js'
 import type { HeaderMessage } from '../links/link.js'
 import { retain } from '../net/memory.js'
@@ -16,6 +17,9 @@ import { verifyEnd } from './verification.js'
 
 /** A file up to this size is stored at once, when all its bytes are there. */
 const SMALL = 64 * 1024
+
+/** After this many milliseconds, the event loop gets a turn: a piece of data may hold ten thousand small files. */
+const TURN = 10
 
 /** The file that is under way. */
 interface CurrentFile {
@@ -48,6 +52,7 @@ export class TreeIntake {
   readonly #decoder = new TreeDecoder()
   /** The path of the current directory, with a slash at its end. Empty for the directory itself. */
   #prefix = ''
+  #lastTurn = performance.now()
   #file: CurrentFile | null = null
 
   constructor(entry: number, header: HeaderMessage, steps: TreeSteps) {
@@ -71,6 +76,10 @@ export class TreeIntake {
     for (const message of this.#decoder.push(bytes)) {
       const working = this.#onMessage(message)
       if (working) await working
+      if (performance.now() - this.#lastTurn < TURN) continue
+      this.#steps.progress.updateTree(this.#steps.record)
+      await nextTurn()
+      this.#lastTurn = performance.now()
     }
     this.#steps.progress.updateTree(this.#steps.record)
   }
