@@ -9,7 +9,7 @@ import { encode } from '../../dist/protocol/encode.js'
 import { fakeClock } from '../fixtures/clock.ts'
 import { bytesOf } from '../fixtures/folder.ts'
 import { Peer } from '../fixtures/peer.ts'
-import { settle, stateOf } from '../fixtures/turns.ts'
+import { settle, stateOf, until } from '../fixtures/turns.ts'
 
 async function connected(
   t: Test,
@@ -43,6 +43,25 @@ t.test('delivers its last word although it has not read what the peer sent', asy
   await t.rejects(received, { code: 'refused' })
   t.equal(await peer.ended, 'end', 'the connection was not reset')
   t.equal(peer.received.toString(), 'bye: policy')
+  await channel.closed
+})
+
+t.test('reads nothing into what its consumer had when it failed: part of it may be on its way still', async (t) => {
+  const { channel, socket, peer } = await connected(t)
+  let kept: Buffer = Buffer.alloc(0)
+  const received = channel.receive(async (bytes) => {
+    kept = bytes
+    throw new TransferError('refused', 'enough', { reason: 'policy' })
+  })
+  await peer.write('first')
+  await t.rejects(received, { code: 'refused' })
+  for (const text of ['other', 'bytes', 'still']) {
+    const before = socket.bytesRead
+    await peer.write(text)
+    await until(() => socket.bytesRead > before)
+  }
+  t.equal(String(kept), 'first')
+  peer.finish()
   await channel.closed
 })
 

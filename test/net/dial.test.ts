@@ -118,6 +118,29 @@ t.test('keeps trying until the listener is there', async (t) => {
   socket.destroy()
 })
 
+t.test('tries again soon at first, and then once a second', async (t) => {
+  const { host, port } = await nowhere()
+  const controller = new AbortController()
+  const pauses: number[] = []
+  const { dial } = await t.mockImport<typeof import('../../dist/net/dial.js')>('../../dist/net/dial.js', {
+    'node:timers/promises': {
+      setTimeout: async (pause: number) => {
+        if (pauses.push(pause) === 7) controller.abort()
+      },
+    },
+  })
+  const options = {
+    host,
+    port,
+    timeout: 60_000,
+    wait: 600_000,
+    signal: controller.signal,
+    partner: 'receiver',
+  } as const
+  await t.rejects(dial(options), { code: 'interrupted' })
+  t.strictSame(pauses, [50, 100, 200, 400, 800, 1_000, 1_000])
+})
+
 t.test('says once that it waits, and why, as soon as the first try has failed', async (t) => {
   const { host, port } = await nowhere()
   const told: string[] = []
@@ -169,21 +192,23 @@ t.test('does not begin when it is interrupted already', async (t) => {
   t.equal(seen.attempts, 0)
 })
 
-t.test('is interrupted while it connects', async (t) => {
-  const { port } = await listening(t)
-  const controller = new AbortController()
-  const sockets: Socket[] = []
-  const seen = onDial(t, (socket) => sockets.push(socket))
-  const connecting = dialling(port, { signal: controller.signal, wait: 600_000 })
-  controller.abort(new TransferError('terminated', 'terminated by SIGTERM'))
-  const error = await errorOf(t, connecting)
-  t.equal(error, controller.signal.reason, 'the reason of the signal is what it throws')
-  t.equal(seen.attempts, 1)
-  t.strictSame(
-    sockets.map((socket) => socket.destroyed),
-    [true],
-  )
-})
+for (const wait of [0, 600_000]) {
+  t.test(`is interrupted while it connects and may wait for ${wait} ms`, async (t) => {
+    const { port } = await listening(t)
+    const controller = new AbortController()
+    const sockets: Socket[] = []
+    const seen = onDial(t, (socket) => sockets.push(socket))
+    const connecting = dialling(port, { signal: controller.signal, wait })
+    controller.abort(new TransferError('terminated', 'terminated by SIGTERM'))
+    const error = await errorOf(t, connecting)
+    t.equal(error, controller.signal.reason, 'the reason of the signal is what it throws')
+    t.equal(seen.attempts, 1)
+    t.strictSame(
+      sockets.map((socket) => socket.destroyed),
+      [true],
+    )
+  })
+}
 
 t.test('is interrupted in the pause between two tries', async (t) => {
   const { host, port } = await nowhere()

@@ -42,6 +42,8 @@ t.test('reads an empty stream', async (t) => {
   const ended = new PassThrough()
   ended.end()
   t.equal((await readSource(new StreamSource(ended, 'n', 'l'))).length, 0)
+  const kept = await open(new PassThrough({ autoDestroy: false }).end())
+  for (let times = 0; times < 2; times++) t.equal(await readOne(kept), 0, 'a stream that does not destroy itself')
 })
 
 t.test('takes strings as UTF-8, also when they come one by one', async (t) => {

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { failDuring, realDisk, replaceDuring, systemError } from '../fixtures/disk.ts'
 import { bytesOf } from '../fixtures/folder.ts'
-import { finalNames, header, openFolder, stagedFiles } from '../fixtures/folder-store.ts'
+import { finalNames, header, NeverQuick, openFolder, stagedFiles } from '../fixtures/folder-store.ts'
 import { gate } from '../fixtures/gate.ts'
 import { fakePerformanceNow } from '../fixtures/performance-clock.ts'
 import { append } from '../fixtures/sinks.ts'
@@ -56,6 +56,17 @@ t.test('sends what it has to the disk after each 16 MiB, and a small file only a
   for (let count = 0; count < 50; count++) {
     if (!stored.subarray(count * MEGABYTE, (count + 1) * MEGABYTE).equals(piece)) t.fail(`piece ${count} is wrong`)
   }
+})
+
+t.test('sends also to the disk what was written by the thread pool', async (t) => {
+  const store = await openFolder(t, { path: t.testdir(), blocking: new NeverQuick() })
+  const entry = await store.begin(header())
+  const { gates, count } = gatedFlushes(t)
+  for (let written = 0; written <= FLUSH; written += MEGABYTE) await append(entry, piece)
+  await settle()
+  t.equal(count(), 1)
+  gates[0].open()
+  await entry.discard()
 })
 
 t.test('goes on writing while the disk works, and waits for it when it is 32 MiB ahead', async (t) => {
