@@ -174,7 +174,6 @@ export class Listener {
    */
   #watchIdle(): void {
     if (this.#admitted > 0 || this.#isOver) return
-    clearTimeout(this.#idle)
     const { wait, timeout, onEvent } = this.#options
     const { partner } = this.#role
     const isCounting = this.#wanted !== Number.POSITIVE_INFINITY
