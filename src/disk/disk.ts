@@ -101,6 +101,11 @@ export const disk = {
     (path) => fs.readlinkSync(path),
     (path) => promisify(fs.readlink)(path),
   ),
+  /** The same as bytes, which need not be UTF-8. */
+  readlinkBytes: quick<Path, Buffer>(
+    (path) => fs.readlinkSync(path, 'buffer'),
+    (path) => promisify(fs.readlink)(path, 'buffer'),
+  ),
   realpath: promisify(fs.realpath) as (path: string) => Promise<string>,
   readFile: promisify(fs.readFile) as (file: string | number, encoding: 'utf8') => Promise<string>,
 }

@@ -3,6 +3,7 @@
  * and opens a file only for its reader, so memory depends on the largest directory and not on the number of files.
  * Each directory is pinned by its descriptor, so a symlink that replaces a parent meanwhile leads nowhere.
  */
+import { isUtf8 } from 'node:buffer'
 import { constants, type Dirent, type Stats } from 'node:fs'
 import { Directory } from '../disk/directory.js'
 import { disk } from '../disk/disk.js'
@@ -149,10 +150,9 @@ export class TreeWalk {
   async #symlink(level: Level, name: string, path: string): Promise<TreeItem> {
     try {
       const place = level.directory.path(name)
-      const [target, stats] = [await disk.readlink(place), await disk.lstat(place)]
-      if (!target.isWellFormed() || target.includes('\ufffd')) {
-        return this.#leftOut(path, 'its target is not UTF-8')
-      }
+      const [bytes, stats] = [await disk.readlinkBytes(place), await disk.lstat(place)]
+      if (!isUtf8(bytes)) return this.#leftOut(path, 'its target is not UTF-8')
+      const target = bytes.toString()
       if (!staysInside(target, this.#levels.length - 1)) {
         return this.#leftOut(path, `it is a symlink to ${printable(target, 200)}, outside of the directory`)
       }

@@ -55,6 +55,7 @@ for (const isQuick of [true, false]) {
     await disk.lutimes(path('symlink'), new Date(1_000), new Date(2_000))
     t.match(await disk.lstat(path('symlink')), { mtimeMs: 2_000 })
     t.equal(await disk.readlink(path('symlink')), 'folder')
+    t.equal(String(await disk.readlinkBytes(path('symlink'))), 'folder')
     const links = (await disk.list(folder)).filter((entry) => entry.isSymbolicLink())
     t.strictSame(
       links.map(({ name }) => name),

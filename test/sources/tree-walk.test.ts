@@ -123,7 +123,7 @@ t.test('keeps symlinks that stay inside, and leaves out those that do not', asyn
   const leftOut = (path: string, to: string) => `left out: ${path}: it is a symlink to ${to}, outside of the directory`
   t.strictSame(await told(folder), [
     leftOut('abs', '/etc/passwd'),
-    'left out: bad: its target is not UTF-8',
+    'bad -> a\ufffd',
     'chain -> d/up',
     'd/',
     leftOut('d/out', '../../file'),
@@ -273,7 +273,7 @@ t.test('says which directory or symlink it cannot read, and goes on', async (t) 
     ['open', 2, 'd'],
     ['fstat', 2, 'd'],
     ['list', 2, 'd'],
-    ['readlink', 1, 'l'],
+    ['readlinkBytes', 1, 'l'],
     ['lstat', 1, 'l'],
   ] as const) {
     const fault = injectFault({ call, code: 'EIO', occurrence })
