@@ -35,7 +35,7 @@ export class ProblemLines {
     problems.count++
     if (problems.count <= this.#maxListed) return null
     if (problems.count > this.#maxListed + 1) return ''
-    return `further problems in ${shown(directory)} are only counted; --verbose and --json list them all`
+    return `more like these in ${shown(directory)} are only counted; --verbose and --json list them all`
   }
 
   /** The lines about what was not listed in the directories that this event ends. */
@@ -43,7 +43,7 @@ export class ProblemLines {
     return this.#ended(event).flatMap(({ transfer, directory, count }) => {
       this.#directories.delete(keyOf(transfer, directory))
       const more = count - this.#maxListed
-      return more <= 0 ? [] : [`${formatCount(more)} more problem${more === 1 ? '' : 's'} in ${shown(directory)}`]
+      return more <= 0 ? [] : [`${formatCount(more)} more like these in ${shown(directory)}`]
     })
   }
 

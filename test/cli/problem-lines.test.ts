@@ -21,14 +21,14 @@ function fill(lines: ProblemLines, count: number, transfer = 1, directory = 'd')
 t.test('lists the first problems of each directory, and says once that the rest is counted', async (t) => {
   const lines = new ProblemLines(false)
   t.same(fill(lines, MAX_PROBLEMS), Array(MAX_PROBLEMS).fill(null))
-  const note = 'further problems in d/ are only counted; --verbose and --json list them all'
+  const note = 'more like these in d/ are only counted; --verbose and --json list them all'
   t.same(fill(lines, 3), [note, '', ''])
   t.same(fill(lines, 1, 2), [null], 'the same name in another transfer')
   t.same(fill(lines, 1, 1, 'e'), [null], 'another directory')
   t.equal(lines.instead(failed(1, 'f')), null, 'a file outside of it')
   t.equal(lines.instead(ended(2)), null)
   t.same(lines.rest(failed(1, 'd/x', 'd')), [])
-  t.same(lines.rest(failed(1, 'd')), ['3 more problems in d/'])
+  t.same(lines.rest(failed(1, 'd')), ['3 more like these in d/'])
   t.same(lines.rest(failed(1, 'd')), [], 'once')
 })
 
@@ -40,8 +40,8 @@ t.test('counts what has no end of its own until the transfer or the call ends', 
   const connected: TransferEvent = { event: 'connected', transfer: 4, peer: '127.0.0.1:5' }
   const broken: TransferEvent = { event: 'failed', transfer: 1, code: 'incomplete', reason: 'broken', message: 'bad' }
   for (const event of [connected, broken, ended(4)]) t.same(lines.rest(event), [])
-  t.same(lines.rest(ended(1)), ['1 more problem in d/'])
-  t.same(lines.rest(done), ['1,000 more problems in d/', '2 more problems in a\\u{1b}/'])
+  t.same(lines.rest(ended(1)), ['1 more like these in d/'])
+  t.same(lines.rest(done), ['1,000 more like these in d/', '2 more like these in a\\u{1b}/'])
   t.same(lines.rest(done), [])
 })
 

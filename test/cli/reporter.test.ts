@@ -263,15 +263,15 @@ t.test('tells only how many the problems of a directory are where they are many'
     const lines = stderr.text.trimEnd().split('\n')
     t.match(lines[99], /d\/99 is bad$/)
     t.same(lines.slice(100), [
-      'tcp-recv: further problems in d/ are only counted; --verbose and --json list them all',
-      'tcp-recv: 1,150 more problems in d/',
+      'tcp-recv: more like these in d/ are only counted; --verbose and --json list them all',
+      'tcp-recv: 1,150 more like these in d/',
       ...(quiet ? [] : ['tcp-recv: stored dir/d/ (2 files), 3 B in 0.00 s, blake3 abababab…']),
     ])
   }
   const verbose = await reporter({ verbose: true })
   events.forEach(verbose.onEvent)
   t.equal(verbose.stderr.text.match(/ is bad$/gm)?.length, 1250)
-  t.notMatch(verbose.stderr.text, 'more problems')
+  t.notMatch(verbose.stderr.text, 'more like these')
   const json = await reporter({ json: true })
   events.forEach(json.onEvent)
   t.equal(json.stdout.text.match(/ is bad"/g)?.length, 1250)
