@@ -4,6 +4,7 @@ import t from 'tap'
 import { startReceiver } from '../fixtures/ends.ts'
 import { namesIn, treeOf } from '../fixtures/folder.ts'
 import { brokenDirectory, directoryHeader, HostileSender, type Refused } from '../fixtures/hostile-directory.ts'
+import { memoryInUse } from '../fixtures/memory.ts'
 import { watchOpenFiles } from '../fixtures/open-files.ts'
 import { Peer } from '../fixtures/peer.ts'
 import { frame, senderOpening } from '../fixtures/peer-frames.ts'
@@ -84,6 +85,30 @@ t.test('refuses a directory with more in it than it takes, and then the rest of 
     t.match(receiver.events.of('refused'), [{ name: 'bad', reason: 'files' }, { reason: 'files' }])
     t.strictSame(treeOf(folder), { 'good/a': '', 'good/b/': '', 'good/c': '-> a' })
   }
+})
+
+t.test('needs no memory for a directory that it refuses, nor for frames in it that it skips', async (t) => {
+  const out = t.testdir()
+  const receiver = await startReceiver(t, { out })
+  const peer = await Peer.dial(t, receiver.port)
+  const abort = frame('A', { entry: 0, reason: 'name', message: 'refused' })
+  await peer.write(senderOpening, directoryHeader('bad'), frame('D', Buffer.concat([tree.open('..')], 1024)))
+  t.match((await peer.next('R')).fields, { entry: 0, reason: 'name' })
+  const before = await memoryInUse()
+  const flood = frame('D', Buffer.alloc(1_048_576, 'x'))
+  for (let megabytes = 0; megabytes < 64; megabytes++) await peer.write(flood)
+  t.ok((await memoryInUse()) - before < 16 * 1_048_576, 'refused')
+  await peer.write(abort, directoryHeader('skipping'))
+  const skipped = frame('D', Buffer.concat(Array(16).fill(frame('x', Buffer.alloc(65_531, 'y')))))
+  for (let megabytes = 0; megabytes < 64; megabytes++) await peer.write(skipped)
+  t.ok((await memoryInUse()) - before < 16 * 1_048_576, 'skipped')
+  const data = tree.open('a').length + tree.close().length + 64 * 16 * 65_536
+  const whole = directoryFrames('skipping', [tree.open('a'), tree.close()], { bytes: data })
+  peer.finish(...whole.slice(1), frame('F', { entries: 2 }))
+  t.match((await peer.next('S')).fields, { entry: 1, name: 'skipping', bytes: data })
+  await peer.closed
+  await receiver.stop()
+  t.strictSame(treeOf(out), { 'skipping/a/': '' })
 })
 
 const content = 'x'.repeat(70_000)

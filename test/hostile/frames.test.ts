@@ -2,15 +2,14 @@
 
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import t, { type Test } from 'tap'
 import { startReceiver } from '../fixtures/ends.ts'
 import { bytesOf, filesIn, namesIn } from '../fixtures/folder.ts'
+import { memoryInUse } from '../fixtures/memory.ts'
 import { watchOpenFiles } from '../fixtures/open-files.ts'
 import { Peer } from '../fixtures/peer.ts'
 import { digest, entryFrames, frame, frameHeader, senderOpening, transferFrames } from '../fixtures/peer-frames.ts'
-import { settle, until } from '../fixtures/turns.ts'
+import { until } from '../fixtures/turns.ts'
 
 const header = (fields: object = {}) => frame('H', { name: 'bad.txt', size: 5, ...fields })
 const end = frame('E', { bytes: 5, blake3: digest('12345') })
@@ -211,20 +210,6 @@ t.test('ends a transfer of too many files with one refusal, and keeps no memory 
   t.equal(receiver.events.of('refused').length, 1)
   t.strictSame(namesIn(out), ['0', '1', '2'])
 })
-
-setFlagsFromString('--expose-gc')
-const collectGarbage = runInNewContext('gc') as () => void
-
-/** The bytes of all buffers that somebody holds. What was collected is freed on another thread, some time later. */
-async function memoryInUse(): Promise<number> {
-  let least = Number.POSITIVE_INFINITY
-  for (let count = 0; count < 10; count++) {
-    collectGarbage()
-    least = Math.min(least, process.memoryUsage().arrayBuffers)
-    await settle()
-  }
-  return least
-}
 
 t.test('needs no memory for what it refuses', async (t) => {
   const out = t.testdir()

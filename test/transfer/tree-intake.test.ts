@@ -58,6 +58,7 @@ t.test('lets others work while it stores many small files that came at once', as
   }
   await taking
   t.equal(stored, 500)
+  t.equal(intake.bytes, 500, 'the bytes of the files, and not of the frames around them')
   const longest = Math.max(...turns.map((files, index) => files - (turns[index - 1] ?? 0)))
   t.ok(longest <= 20, `no more than some files are stored in one turn: ${longest}`)
   t.strictSame(seen, [0, 200, 400], 'and progress is reported meanwhile')
