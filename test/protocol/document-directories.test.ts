@@ -8,10 +8,13 @@ import { parseTree, treeFrameTypes } from '../../dist/protocol/tree-messages.js'
 import { MAX_NAME } from '../../dist/stores/backup-name.js'
 import { MAX_PATH, MAX_TARGET } from '../../dist/transfer/policy.js'
 import { decode } from '../fixtures/decode.ts'
+import { startReceiver } from '../fixtures/ends.ts'
 import { breach } from '../fixtures/fields.ts'
+import { treeOf } from '../fixtures/folder.ts'
 import { brokenDirectory, HostileSender } from '../fixtures/hostile-directory.ts'
 import { someDigest } from '../fixtures/literals.ts'
-import { digest, frame } from '../fixtures/peer-frames.ts'
+import { Peer } from '../fixtures/peer.ts'
+import { digest, frame, senderOpening } from '../fixtures/peer-frames.ts'
 import {
   codeWords,
   describedFields,
@@ -190,4 +193,26 @@ t.test('has the numbers of the code', async (t) => {
     .join('; ')
   const figures = [...text.matchAll(/\b\d[\d,]*/g)].map(([figure]) => Number(figure.replaceAll(',', '')))
   t.strictSame(figures, [CHUNK, MAX_NAME, MAX_PATH, MAX_TARGET, defaults.maxDepth, defaults.maxFiles])
+})
+
+t.test('counts the bytes of the files in a heartbeat, and all nested frames in the answer', async (t) => {
+  t.match(
+    documentSection('Directories'),
+    '`bytes` in a heartbeat of the receiver counts the bytes of the files instead',
+  )
+  const out = t.testdir()
+  const receiver = await startReceiver(t, { out })
+  const peer = await Peer.dial(t, receiver.port)
+  const [header, data, end] = directoryFrames('d', whole) as [Buffer, Buffer, Buffer]
+  await peer.write(senderOpening, header, data)
+  const heard = async (): Promise<unknown> => {
+    const { fields } = await peer.next('B')
+    return Number(fields.bytes ?? 0) < 2 ? await heard() : fields
+  }
+  t.strictSame(await heard(), { entry: 0, bytes: 2 })
+  peer.finish(end, frame('F', { entries: 1 }))
+  t.match((await peer.next('S')).fields, { entry: 0, name: 'd', bytes: data.length - 5 })
+  await peer.closed
+  await receiver.stop()
+  t.strictSame(treeOf(out), { 'd/a': 'x', 'd/b': 'y' })
 })
