@@ -253,7 +253,7 @@ t.test('5: --if-exists skip merges, and both sides tell what was there already',
 t.test('--out - gives a directory as a tar stream', { skip: withoutProgram('tar') }, async (t) => {
   const folder = project(t, { unpacked: {} })
   const receiver = await startReceiver(t, ['--out', '-', '--receipt', 'received.b3'], { cwd: folder, covered: true })
-  const sent = await sendTo(t, receiver, ['--json', 'project'], { cwd: folder })
+  const sent = await sendTo(t, receiver, ['--json', 'project'], { cwd: folder, covered: true })
   t.equal(sent.code, 0)
   t.match(readEvents(t, sent.stdout).filter((event) => 'directory' in event)[0], { storedAs: 'project/a' })
   const { code, stderr } = await receiver.done
