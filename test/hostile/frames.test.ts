@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { startReceiver } from '../fixtures/ends.ts'
 import { bytesOf, filesIn, namesIn } from '../fixtures/folder.ts'
+import { stagedFiles } from '../fixtures/folder-store.ts'
 import { memoryInUse } from '../fixtures/memory.ts'
 import { watchOpenFiles } from '../fixtures/open-files.ts'
 import { Peer } from '../fixtures/peer.ts'
@@ -175,6 +176,18 @@ t.test('drops an entry that the sender gives up', async (t) => {
     message: 'the sender gave up: \\u{1b}[31mred\\u{202e} (changed\\u{a})',
   })
   t.strictSame(filesIn(out), { 'good.txt': 'good' })
+})
+
+t.test('keeps nothing on the disk of an entry that was given up, while the transfer goes on', async (t) => {
+  const out = t.testdir()
+  const receiver = await startReceiver(t, { out })
+  const peer = await Peer.dial(t, receiver.port)
+  const abort = frame('A', { entry: 0, reason: 'changed', message: 'it changed' })
+  await peer.write(senderOpening, header(), data, abort)
+  await receiver.events.until('failed')
+  t.strictSame(stagedFiles(out), [])
+  await peer.reset()
+  await receiver.stop()
 })
 
 t.test('takes what it may: odd but legal headers', async (t) => {

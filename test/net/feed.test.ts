@@ -90,6 +90,20 @@ t.test('uses the memory of a connection that is over for the next one', async (t
   t.equal(await nextMemory(t), await nextMemory(t))
 })
 
+t.test('gives the memory of a connection to no other as long as it is open', async (t) => {
+  const { client, socket } = await reading(t)
+  let memory: ArrayBufferLike | undefined
+  let pieces = 0
+  feed(socket, async (bytes) => {
+    memory ??= bytes.buffer
+    pieces++
+  })
+  client.write('x')
+  await until(() => pieces === 1)
+  await settle()
+  t.not(await nextMemory(t), memory)
+})
+
 t.test('uses no memory again while a consumer still works with it', async (t) => {
   const { client, socket, closed } = await reading(t)
   const working = gate()

@@ -1,10 +1,12 @@
 /** A pipe as something to send: its bytes as they come, in whole chunks until the last. */
 import { once } from 'node:events'
 import { fstatSync } from 'node:fs'
+import { Socket, type SocketConstructorOpts } from 'node:net'
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import { DescriptorSource } from '../../dist/sources/descriptor-source.js'
-import type { OpenEntry } from '../../dist/sources/source.js'
+import { type OpenEntry, streamHeader } from '../../dist/sources/source.js'
+import { systemError } from '../fixtures/disk.ts'
 import { openPipe } from '../fixtures/fifo.ts'
 import { bytesOf } from '../fixtures/folder.ts'
 import { readPieces } from '../fixtures/sources.ts'
@@ -147,6 +149,28 @@ t.test('reads nothing more once it was told to stop', async (t) => {
   t.equal(await readOne(opened), 4096)
   controller.abort(new Error('enough'))
   await t.rejects(readOne(opened), { message: 'enough' })
+})
+
+t.test('fails with an error that came between two reads, and every later read, too', async (t) => {
+  let stream: Socket | undefined
+  class Spied extends Socket {
+    constructor(options: SocketConstructorOpts) {
+      super(options)
+      stream = this
+    }
+  }
+  const { OpenPipe } = await t.mockImport<typeof import('../../dist/sources/open-pipe.js')>(
+    '../../dist/sources/open-pipe.js',
+    { 'node:net': { Socket: Spied } },
+  )
+  const { fd, input } = openPipe(t)
+  const opened = new OpenPipe(streamHeader('name'), 'standard input', fd, false, new AbortController().signal)
+  input.write(bytesOf(1024))
+  t.equal(await readOne(opened), 1024)
+  stream?.destroy(systemError('EIO', 'read'))
+  await settle()
+  const message = 'cannot read standard input: i/o error (EIO)'
+  for (let times = 0; times < 2; times++) await t.rejects(readOne(opened), { code: 'local-file', message })
 })
 
 t.test('lets its producer know when nobody reads any more', async (t) => {

@@ -182,7 +182,7 @@ t.test(
 t.test('does not confirm what is another file by now', async (t) => {
   const opened = await fileOf(t, 'hello').source.open()
   await readPieces(opened)
-  for (const token of ['dev', 'ino'] as const) {
+  for (const token of ['dev', 'ino', 'size'] as const) {
     await t.test(token, async (t) => {
       replaceDuring(t, 'fstat', (current) => async (fd) => {
         const stats = await current(fd)
@@ -240,7 +240,7 @@ async function refuses(t: Test, path: string, message: RegExp) {
   const watch = watchDescriptors()
   t.teardown(watch.restore)
   const source = new FileSource(path)
-  await t.rejects(source.inspect(), { code: 'local-file', exitCode: 8, message })
+  await t.rejects(source.inspect(), { code: 'local-file', exitCode: 8, reason: 'disk', message })
   await t.rejects(source.open(), { code: 'local-file', exitCode: 8, message: /^(?!internal)/ })
   t.strictSame(watch.problems(), [])
 }

@@ -65,12 +65,13 @@ for (const kind of Object.keys(obstacles)) {
     const place = await inTheWay(t, kind)
     await place.make()
     const before = place.identity()
-    const storing = storeIn(await openFolder(t, { path: place.out, ifExists: 'overwrite' }), { name: 'name' }, 'new')
+    const store = await openFolder(t, { path: place.out, ifExists: 'overwrite' })
     if (before.names) {
-      await t.rejects(storing, { code: 'refused', reason: 'exists', peerMessage: /folder named "name"/ })
+      const refused = { code: 'refused', reason: 'exists', peerMessage: /folder named "name"/ }
+      await t.rejects(store.begin(header({ name: 'name' })), refused, 'before any bytes')
       t.strictSame(place.identity(), before)
     } else {
-      t.equal((await storing).name, 'name')
+      t.equal((await storeIn(store, { name: 'name' }, 'new')).name, 'name')
       t.equal(contentOf(place.out, 'name'), 'new')
       t.ok(lstatSync(join(place.out, 'name')).isFile())
     }

@@ -136,6 +136,18 @@ function sha256End(peer: Peer, content: Buffer | string): Record<string, unknown
   return { bytes: content.length, blake3: null, sha256: sha256(content), header: sha256(payload) }
 }
 
+t.test('does not send a file again that a receiver without BLAKE3 refuses for another reason', async (t) => {
+  const path = join(t.testdir({ 'file.txt': 'hello' }), 'file.txt')
+  const { port } = await listenAsPeer(t, async (peer) => {
+    await peer.next('E')
+    await peer.write(sha256Receiver, frame('R', { entry: 0, reason: 'policy', message: 'no' }))
+    await Promise.race([peer.next('F'), peer.next('E')])
+    peer.finish()
+  })
+  const { error } = await trySend(t, port, path)
+  t.match(error, { code: 'refused', exitCode: 5, reason: 'policy' })
+})
+
 t.test('sends a small file again to a receiver that has no BLAKE3 and said so too late', async (t) => {
   const path = join(t.testdir({ 'file.txt': 'hello' }), 'file.txt')
   const { port } = await listenAsPeer(t, async (peer) => {
