@@ -149,7 +149,7 @@ export class Channel {
     this.#consume = drop
     const socket = this.#socket
     const deadline = setTimeout(() => socket.destroy(), LINGER)
-    if (socket.writable && !this.#finished) socket.end(farewell)
+    if (socket.writable) socket.end(farewell)
     // `receive` may never have been called.
     socket.resume()
     // The socket destroys itself when both directions have ended.

@@ -80,6 +80,17 @@ t.test('still delivers its farewell when the other side ends before it has taken
   t.equal(heard.text, 'farewell')
 })
 
+t.test('waits for the other side to end also when it has ended itself, and says nothing more', async (t) => {
+  const { channel, other } = channelPair(t)
+  const heard = listenTo(other)
+  await channel.finish()
+  const closed = channel.close(Buffer.from('farewell'))
+  t.equal(await stateOf(closed), 'pending')
+  other.end()
+  await closed
+  t.equal(heard.text, '')
+})
+
 t.test('closes at once when both sides have ended before', async (t) => {
   const { channel, socket, other } = channelPair(t)
   const heard = listenTo(other)
