@@ -1,0 +1,105 @@
+/** Directories whose sender or receiver is killed (SIGKILL): they are there whole, or not at all. */
+import { chmodSync, chownSync, readdirSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { runCommand, start, startReceiver } from '../fixtures/commands.js'
+import { replaceDuring } from '../fixtures/disk.js'
+import { trySend } from '../fixtures/ends.js'
+import { bytesOf, namesIn } from '../fixtures/folder.js'
+import { gate } from '../fixtures/gate.js'
+import { NOBODY } from '../fixtures/other-user.js'
+import { makeTree, setQuick, type Tree, tellTree } from '../fixtures/tree.js'
+import { until } from '../fixtures/turns.js'
+
+const FILES = 400
+
+/** Many small files in directories, and a large one near the end. */
+function tree(): Tree {
+  const files: Tree = { 'd8/large': bytesOf(12_000_000), link: { to: 'd4' }, 'empty/': '' }
+  for (let number = 0; number < FILES; number++) files[`d${number % 9}/${number}`] = bytesOf(number)
+  return files
+}
+
+/** The number of files and directories in the staging folder. */
+function staged(out: string): number {
+  try {
+    return readdirSync(join(out, '.tcp-recv'), { recursive: true }).length
+  } catch {
+    // A directory has just gone.
+    return 0
+  }
+}
+
+/** The visible names, each of which must be the whole tree. */
+function whole(t: Test, out: string, expected: object): string[] {
+  const names = namesIn(out).filter((name) => name !== '.tcp-recv')
+  for (const name of names) t.strictSame(tellTree(join(out, name)), expected, `${name} is whole`)
+  return names
+}
+
+t.test('whichever side is killed, and whenever', async (t) => {
+  const folder = t.testdir()
+  const project = makeTree(join(folder, 'project'), tree())
+  const expected = tellTree(project)
+  const kill = async (victim: 'sender' | 'receiver', moment: number) => {
+    const out = join(folder, `${victim}-${moment}`)
+    const receiver = await startReceiver(t, ['--out', out, '--one-attempt', '--json'])
+    const sender = start(t, 'tcp-send', [project, '127.0.0.1', receiver.port])
+    let isOver = false
+    void sender.done.then(() => {
+      isOver = true
+    })
+    // The last moment is that of the name itself: from then on the kill races with the fsync and the answer.
+    await until(() => isOver || staged(out) >= moment || namesIn(out).includes('project'))
+    const killed = victim === 'sender' ? sender : receiver
+    const living = victim === 'sender' ? receiver : sender
+    await killed.kill('SIGKILL')
+    const { code } = await living.done
+    const names = whole(t, out, expected)
+    // A receiver that has stored everything has failed all the same if it could not tell the sender.
+    t.ok(
+      code === 6 || (code === 0 && names.length === 1),
+      `${victim} killed at ${moment}, the other side ended with ${code}`,
+    )
+    const args = ['--host', '127.0.0.1', '--port', '0', '--wait', '0.1', '--out', out]
+    t.equal((await runCommand(t, 'tcp-recv', args)).code, 9)
+    t.strictSame(namesIn(out), names, 'the next receiver cleans up')
+  }
+  for (const moment of [4, 150, FILES, 10 * FILES]) {
+    await Promise.all([kill('sender', moment), kill('receiver', moment)])
+  }
+})
+
+t.test('what a killed receiver leaves is removed, also what its owner may not change', async (t) => {
+  const folder = t.testdir()
+  const project = makeTree(join(folder, 'project'), { 'a/b/c': 'x', 'a/d': 'x', z: bytesOf(2_000_000) })
+  for (const name of ['a/b', 'a']) chmodSync(join(project, name), 0o555)
+  const out = makeTree(join(folder, 'out'), {})
+  // Root may change everything.
+  const user = process.getuid?.() === 0 ? { user: NOBODY } : {}
+  if ('user' in user) chownSync(out, NOBODY, NOBODY)
+  const receiver = await startReceiver(t, ['--out', out, '--json'], user)
+  // The sender stops in the middle of the last file.
+  setQuick(t, false)
+  const stop = gate()
+  replaceDuring(t, 'read', (current) => async (fd, buffer, offset, length, position) => {
+    if ((position ?? 0) > 1_000_000) await stop.opened
+    return await current(fd, buffer, offset, length, position)
+  })
+  const sending = trySend(t, Number(receiver.port), project)
+  try {
+    await until(() => staged(out) === 7)
+    await receiver.kill('SIGKILL')
+    const [id] = readdirSync(join(out, '.tcp-recv')) as [string]
+    const left = tellTree(join(out, '.tcp-recv', id), { contentOnly: true })
+    t.match(left, { '0/a/b/c': 'file x', '0/a/d': 'file x', '0/z': /^file / })
+    t.equal(statSync(join(out, '.tcp-recv', id, '0/a/b')).mode & 0o777, 0o555)
+    const args = ['--host', '127.0.0.1', '--port', '0', '--wait', '0.1', '--out', out]
+    t.equal((await runCommand(t, 'tcp-recv', args, user)).code, 9)
+    t.strictSame(namesIn(out), [])
+  } finally {
+    stop.open()
+    for (const name of ['a', 'a/b']) chmodSync(join(project, name), 0o755)
+  }
+  t.match((await sending).error, { code: 'incomplete' })
+})
