@@ -1,11 +1,22 @@
 /**
  * `npm run soak`: what takes too long for the test suite. A file of 1 GB, made of this Node's own binary, is sent while
- * one side, in turn, is killed (SIGKILL) at a random moment; then 200 senders at once; then a reader that stops. After
- * each: nothing but whole files under final names, no exit 0 on the living side, no hang, staging gone at the next
- * start, memory within bounds. Ends with 1 at the first thing that is not so.
+ * one side, in turn, is killed (SIGKILL) at a random moment; the same with a directory of 5,000 files; then 200 senders
+ * at once; then a reader that stops. After each: nothing but whole files and directories under final names, no exit 0 on
+ * the living side, no hang, staging gone at the next start, memory within bounds. Ends with 1 at the first thing that is
+ * not so. `npm run soak -- directory` does only the part with the directory.
  */
-import { spawn } from 'node:child_process'
-import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { spawn, spawnSync } from 'node:child_process'
+import {
+  appendFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -13,6 +24,8 @@ import { fileURLToPath } from 'node:url'
 
 const SIZE = 1024 ** 3
 const KILLS = 20
+const FILES = 5000
+const DIRECTORY_KILLS = 100
 const MOST_MEMORY = 150e6
 
 const bin = (name) => fileURLToPath(new URL(`../bin/${name}.js`, import.meta.url))
@@ -98,11 +111,52 @@ async function killed(number) {
   )
 }
 
+/** Makes a directory of small files, with a few large ones, symlinks and empty directories. */
+function makeDirectory(place) {
+  for (let number = 0; number < FILES; number++) {
+    const parent = join(place, String(number % 40), String(number % 200))
+    mkdirSync(parent, { recursive: true })
+    writeFileSync(join(parent, `file ${number}`), Buffer.alloc(number % 500 === 0 ? 1e6 : number % 3000, number))
+    if (number % 100 === 0) symlinkSync(`file ${number}`, join(parent, `link ${number}`))
+    if (number % 250 === 0) mkdirSync(join(parent, 'empty'), { recursive: true })
+  }
+}
+
+function isSame(one, other) {
+  const { error, status } = spawnSync('diff', ['-r', '--no-dereference', one, other], { stdio: 'ignore' })
+  if (error) throw error
+  return status === 0
+}
+
+/** A receiver that has stored the directory has failed all the same if it could not tell the sender. */
+async function killedDirectory(number, source) {
+  const receiver = startReceiver(out, '--once', '--timeout', '3', '--wait', '9')
+  const port = await listening(receiver)
+  const sender = start('tcp-send', ['--timeout', '5', source, '127.0.0.1', port])
+  const [victim, living] = number % 2 === 0 ? [sender, receiver] : [receiver, sender]
+  await sleep(100 + Math.random() * 1200)
+  victim.child.kill('SIGKILL')
+  const code = await within(living.ended, 'the living side')
+  const victimCode = await victim.ended
+  const stored = readdirSync(out).filter((name) => !name.startsWith('.'))
+  for (const name of stored) check(isSame(source, join(out, name)), `${name} is not the directory that was sent`)
+  check(code !== 0 || stored.length === 1, 'the living side ends with 0 and nothing is stored')
+  await cleaned()
+  for (const name of stored) rmSync(join(out, name), { recursive: true })
+  const side = number % 2 === 0 ? 'sender' : 'receiver'
+  console.log(`directory, kill ${number}: ${side} ${victimCode}, other side ${code}, stored ${stored.length}`)
+}
+
+async function killedDirectories() {
+  const source = join(folder, 'directory')
+  makeDirectory(source)
+  for (let number = 0; number < DIRECTORY_KILLS; number++) await killedDirectory(number, source)
+}
+
 async function cleaned() {
   const receiver = startReceiver(out, '--wait', '0.1')
   await receiver.ended
   check(!readdirSync(out).includes('.tcp-recv'), 'staging is not cleaned at the next start')
-  console.log('staging is clean after the next start')
 }
 
 async function memory() {
@@ -157,15 +211,21 @@ async function many() {
   console.log(`200 senders at once: 200 whole files, receiver ${Math.round(receiver.peak / 1e6)} MB`)
 }
 
-try {
+async function everything() {
   writeFileSync(file, '')
   const node = readFileSync(process.execPath)
   for (let size = 0; size < SIZE; size += node.length) appendFileSync(file, node.subarray(0, SIZE - size))
   for (let number = 0; number < KILLS; number++) await killed(number)
   await cleaned()
+  console.log('staging is clean after the next start')
   await memory()
   await stoppedReader()
   await many()
+}
+
+try {
+  await killedDirectories()
+  if (process.argv[2] !== 'directory') await everything()
 } finally {
   rmSync(folder, { recursive: true, force: true })
 }
