@@ -285,6 +285,24 @@ t.test('hears that it is to stop, though the connection takes everything at once
   }
 })
 
+t.test('gives up the event loop every 10 ms, and no more often', async (t) => {
+  const clock = fakePerformanceNow(t)
+  let turns = 0
+  let isOver = false
+  const count = () => {
+    turns++
+    if (!isOver) setImmediate(count)
+  }
+  let writes = 0
+  const link = { prefix: 0, frame: () => {}, write: async () => clock.pass(++writes % 8 === 0 ? 10 : 0) }
+  const moving = new Pump(link).move(atHand(24 * FRAME), never, () => {}, { algorithm: null })
+  setImmediate(count)
+  await moving
+  isOver = true
+  t.equal(writes, 24)
+  t.equal(turns, 3)
+})
+
 t.test('hears it between small files, too', async (t) => {
   const clock = fakePerformanceNow(t)
   const { channel } = taking(t, () => clock.pass(1))
