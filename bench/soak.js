@@ -128,13 +128,29 @@ function isSame(one, other) {
   return status === 0
 }
 
+/** Sends the directory. Returns how long that takes, in milliseconds. */
+async function wholeDirectory(source) {
+  const receiver = startReceiver(out, '--once')
+  const port = await listening(receiver)
+  const begin = performance.now()
+  const sender = start('tcp-send', [source, '127.0.0.1', port])
+  check(
+    (await within(sender.ended, 'the sender')) === 0 && (await receiver.ended) === 0,
+    'directory: the transfer fails',
+  )
+  const took = performance.now() - begin
+  check(isSame(source, join(out, 'directory')), 'the directory is not the one that was sent')
+  rmSync(join(out, 'directory'), { recursive: true })
+  return took
+}
+
 /** A receiver that has stored the directory has failed all the same if it could not tell the sender. */
-async function killedDirectory(number, source) {
+async function killedDirectory(number, source, took) {
   const receiver = startReceiver(out, '--once', '--timeout', '3', '--wait', '9')
   const port = await listening(receiver)
   const sender = start('tcp-send', ['--timeout', '5', source, '127.0.0.1', port])
   const [victim, living] = number % 2 === 0 ? [sender, receiver] : [receiver, sender]
-  await sleep(100 + Math.random() * 1200)
+  await sleep(Math.random() * 1.2 * took)
   victim.child.kill('SIGKILL')
   const code = await within(living.ended, 'the living side')
   const victimCode = await victim.ended
@@ -150,7 +166,8 @@ async function killedDirectory(number, source) {
 async function killedDirectories() {
   const source = join(folder, 'directory')
   makeDirectory(source)
-  for (let number = 0; number < DIRECTORY_KILLS; number++) await killedDirectory(number, source)
+  const took = await wholeDirectory(source)
+  for (let number = 0; number < DIRECTORY_KILLS; number++) await killedDirectory(number, source, took)
 }
 
 async function cleaned() {

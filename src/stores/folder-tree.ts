@@ -86,7 +86,7 @@ export class FolderTree implements TreeSink {
       this.#levels.push({ directory, attributes: { mode, mtime } })
       this.#path = join(this.#path, name)
     } catch (error) {
-      await this.#failed('cannot make the folder', error, name)
+      throw await this.#itemError('cannot make the folder', error, name)
     }
   }
 
@@ -109,14 +109,16 @@ export class FolderTree implements TreeSink {
       if (mtime !== null) await ifSupported(disk.lutimes(path, new Date(mtime), new Date(mtime)))
     } catch (error) {
       if (isUnsupported(error)) throw refusal('policy', `the file system there holds no symlinks: ${this.#shown(name)}`)
-      await this.#failed('cannot store', error, name)
+      throw await this.#itemError('cannot store', error, name)
     }
   }
 
   file({ name, mode, mtime }: FileItem, bytes: Buffer): undefined | Promise<void> {
     this.#files++
     const path = this.#current.directory.path(name)
-    const failed = (error: unknown) => this.#failed('cannot write', error, name)
+    const failed = async (error: unknown) => {
+      throw await this.#itemError('cannot write', error, name)
+    }
     try {
       return createSmallFile(path, bytes, (mode ?? 0o666) & 0o777, mtime)?.catch(failed)
     } catch (error) {
@@ -126,29 +128,31 @@ export class FolderTree implements TreeSink {
 
   async begin(item: FileItem): Promise<Pick<Sink, 'write' | 'writeLater' | 'commit' | 'discard'>> {
     this.#files++
-    const failed = (error: unknown) => {
-      throw this.#localError('cannot write', error, item.name)
-    }
+    const errorOf = (error: unknown) => this.#localError('cannot write', error, item.name)
     const { directory } = this.#current
-    const staged = await StagedFile.createIn(directory, item.name, this.#options.blocking).catch((error) =>
-      this.#failed('cannot write', error, item.name),
-    )
+    const staged = await StagedFile.createIn(directory, item.name, this.#options.blocking).catch(async (error) => {
+      throw await this.#itemError('cannot write', error, item.name)
+    })
     return {
       write: (bytes, offset) => {
         try {
           return staged.write(bytes, offset)
         } catch (error) {
-          return failed(error)
+          throw errorOf(error)
         }
       },
-      writeLater: (bytes, offset) => staged.writeLater(bytes, offset).catch(failed),
+      writeLater: async (bytes, offset) => {
+        await staged.writeLater(bytes, offset).catch((error) => {
+          throw errorOf(error)
+        })
+      },
       commit: async () => {
         try {
           await staged.setAttributes(this.#mode(item.mode ?? 0o666), item.mtime)
           await staged.settle()
           return { name: item.name, path: '' }
         } catch (error) {
-          return failed(error)
+          throw errorOf(error)
         } finally {
           await staged.close()
         }
@@ -213,16 +217,16 @@ export class FolderTree implements TreeSink {
     return mode & 0o777 & ~this.#options.umask
   }
 
-  /** Throws the error for an item that could not be created. */
-  async #failed(action: LocalAction, error: unknown, name: string): Promise<never> {
+  /** The error for an item that could not be created. */
+  async #itemError(action: LocalAction, error: unknown, name: string): Promise<TransferError> {
     // The sender gives no name twice, and nobody else can reach the directory.
     if (errno(error) === 'EEXIST') {
-      throw refusal('name', `the file system there takes ${this.#shown(name)} for another name in the same directory`)
+      return refusal('name', `the file system there takes ${this.#shown(name)} for another name in the same directory`)
     }
     if (isUnfitName(error) && !(await canHold(this.#staging, name).catch(() => true))) {
-      throw refusal('name', `the name ${this.#shown(name)} is refused: the file system there cannot hold it`)
+      return refusal('name', `the name ${this.#shown(name)} is refused: the file system there cannot hold it`)
     }
-    throw this.#localError(action, error, name)
+    return this.#localError(action, error, name)
   }
 
   /** The path of an item in messages for both sides. */

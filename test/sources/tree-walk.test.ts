@@ -308,6 +308,7 @@ t.test('closes what is open when it is given up', async (t) => {
   await tree.close()
   await tree.close()
   t.strictSame(await leaked(), [])
+  t.equal(await tree.next(), null)
 })
 
 t.test(

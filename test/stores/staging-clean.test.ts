@@ -1,13 +1,15 @@
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs'
+import { chmodSync, lutimesSync, mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { Directory } from '../../dist/disk/directory.js'
 import { newReceiverId } from '../../dist/stores/receiver-id.js'
 import { cleanStaging, STAGING } from '../../dist/stores/staging.js'
 import { watchDescriptors } from '../fixtures/descriptors.ts'
-import { replaceCall, replaceDuring, systemError } from '../fixtures/disk.ts'
+import { injectFault, replaceCall, replaceDuring, systemError } from '../fixtures/disk.ts'
 import { stagedNames } from '../fixtures/folder-store.ts'
+import { asNobody } from '../fixtures/other-user.ts'
+import { makeTree } from '../fixtures/tree.ts'
 
 /** An owner with some of its four parts replaced: this machine, this process, its start, its instance. */
 async function ownerWith(parts: { machine?: string; pid?: number | string; start?: string }): Promise<string> {
@@ -97,6 +99,32 @@ t.test('keeps what another machine has touched within a day', async (t) => {
 
 t.test('removes what another machine has not touched for a day', async (t) => {
   await judge(t, '0f0f0f0f-1-1-0', 'removed', { folder: 25, file: 25 })
+})
+
+/** Leaves a directory that another machine was receiving. Everything is two days old, except for what is named. */
+async function judgeTree(t: Test, path: string, young: string | null, expected: 'kept' | 'removed') {
+  const folder = join(path, STAGING, '0f0f0f0f-1-1-0')
+  makeTree(folder, { '0/a/b': 'x', '0/link': { to: 'a' }, '0/z': 'x' })
+  const old = new Date(Date.now() - 48 * 3_600_000)
+  for (const name of ['0/a/b', '0/z', '0/a', '0', '.']) if (name !== young) utimesSync(join(folder, name), old, old)
+  lutimesSync(join(folder, '0/link'), old, old)
+  chmodSync(join(folder, '0/a'), 0)
+  const watch = watchDescriptors()
+  t.teardown(watch.restore)
+  await clean(path)
+  t.equal(readdirSync(path).includes(STAGING), expected === 'kept')
+  t.strictSame(watch.problems(), [])
+}
+
+t.test('looks for what another machine has touched in directories, too', async (t) => {
+  for (const young of ['0/a', '0/z', '0', '.']) await judgeTree(t, t.testdir(), young, 'kept')
+  await judgeTree(t, t.testdir(), null, 'removed')
+  await asNobody(t, async (path) => {
+    await judgeTree(t, path, null, 'removed')
+  })
+  const fault = injectFault({ call: 'open', code: 'EMFILE', occurrence: 5 })
+  await judgeTree(t, t.testdir(), null, 'kept')
+  fault.restore()
 })
 
 t.test('keeps what a process works on whose number counts in another namespace', async (t) => {
