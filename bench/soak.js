@@ -150,7 +150,8 @@ async function killedDirectory(number, source, took) {
   const port = await listening(receiver)
   const sender = start('tcp-send', ['--timeout', '5', source, '127.0.0.1', port])
   const [victim, living] = number % 2 === 0 ? [sender, receiver] : [receiver, sender]
-  await sleep(Math.random() * 1.2 * took)
+  const moment = Math.random() * 1.2 * took
+  await sleep(moment)
   victim.child.kill('SIGKILL')
   const code = await within(living.ended, 'the living side')
   const victimCode = await victim.ended
@@ -160,13 +161,15 @@ async function killedDirectory(number, source, took) {
   await cleaned()
   for (const name of stored) rmSync(join(out, name), { recursive: true })
   const side = number % 2 === 0 ? 'sender' : 'receiver'
-  console.log(`directory, kill ${number}: ${side} ${victimCode}, other side ${code}, stored ${stored.length}`)
+  const at = `after ${Math.round(moment)} ms`
+  console.log(`directory, kill ${number}: ${side} ${victimCode} ${at}, other side ${code}, stored ${stored.length}`)
 }
 
 async function killedDirectories() {
   const source = join(folder, 'directory')
   makeDirectory(source)
   const took = await wholeDirectory(source)
+  console.log(`directory: whole in ${Math.round(took)} ms`)
   for (let number = 0; number < DIRECTORY_KILLS; number++) await killedDirectory(number, source, took)
 }
 
