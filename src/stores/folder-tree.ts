@@ -150,12 +150,12 @@ export class FolderTree implements TreeSink {
         try {
           await staged.setAttributes(this.#mode(item.mode ?? 0o666), item.mtime)
           await staged.settle()
-          return { name: item.name, path: '' }
         } catch (error) {
           throw errorOf(error)
         } finally {
           await staged.close()
         }
+        return { name: item.name, path: '' }
       },
       discard: () => staged.discard(),
     }

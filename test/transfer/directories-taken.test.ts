@@ -22,6 +22,7 @@ const tree: Tree = {
   'd/e/c': bytesOf(70_000),
   'd/link': { to: 'b' },
   f: 'new',
+  last: { to: 'a' },
 }
 
 /** Sends `project` to a folder that has `there`. Gives what both ends say, and what is in the folder. */
@@ -100,10 +101,13 @@ t.test('skip keeps what is there and tells each file, the receiver has not faile
 })
 
 t.test('skip tells a symlink that comes last, or alone', async (t) => {
-  const { sent, events } = await sendOver(t, 'skip', { 'project/d/link': 'old' })
-  t.match(events.of('refused'), [{ name: 'project/d/link', reason: 'skipped' }])
+  const { sent, events } = await sendOver(t, 'skip', { 'project/last': 'old' })
+  t.match(events.of('refused'), [{ name: 'project/last', reason: 'skipped' }])
   t.equal(events.of('stored').length, 5)
   t.match(sent.error, { reason: 'skipped', message: /it had 1 of / })
+  const last = await sendOver(t, 'skip', { 'project/f': 'old', 'project/last': 'old' })
+  t.match(last.events.of('refused'), [{ name: 'project/f' }, { name: 'project/last', reason: 'skipped' }])
+  t.match(last.sent.error, { reason: 'skipped', message: /it had 2 of / })
 })
 
 for (const [ifExists, there, name] of [
@@ -169,7 +173,7 @@ async function sendToStream(t: Test, change: (project: string) => void = () => {
     ...tree,
     'é/ü': 'x',
     ['x'.repeat(200)]: 'x',
-    last: bytesOf(500_000),
+    z: bytesOf(500_000),
   })
   change(project)
   const output = new PassThrough()
@@ -189,7 +193,7 @@ t.test('a stream gets a tar archive', { skip: withoutProgram('tar') }, async (t)
   mkdirSync(join(folder, 'x'))
   const listed = spawnSync('tar', ['-t'], { input: bytes, encoding: 'utf8' })
   t.match(listed, { status: 0, stderr: '' })
-  t.equal(listed.stdout.split('\n').length, 13)
+  t.equal(listed.stdout.split('\n').length, 14)
   t.match(spawnSync('tar', ['-C', join(folder, 'x'), '-xp'], { input: bytes, encoding: 'utf8' }), {
     status: 0,
     stderr: '',

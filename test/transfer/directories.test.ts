@@ -175,6 +175,12 @@ t.test('hundreds of files in one directory', async (t) => {
   t.match(sent.summary, { files: 700 })
 })
 
+t.test('large files that begin anywhere in a buffer', async (t) => {
+  const files = Array.from({ length: 64 }, (_, number) => [`${number}`, bytesOf(65_537 + 1_999 * number)])
+  const { sent } = await arrives(t, Object.fromEntries(files))
+  t.match(sent.summary, { files: 64 })
+})
+
 t.test('hard links become files of their own', async (t) => {
   const { out } = await arrives(t, { a: 'x' }, (project) => linkSync(join(project, 'a'), join(project, 'b')))
   t.equal(statSync(join(out, 'project/a')).nlink, 1)
