@@ -145,6 +145,33 @@ t.test('does not count the time that its own side takes', async (t) => {
   await t.rejects(received, { code: 'timeout' })
 })
 
+t.test('waits for nobody once everything that it wrote has left, its end included', async (t) => {
+  const clock = fakeClock(t)
+  const { channel, other } = channelPair(t)
+  listenTo(other)
+  const consuming = gate()
+  const received = channel.receive(() => consuming.opened)
+  other.write('one')
+  await channel.write(Buffer.from('a'))
+  clock.advance(2 * TIMEOUT)
+  await channel.finish()
+  clock.advance(2 * TIMEOUT)
+  t.equal(await stateOf(received), 'pending')
+  consuming.open()
+  other.end()
+  await received
+})
+
+t.test('does not take it for progress that it writes what nobody takes', async (t) => {
+  const clock = fakeClock(t)
+  const { channel } = channelPair(t)
+  const received = channel.receive(() => {})
+  clock.advance(TIMEOUT - 500)
+  channel.write(Buffer.from('a')).catch(() => {})
+  clock.advance(500)
+  await t.rejects(received, { code: 'timeout' })
+})
+
 t.test('begins to count with the write where nobody was waiting', async (t) => {
   const clock = fakeClock(t)
   const { channel } = channelPair(t)

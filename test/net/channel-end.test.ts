@@ -109,6 +109,7 @@ t.test('says nothing more after its farewell', async (t) => {
   await channel.write(Buffer.from('hello'))
   clock.advance(900)
   void channel.close(Buffer.from(', farewell'))
+  await settle()
   // The next heartbeat would be due.
   clock.advance(900)
   await settle()
