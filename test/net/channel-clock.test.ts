@@ -22,8 +22,8 @@ t.test('sends a heartbeat after each second in which it wrote nothing, once it h
   clock.advance(1)
   await settle()
   t.equal(heard.text, `hello${HEARTBEAT}`)
-  for (let seconds = 0; seconds < 2; seconds++) {
-    clock.advance(1_000)
+  for (let halves = 0; halves < 4; halves++) {
+    clock.advance(500)
     await settle()
   }
   t.equal(heard.text, `hello${HEARTBEAT.repeat(3)}`)
@@ -160,6 +160,34 @@ t.test('waits for nobody once everything that it wrote has left, its end include
   consuming.open()
   other.end()
   await received
+})
+
+t.test('waits for nobody once the other side has ended', async (t) => {
+  const clock = fakeClock(t)
+  const { channel, other } = channelPair(t)
+  const received = channel.receive(() => {})
+  other.end()
+  await received
+  clock.advance(2 * TIMEOUT)
+  t.notOk(channel.signal.aborted)
+})
+
+t.test('does not take it for progress that its heartbeats leave', async (t) => {
+  const clock = fakeClock(t)
+  const { channel, socket, other } = channelPair(t)
+  listenTo(other)
+  const handle = { bytesWritten: 5, writeQueueSize: 0 }
+  Object.assign(socket, { _handle: handle })
+  const received = channel.receive(() => {})
+  received.catch(() => {})
+  await channel.write(Buffer.from('hello'))
+  for (let seconds = 0; seconds < TIMEOUT / 1_000; seconds++) {
+    handle.bytesWritten += HEARTBEAT.length
+    clock.advance(1_000)
+    await settle()
+  }
+  t.equal(await stateOf(received), 'rejected')
+  t.match(channel.signal.reason, { code: 'timeout' })
 })
 
 t.test('does not take it for progress that it writes what nobody takes', async (t) => {

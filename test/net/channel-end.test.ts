@@ -100,6 +100,7 @@ t.test('closes at once when both sides have ended before', async (t) => {
   await Promise.all([received, once(socket, 'finish')])
   await channel.close(Buffer.from('nothing more can be said'))
   t.equal(heard.text, '')
+  t.notOk(channel.signal.aborted, 'that is no failure')
 })
 
 t.test('says nothing more after its farewell', async (t) => {
