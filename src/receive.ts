@@ -110,6 +110,8 @@ export interface ReceiveOptions {
    * error, unless it rejects for another reason. Default: none.
    */
   afterStored?: ((event: StoredEvent) => Promise<void>) | undefined
+  /** If false, a directory has one event `stored` and the files in it have none. Default true. */
+  fileEvents?: boolean | undefined
   /**
    * Aborting it ends all transfers at once and tells the senders. `receive` then rejects with the reason of the signal
    * if that is a TransferError, otherwise with the code `interrupted`. Default: none.
@@ -210,7 +212,7 @@ async function dial(destination: Destination, options: Observed, totals: Totals)
 /** One transfer into the destination over one connection. */
 function start(destination: Destination, options: Observed, connection: Connection): Session {
   const { socket, admit, transfer, peer } = connection
-  const report = new TransferReport({ onEvent: options.onEvent, transfer, peer })
+  const report = new TransferReport({ onEvent: options.onEvent, transfer, peer, fileEvents: options.fileEvents })
   const receiver = new Receiver({ policy: policyOf(destination, options), destination, report, admit })
   return new ReceiverSession(receiver, (progress) => createLink(socket, options, progress))
 }

@@ -57,6 +57,8 @@ export interface SendOptions extends OfferOptions {
    * false, such an entry fails with the code `digest-mismatch`. Default false.
    */
   allowUnverified?: boolean | undefined
+  /** If false, a directory has one event `sent` and the files in it have none. Default true. */
+  fileEvents?: boolean | undefined
 }
 
 /**
@@ -130,7 +132,7 @@ async function listen(sources: readonly Source[], options: SendOptions, totals: 
 function start(sources: readonly Source[], options: SendOptions, connection: Connection): Session {
   const { plain = false, timeout = defaults.timeout, expect = {}, onEvent = () => {} } = options
   const { socket, admit, transfer, peer } = connection
-  const report = new TransferReport({ onEvent, transfer, peer })
+  const report = new TransferReport({ onEvent, transfer, peer, fileEvents: options.fileEvents })
   const link = plain
     ? new PlainSenderLink(socket, timeout)
     : new FramedSenderLink(socket, { timeout, isAccepted: admit !== undefined })

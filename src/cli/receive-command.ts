@@ -47,6 +47,7 @@ async function receiveWith(args: Arguments, context: Context): Promise<TransferE
     await receive({
       ...options,
       out: output ?? options.out,
+      fileEvents: reporter.fileEvents,
       signal: context.signal,
       onEvent: (event) => {
         writePort(event)

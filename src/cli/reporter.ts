@@ -52,6 +52,8 @@ export interface ReporterOptions {
 }
 
 export interface Reporter {
+  /** True if the files in a directory need events of their own. */
+  readonly fileEvents: boolean
   /** Creates the receipt. Throws on failure. Called first, so that the failure can be reported as an event. */
   open(): void
   /** Reports an event. */
@@ -84,6 +86,7 @@ export async function createReporter(options: ReporterOptions): Promise<Reporter
     if (isFile) receipt?.add(event)
   }
   return {
+    fileEvents: options.json || options.verbose || receipt !== null,
     open() {
       receipt?.open()
     },

@@ -45,7 +45,8 @@ async function sendWith(args: Arguments, context: Context): Promise<TransferErro
       writePort(event)
       reporter.onEvent(event)
     }
-    await (isDryRun ? list : send)({ ...options, exclude, signal: context.signal, onEvent })
+    const { fileEvents } = reporter
+    await (isDryRun ? list : send)({ ...options, exclude, fileEvents, signal: context.signal, onEvent })
   })
 }
 

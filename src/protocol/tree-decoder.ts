@@ -50,6 +50,11 @@ export class TreeDecoder {
     if (this.#isIncomplete) throw new ProtocolError('the directory ended although a file in it was given up')
   }
 
+  /** Must be called before the memory of the pushed bytes is used again, unless the generator has reached its end. */
+  detach(keep: (bytes: Buffer) => Buffer): void {
+    this.#frames.detach(keep)
+  }
+
   *push(bytes: Buffer): Generator<TreeMessage & { payload?: Buffer }, void, undefined> {
     for (const { name, payload, first, length } of this.#frames.push(bytes)) {
       if (!allowedFrames[this.#state].includes(name)) {

@@ -14,6 +14,8 @@ export interface Reporting {
   transfer: number
   /** `address:port` of the other side. */
   peer: string
+  /** False if nobody needs an event for each file in a directory. Ten thousand events take time. Default true. */
+  fileEvents?: boolean | undefined
 }
 
 export class TransferReport {
@@ -42,10 +44,10 @@ export class TransferReport {
 
   /** Counts and reports a directory that the receiver has confirmed, after each file in it. */
   sentTree(start: number, facts: Omit<SentEvent, 'event' | 'transfer' | 'seconds'>, record: TreeRecord): void {
-    const { onEvent, transfer } = this.#reporting
+    const { onEvent, transfer, fileEvents = true } = this.#reporting
     const { path: root, name: directory, storedAs, verified } = facts
     const stored = storedAs === '-' ? directory : storedAs
-    for (const { path, ...file } of record.all()) {
+    for (const { path, ...file } of fileEvents ? record.all() : []) {
       const names = { path: below(root, path), name: below(directory, path), storedAs: below(stored, path) }
       onEvent({ event: 'sent', transfer, directory, ...names, type: mediaType(path), verified, ...file })
     }
@@ -61,7 +63,7 @@ export class TransferReport {
     record: TreeRecord,
     skipped?: Spool,
   ): void {
-    const { onEvent, transfer, peer } = this.#reporting
+    const { onEvent, transfer, peer, fileEvents = true } = this.#reporting
     const { path, name: directory, verified } = facts
     // A stream gets an archive, in which the directory has its own name.
     const root = path === '-' ? directory : path
@@ -72,8 +74,10 @@ export class TransferReport {
       this.refused(below(directory, skips.path), error, directory)
       skips.advance()
     }
-    let [files, size] = [0, 0]
-    for (const { path, ...file } of record.all()) {
+    // Skipped files have an event in any case, and must not be counted.
+    const isEach = fileEvents || skipped !== undefined
+    let [files, size] = isEach ? [0, 0] : [record.files, record.bytes]
+    for (const { path, ...file } of isEach ? record.all() : []) {
       const names = { path: below(root, path), name: below(directory, path) }
       while (skips.isSymlink) skip()
       if (skips.path === path) {
@@ -82,6 +86,7 @@ export class TransferReport {
       }
       files++
       size += file.size
+      if (!fileEvents) continue
       onEvent({ event: 'stored', transfer, peer, directory, ...names, type: mediaType(path), verified, ...file })
     }
     while (skips.isSymlink) skip()
