@@ -174,7 +174,7 @@ t.test('--dry-run lists what would be sent, and touches nothing', async (t) => {
   const folder = project(t, { port: '1\n', receipt: 'of before\n', file: 'four' })
   symlinkSync('a', join(folder, 'project/new\nline'))
   const receipt = ['--receipt', 'receipt', '--listen', '--port', '0', '--port-file', 'port']
-  const args = ['--dry-run', ...receipt, 'project', 'file', '-']
+  const args = ['--dry-run', ...receipt, 'project/', 'file', '-']
   const { code, stdout, stderr } = await runCommand(t, 'tcp-send', args, { cwd: folder, covered: true, input: 'x' })
   t.equal(code, 0)
   t.strictSame(stdout.split('\n'), [

@@ -11,6 +11,7 @@ const failure = new TransferError('timeout', 'nothing came')
 function reporterWith(closing: () => Promise<TransferError | null> = async () => null) {
   const events: TransferEvent[] = []
   const reporter: Reporter = {
+    fileEvents: true,
     open: () => {},
     onEvent: (event) => void events.push(event),
     note: () => {},

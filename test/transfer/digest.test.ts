@@ -95,3 +95,13 @@ t.test('does not keep the memory that it was given', async (t) => {
     t.equal(digest.hex(), await hexOf([Buffer.from('first')], load), kind)
   }
 })
+
+t.test('starts anew when it is reset', async (t) => {
+  for (const [kind, load] of Object.entries(kinds)) {
+    const digest = await createDigest(load)
+    digest.update(Buffer.from('before'))
+    digest.reset()
+    digest.update(Buffer.from('after'))
+    t.equal(digest.hex(), await hexOf([Buffer.from('after')], load), kind)
+  }
+})

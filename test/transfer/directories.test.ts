@@ -386,3 +386,22 @@ t.test('the limits of the receiver hold for what is in it', async (t) => {
   const { sent } = await trip(t, folder, project, {}, { maxSize: 100, maxFiles: 5 })
   t.match(sent.summary, { files: 3 })
 })
+
+t.test('reports the files of a directory only to who wants them', async (t) => {
+  const folder = t.testdir({ project: { a: 'one', b: { c: 'three' } }, out: {} })
+  const quiet = { fileEvents: false }
+  const { sent, receiver, out } = await trip(t, folder, join(folder, 'project'), quiet, quiet)
+  const facts = { name: 'project', files: 2, size: 8 }
+  t.match(sent.events.of('sent'), [facts])
+  t.equal(sent.events.of('sent').length, 1)
+  t.match(receiver.events.of('stored'), [{ ...facts, path: join(out, 'project') }])
+  t.equal(receiver.events.of('stored').length, 1)
+  t.match(sent.events.of('done'), [{ files: 2, bytes: 8 }])
+
+  writeFileSync(join(folder, 'project/new'), 'four')
+  const skipping = { ...quiet, ifExists: 'skip' as const }
+  const again = await trip(t, folder, join(folder, 'project'), quiet, skipping)
+  t.match(again.receiver.events.of('refused'), [{ name: 'project/a' }, { name: 'project/b/c' }])
+  t.match(again.receiver.events.of('stored'), [{ name: 'project', files: 1, size: 4 }])
+  t.equal(again.receiver.events.of('stored').length, 1, 'what was skipped is told all the same')
+})

@@ -1,5 +1,6 @@
 /** The digests of a directory, against the naive ones, whatever the lengths of names, and the list of its files. */
 import t from 'tap'
+import { TransferReport } from '../../dist/transfer/transfer-report.js'
 import { TreeRecord } from '../../dist/transfer/tree-record.js'
 import { digest, frame } from '../fixtures/peer-frames.ts'
 
@@ -39,4 +40,18 @@ t.test('gives all files in their order, also if there are too many for memory', 
   t.equal(found.length, 1_000)
   record.close()
   t.strictSame([...record.all()], [])
+})
+
+t.test('has no name for the files of a directory whose final name the receiver did not say', async (t) => {
+  const record = await TreeRecord.create(Buffer.from('header'))
+  record.addFile('a/b', 1, 'f'.repeat(64), performance.now())
+  const events: unknown[] = []
+  const report = new TransferReport({ onEvent: (event) => events.push(event), transfer: 1, peer: 'x' })
+  const facts = { path: 'd/', name: 'd', storedAs: '', size: 1, blake3: '', type: 'inode/directory', verified: true }
+  report.sentTree(performance.now(), facts, record)
+  t.match(events, [
+    { path: 'd/a/b', name: 'd/a/b', storedAs: '' },
+    { storedAs: '', files: 1 },
+  ])
+  record.close()
 })
