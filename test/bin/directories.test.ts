@@ -209,7 +209,7 @@ t.test('--dry-run with --json has an event for everything, and the exit status o
     events.filter(({ event }) => event === 'failed'),
     [{ name: 'missing' }, { name: 'project/out' }],
   )
-  const message = await runCommand(t, 'tcp-send', ['--dry-run', '--text', 'hello', 'host', '1'])
+  const message = await runCommand(t, 'tcp-send', ['--dry-run', '--text', 'hello', 'host', '1'], { covered: true })
   t.match(message, { code: 0, stdout: '           5  (message)\n' })
 })
 
