@@ -4,10 +4,11 @@ import { asTransferError, interruption, TransferError } from './errors.js'
 import { failedEvent, type ListedEvent, type OnEvent } from './events.js'
 import { type OfferOptions, withOffer } from './offer.js'
 import { sendStream } from './sources/file-source.js'
-import { FolderSource } from './sources/folder-source.js'
+import { FolderSource, partsOf } from './sources/folder-source.js'
 import { MessageSource } from './sources/message-source.js'
 import { type ListedItem, listTree } from './sources/tree-list.js'
 import { runToSummary, type Summary } from './summary.js'
+import { below } from './text.js'
 
 /** The options of `list`: those of `send`, without what is about a connection. */
 export type ListOptions = OfferOptions
@@ -76,8 +77,8 @@ class FolderListing {
       this.#item(item)
     }
     if (this.#unreadable === 0) return
-    const what = this.#unreadable === 1 ? 'a file or directory in it' : `${this.#unreadable} files or directories in it`
-    this.#failed(name, new TransferError('local-file', `${this.#source.label} is not sent: ${what} cannot be read`))
+    const text = `${this.#source.label} is not sent: ${partsOf(this.#unreadable)} cannot be read`
+    this.#failed(name, new TransferError('local-file', text))
   }
 
   #item(item: ListedItem): void {
@@ -88,7 +89,7 @@ class FolderListing {
       this.#failed(name, item.error, directory)
     } else {
       const { kind, size } = item
-      const path = `${root.replace(/\/+$/, '')}/${item.path}`
+      const path = below(root, item.path)
       report({ event: 'listed', directory, path, name, kind, size }, this.#totals, this.#onEvent)
     }
   }

@@ -51,3 +51,8 @@ export function checksumLine(digest: string, path: string): string {
   const escaped = path.replace(/[\\\n]/g, (character) => (character === '\n' ? '\\n' : '\\\\'))
   return `\\${digest}  ${escaped}\n`
 }
+
+/** The path of something in a directory. `path` begins at the directory, which may end in a slash. */
+export function below(directory: string, path: string): string {
+  return `${directory.replace(/\/+$/, '')}/${path}`
+}

@@ -32,8 +32,9 @@ function createNow(path: string, bytes: Buffer, mode: number, mtime: number | nu
 }
 
 function setTimeNow(fd: number, mtime: number): void {
+  const time = new Date(mtime)
   try {
-    disk.futimesSync(fd, new Date(mtime), new Date(mtime))
+    disk.futimesSync(fd, time, time)
   } catch (error) {
     if (!isUnsupported(error)) throw error
   }

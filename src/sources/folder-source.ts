@@ -67,3 +67,8 @@ export async function nameOfDirectory(path: string): Promise<string> {
   const last = basename(path)
   return last === '.' || last === '..' ? basename(await disk.realpath(path).catch(() => '/')) : last
 }
+
+/** So many parts of a directory that cannot be read, in words. */
+export function partsOf(count: number): string {
+  return count === 1 ? 'a file or directory in it' : `${count} files or directories in it`
+}

@@ -12,7 +12,7 @@ import { TransferError } from '../errors.js'
 import { compareKeys } from '../protocol/order.js'
 import { staysInside } from '../protocol/symlinks.js'
 import type { Attributes } from '../protocol/tree-messages.js'
-import { printable } from '../text.js'
+import { below, printable } from '../text.js'
 import { attributesOf } from './attributes.js'
 import { Exclusions } from './exclusions.js'
 
@@ -182,7 +182,7 @@ export class TreeWalk {
   }
 
   rawLabel(path: string): string {
-    return `${this.#label.replace(/\/+$/, '')}/${path}`
+    return below(this.#label, path)
   }
 
   /** Closes the directories that are open. Never throws. */

@@ -3,6 +3,7 @@ import type { Spool } from '../disk/spool.js'
 import { refusal, type TransferError } from '../errors.js'
 import { failedEvent, type OnEvent, type SentEvent, type StoredEvent, secondsSince } from '../events.js'
 import { mediaType } from '../media-type.js'
+import { below } from '../text.js'
 import { ProgressReport } from './progress-report.js'
 import type { TransferResult } from './session.js'
 import type { TreeRecord } from './tree-record.js'
@@ -48,7 +49,7 @@ export class TransferReport {
     const { path: root, name: directory, storedAs, verified } = facts
     const stored = storedAs === '-' ? directory : storedAs
     for (const { path, ...file } of fileEvents ? record.all() : []) {
-      const names = { path: below(root, path), name: below(directory, path), storedAs: below(stored, path) }
+      const names = { path: below(root, path), name: below(directory, path), storedAs: stored && below(stored, path) }
       onEvent({ event: 'sent', transfer, directory, ...names, type: mediaType(path), verified, ...file })
     }
     this.result.files += record.files
@@ -155,9 +156,4 @@ class Skips {
     this.path = path
     this.isSymlink = !isFile
   }
-}
-
-/** The path of something in a directory. */
-function below(directory: string, path: string): string {
-  return directory === '' ? '' : `${directory.replace(/\/+$/, '')}/${path}`
 }

@@ -11,6 +11,7 @@ import { writeHead } from '../protocol/encode.js'
 import { FRAME_HEADER } from '../protocol/limits.js'
 import { encodeTree, treeFrameTypes } from '../protocol/tree-messages.js'
 import { attributesOf, changeOf } from '../sources/attributes.js'
+import { partsOf } from '../sources/folder-source.js'
 import { OpenFile } from '../sources/open-file.js'
 import type { OpenDirectory } from '../sources/source.js'
 import type { TreeItem } from '../sources/tree-walk.js'
@@ -213,7 +214,7 @@ export class TreeStream {
   /** Throws if a file could not be sent: a directory is stored whole or not at all. */
   async check(): Promise<void> {
     if (this.#failures === 0) return
-    const what = this.#failures === 1 ? 'a file or directory in it' : `${this.#failures} files or directories in it`
+    const what = partsOf(this.#failures)
     const text = `${this.#opened.tree.label('').replace(/\/$/, '')} is not stored: ${what} could not be read`
     throw new TransferError('local-file', text, { reason: 'changed', peerMessage: `${what} could not be read` })
   }
