@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path/posix'
 import t from 'tap'
 import { importsOf, type SourceFile, sourceFiles } from './fixtures/source-files.ts'
 
-/** What every layer may use: errors, events, defaults, media types, and how text and system errors are shown. */
+/** What every layer may use: errors, events, defaults, media types, results at hand, and how text and system errors are shown. */
 const base = ['base']
 
 /**
@@ -34,7 +34,7 @@ const layers: Record<string, { has: RegExp; imports: readonly string[] }> = {
   disk: { has: /^src\/disk\//, imports: base },
   net: { has: /^src\/net\//, imports: ['protocol', ...base] },
   protocol: { has: /^src\/protocol\//, imports: base },
-  base: { has: /^src\/(?:events|errors|system-errors|text|defaults|media-type)\.ts$/, imports: [] },
+  base: { has: /^src\/(?:events|errors|system-errors|text|defaults|media-type|at-hand)\.ts$/, imports: [] },
 }
 
 const { imports: subpaths } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {

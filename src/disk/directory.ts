@@ -4,7 +4,7 @@
  * If `/proc` is missing, the plain path is used without this protection.
  */
 import { constants, existsSync, type Stats } from 'node:fs'
-import { disk, errno, ifSupported, isUnsupported } from './disk.js'
+import { closeQuietly, disk, errno, ifSupported, isUnsupported } from './disk.js'
 
 const { O_RDONLY, O_DIRECTORY = 0, O_NOFOLLOW = 0 } = constants
 
@@ -62,8 +62,8 @@ export class Directory {
 
   /** Sets the permission bits and the modification time, if the file system supports them. */
   async setAttributes(mode: number, mtime: number | null): Promise<void> {
-    await ifSupported(disk.fchmod(this.#fd, mode))
-    if (mtime !== null) await ifSupported(disk.futimes(this.#fd, new Date(), new Date(mtime)))
+    await ifSupported(() => disk.fchmod(this.#fd, mode))
+    if (mtime !== null) await ifSupported(() => disk.futimes(this.#fd, new Date(), new Date(mtime)))
   }
 
   async stat(): Promise<Stats> {
@@ -83,6 +83,6 @@ export class Directory {
 
   async close(): Promise<void> {
     // Nothing was written through this descriptor, so a failed close loses nothing.
-    await disk.close(this.#fd).catch(() => {})
+    await closeQuietly(this.#fd)
   }
 }

@@ -5,6 +5,7 @@
  */
 import fs from 'node:fs'
 import { promisify } from 'node:util'
+import { type AtHand, orElse } from '../at-hand.js'
 import { Blocking } from './blocking.js'
 
 /** Shared by all calls that move no file content: the directories and inodes that they read are mostly in memory. */
@@ -18,15 +19,24 @@ function quick<Args extends unknown[], Result>(
   callSync: (...args: Args) => Result,
   callAsync: (...args: Args) => Promise<Result>,
 ): (...args: Args) => Promise<Result> {
-  return async (...args) => (metadata.isQuick ? metadata.call(() => callSync(...args)) : await callAsync(...args))
+  const call = atHand(callSync, callAsync)
+  return async (...args) => await call(...args)
+}
+
+/** The same, without a promise if the call has blocked. */
+function atHand<Args extends unknown[], Result>(
+  callSync: (...args: Args) => Result,
+  callAsync: (...args: Args) => Promise<Result>,
+): (...args: Args) => AtHand<Result> {
+  return (...args) => (metadata.isQuick ? metadata.call(() => callSync(...args)) : callAsync(...args))
 }
 
 type Path = [path: string]
 type Descriptor = [fd: number]
 
 export const disk = {
-  open: quick<[path: string, flags: number | string, mode?: number], number>(fs.openSync, promisify(fs.open)),
-  close: quick<Descriptor, void>(fs.closeSync, promisify(fs.close)),
+  open: atHand<[path: string, flags: number | string, mode?: number], number>(fs.openSync, promisify(fs.open)),
+  close: atHand<Descriptor, void>(fs.closeSync, promisify(fs.close)),
   read: (fd: number, buffer: Uint8Array, offset: number, length: number, position: number | null): Promise<number> =>
     new Promise((resolve, reject) => {
       fs.read(fd, buffer, offset, length, position, (error, count) => (error ? reject(error) : resolve(count)))
@@ -56,10 +66,10 @@ export const disk = {
   fstatSync: fs.fstatSync as (fd: number) => fs.Stats,
   futimesSync: fs.futimesSync as (fd: number, atime: Date, mtime: Date) => void,
   unlinkSync: fs.unlinkSync as (path: string) => void,
-  fstat: quick<Descriptor, fs.Stats>(fs.fstatSync, promisify(fs.fstat)),
+  fstat: atHand<Descriptor, fs.Stats>(fs.fstatSync, promisify(fs.fstat)),
   chmod: quick<[path: string, mode: number], void>(fs.chmodSync, promisify(fs.chmod)),
   fchmod: quick<[fd: number, mode: number], void>(fs.fchmodSync, promisify(fs.fchmod)),
-  futimes: quick<[fd: number, atime: Date, mtime: Date], void>(fs.futimesSync, promisify(fs.futimes)),
+  futimes: atHand<[fd: number, atime: Date, mtime: Date], void>(fs.futimesSync, promisify(fs.futimes)),
   statfs: quick<Path, fs.StatsFs>(fs.statfsSync, promisify(fs.statfs)),
   stat: quick<Path, fs.Stats>(fs.statSync, promisify(fs.stat)),
   lstat: quick<Path, fs.Stats>(fs.lstatSync, promisify(fs.lstat)),
@@ -123,12 +133,18 @@ export function isUnsupported(error: unknown): boolean {
   return unsupported.has(errno(error) ?? '')
 }
 
+/** Closes a descriptor whose errors no longer matter. Never throws. */
+export function closeQuietly(fd: number): AtHand<void> {
+  return orElse(
+    () => disk.close(fd),
+    () => {},
+  )
+}
+
 /** The result of the call, or undefined if the file system does not support it. */
-export async function ifSupported<T>(call: Promise<T>): Promise<T | undefined> {
-  try {
-    return await call
-  } catch (error) {
+export function ifSupported<T>(call: () => AtHand<T>): AtHand<T | undefined> {
+  return orElse<T | undefined>(call, (error) => {
     if (!isUnsupported(error)) throw error
     return undefined
-  }
+  })
 }

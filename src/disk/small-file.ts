@@ -3,7 +3,7 @@
  * few blocking calls in a row and no promise. On a slow disk, the same calls use the thread pool (blocking.ts).
  */
 import { constants, type Stats } from 'node:fs'
-import { disk, ifSupported, isUnsupported, metadata } from './disk.js'
+import { disk, ifSupported, metadata } from './disk.js'
 
 const { O_CREAT, O_EXCL, O_WRONLY, O_RDONLY, O_NOFOLLOW = 0, O_NONBLOCK = 0 } = constants
 
@@ -33,18 +33,14 @@ function createNow(path: string, bytes: Buffer, mode: number, mtime: number | nu
 
 function setTimeNow(fd: number, mtime: number): void {
   const time = new Date(mtime)
-  try {
-    disk.futimesSync(fd, time, time)
-  } catch (error) {
-    if (!isUnsupported(error)) throw error
-  }
+  ifSupported(() => disk.futimesSync(fd, time, time))
 }
 
 async function createLater(path: string, bytes: Buffer, mode: number, mtime: number | null): Promise<void> {
   const fd = await disk.open(path, CREATE, mode)
   try {
     for (let done = 0; done < bytes.length; ) done += await disk.write(fd, bytes, done, bytes.length - done, done)
-    if (mtime !== null) await ifSupported(disk.futimes(fd, new Date(mtime), new Date(mtime)))
+    if (mtime !== null) await ifSupported(() => disk.futimes(fd, new Date(mtime), new Date(mtime)))
   } finally {
     await disk.close(fd)
   }

@@ -5,7 +5,7 @@
  */
 import { constants } from 'node:fs'
 import type { Directory } from './directory.js'
-import { disk, errno } from './disk.js'
+import { closeQuietly, disk, errno } from './disk.js'
 
 /** From this number of files on, the file system is flushed as a whole. */
 const MANY = 48
@@ -54,6 +54,6 @@ async function syncFile(path: string): Promise<void> {
   try {
     await disk.fsync(fd)
   } finally {
-    await disk.close(fd).catch(() => {})
+    await closeQuietly(fd)
   }
 }

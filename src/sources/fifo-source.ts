@@ -4,7 +4,7 @@
  */
 import { constants } from 'node:fs'
 import { basename } from 'node:path'
-import { disk } from '../disk/disk.js'
+import { closeQuietly, disk } from '../disk/disk.js'
 import { localError, shown } from '../disk/local-error.js'
 import { TransferError } from '../errors.js'
 import { OpenPipe } from './open-pipe.js'
@@ -51,7 +51,7 @@ export class FifoSource extends SingleSource {
       const header = streamHeader(this.name)
       return new OpenPipe(header, this.label, fd, false, signal)
     } catch (error) {
-      if (fd !== undefined) await disk.close(fd).catch(() => {})
+      if (fd !== undefined) await closeQuietly(fd)
       throw localError('cannot read', this.label, error)
     }
   }

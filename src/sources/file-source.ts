@@ -1,7 +1,7 @@
 /** A regular file as a source. */
 import { constants, type Stats } from 'node:fs'
 import { basename, resolve } from 'node:path'
-import { disk } from '../disk/disk.js'
+import { closeQuietly, disk } from '../disk/disk.js'
 import { localError, shown } from '../disk/local-error.js'
 import { TransferError } from '../errors.js'
 import { shellWord } from '../text.js'
@@ -55,7 +55,7 @@ export class FileSource extends SingleSource {
         this.#checkKind(stats)
         return new OpenFile(this.label, fd, stats, this.name, `${this.#asStream(this.name)} <${shellWord(this.path)}`)
       } catch (error) {
-        await disk.close(fd).catch(() => {})
+        await closeQuietly(fd)
         throw error
       }
     } catch (error) {

@@ -1,6 +1,7 @@
 /** An open regular file: read from its start, and compared with what it was. */
 import type { Stats } from 'node:fs'
-import { disk } from '../disk/disk.js'
+import { type AtHand, andThen, orElse } from '../at-hand.js'
+import { closeQuietly, disk } from '../disk/disk.js'
 import { FullReader } from '../disk/full-reader.js'
 import { localError } from '../disk/local-error.js'
 import { TransferError } from '../errors.js'
@@ -34,11 +35,9 @@ export class OpenFile implements OpenEntry {
     }
   }
 
-  read(buffer: Buffer, offset: number, length: number): number | Promise<number> {
+  read(buffer: Buffer, offset: number, length: number): AtHand<number> {
     const wanted = Math.min(length, this.#stats.size - this.#position)
-    const reading = this.#reader.read(buffer, offset, wanted, this.#position)
-    const advance = (count: number) => this.#advance(wanted, count)
-    return typeof reading === 'number' ? advance(reading) : reading.then(advance)
+    return andThen(this.#reader.read(buffer, offset, wanted, this.#position), (count) => this.#advance(wanted, count))
   }
 
   #advance(wanted: number, count: number): number {
@@ -47,19 +46,31 @@ export class OpenFile implements OpenEntry {
     return count
   }
 
-  /** Throws if the file has changed since it was opened. */
   async check(): Promise<void> {
-    const now = await disk.fstat(this.#fd).catch((error) => {
-      throw localError('cannot read', this.#label, error)
+    await this.compare()
+  }
+
+  /** Throws if the file has changed since it was opened. */
+  compare(): AtHand<void> {
+    const label = this.#label
+    const now = orElse(
+      () => disk.fstat(this.#fd),
+      (error) => {
+        throw localError('cannot read', label, error)
+      },
+    )
+    return andThen(now, (stats) => {
+      const change = changeOf(this.#stats, stats)
+      if (change !== null) throw this.#changed(change)
+      return this.#checkEnd()
     })
-    const change = changeOf(this.#stats, now)
-    if (change !== null) throw this.#changed(change)
-    if (await this.#hasMore()) throw this.#changed('became longer')
   }
 
   /** A file in `/proc` has the size 0, and the size reported for a file on a network may be out of date. */
-  async #hasMore(): Promise<boolean> {
-    return (await this.#reader.read(Buffer.alloc(1), 0, 1, this.#position)) > 0
+  #checkEnd(): AtHand<void> {
+    return andThen(this.#reader.read(Buffer.alloc(1), 0, 1, this.#position), (count) => {
+      if (count > 0) throw this.#changed('became longer')
+    })
   }
 
   #changed(what: string): TransferError {
@@ -70,7 +81,7 @@ export class OpenFile implements OpenEntry {
     })
   }
 
-  async close(): Promise<void> {
-    await disk.close(this.#fd).catch(() => {})
+  close(): AtHand<void> {
+    return closeQuietly(this.#fd)
   }
 }

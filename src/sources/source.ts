@@ -2,6 +2,7 @@
  * The interfaces of sources and their entries. A source is one thing that the user wants to send. It yields entries: a
  * file, a directory, a stream and a message yield one each.
  */
+import type { AtHand } from '../at-hand.js'
 import { mediaType } from '../media-type.js'
 import type { Header } from '../protocol/messages.js'
 import type { TreeWalk } from './tree-walk.js'
@@ -54,10 +55,10 @@ export interface OpenEntry {
    * if it has to wait. `length` and the result are multiples of the chunk size, except for the last result before the
    * end. 0 means the end.
    */
-  read(buffer: Buffer, offset: number, length: number): number | Promise<number>
+  read(buffer: Buffer, offset: number, length: number): AtHand<number>
   /** Called after the last read. Throws if the source has changed, shrunk or grown since it was opened. */
   check(): Promise<void>
-  close(): Promise<void>
+  close(): AtHand<void>
 }
 
 /** The header of an entry of which only the name is known, such as a pipe. */

@@ -1,7 +1,7 @@
 /** Gives a staged file its final name in one atomic step. If the name is taken, `--if-exists` decides. */
 import { constants, type Stats } from 'node:fs'
 import type { Directory } from '../disk/directory.js'
-import { disk, errno, isUnsupported } from '../disk/disk.js'
+import { closeQuietly, disk, errno, isUnsupported } from '../disk/disk.js'
 import { refusal, type TransferError } from '../errors.js'
 import { printable } from '../text.js'
 import { backupName } from './backup-name.js'
@@ -146,7 +146,7 @@ export async function takeBackupName(
 export async function renameUnlessTaken(from: string, to: string): Promise<boolean> {
   try {
     const fd = await disk.open(to, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY, 0o600)
-    await disk.close(fd).catch(() => {})
+    await closeQuietly(fd)
   } catch (error) {
     if (errno(error) === 'EEXIST') return false
     throw error

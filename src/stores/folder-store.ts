@@ -74,7 +74,7 @@ export class FolderStore implements Store {
 
   async #checkSpace(size: number | null): Promise<void> {
     if (size === null) return
-    const space = await ifSupported(disk.statfs(this.#root.path()))
+    const space = await ifSupported(() => disk.statfs(this.#root.path()))
     // Some file systems (some FUSE ones, for instance) do not know their size and report zero blocks.
     if (!space || space.blocks === 0) return
     const free = space.bavail * space.bsize

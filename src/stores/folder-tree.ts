@@ -8,6 +8,7 @@
  * the name is taken and `--if-exists` is not `backup`, the files are moved one by one instead (merge-tree.ts).
  */
 import { join } from 'node:path'
+import { type AtHand, andThen, orElse } from '../at-hand.js'
 import type { Blocking } from '../disk/blocking.js'
 import type { Directory } from '../disk/directory.js'
 import { disk, errno, ifSupported, isUnsupported } from '../disk/disk.js'
@@ -24,7 +25,7 @@ import { FinalTreeName } from './final-tree-name.js'
 import { type FolderSinkOptions, notDurable } from './folder-sink.js'
 import { StagedFile } from './staged-file.js'
 import { canHold, isUnfitName, stagedName } from './staging.js'
-import type { Sink, StoredAs, TreeSink } from './store.js'
+import type { StoredAs, TreeFileSink, TreeSink } from './store.js'
 
 export interface FolderTreeOptions extends FolderSinkOptions {
   /** Decides whether writes block. Shared by everything that writes to this folder. */
@@ -106,7 +107,7 @@ export class FolderTree implements TreeSink {
     const path = this.#current.directory.path(name)
     try {
       await disk.symlink(target, path)
-      if (mtime !== null) await ifSupported(disk.lutimes(path, new Date(mtime), new Date(mtime)))
+      if (mtime !== null) await ifSupported(() => disk.lutimes(path, new Date(mtime), new Date(mtime)))
     } catch (error) {
       if (isUnsupported(error)) throw refusal('policy', `the file system there holds no symlinks: ${this.#shown(name)}`)
       throw await this.#itemError('cannot store', error, name)
@@ -126,37 +127,27 @@ export class FolderTree implements TreeSink {
     }
   }
 
-  async begin(item: FileItem): Promise<Pick<Sink, 'write' | 'writeLater' | 'commit' | 'discard'>> {
+  begin(item: FileItem): AtHand<TreeFileSink> {
     this.#files++
-    const errorOf = (error: unknown) => this.#localError('cannot write', error, item.name)
     const { directory } = this.#current
-    const staged = await StagedFile.createIn(directory, item.name, this.#options.blocking).catch(async (error) => {
-      throw await this.#itemError('cannot write', error, item.name)
-    })
+    const creating = orElse(
+      () => StagedFile.createIn(directory, item.name, (item.mode ?? 0o666) & 0o777, this.#options.blocking),
+      async (error): Promise<StagedFile> => {
+        throw await this.#itemError('cannot write', error, item.name)
+      },
+    )
+    return andThen(creating, (staged) => this.#sinkOf(staged, item))
+  }
+
+  #sinkOf(staged: StagedFile, { name, mtime }: FileItem): TreeFileSink {
+    const named = <T>(work: () => AtHand<T>): AtHand<T> =>
+      orElse(work, (error) => {
+        throw this.#localError('cannot write', error, name)
+      })
     return {
-      write: (bytes, offset) => {
-        try {
-          return staged.write(bytes, offset)
-        } catch (error) {
-          throw errorOf(error)
-        }
-      },
-      writeLater: async (bytes, offset) => {
-        await staged.writeLater(bytes, offset).catch((error) => {
-          throw errorOf(error)
-        })
-      },
-      commit: async () => {
-        try {
-          await staged.setAttributes(this.#mode(item.mode ?? 0o666), item.mtime)
-          await staged.settle()
-        } catch (error) {
-          throw errorOf(error)
-        } finally {
-          await staged.close()
-        }
-        return { name: item.name, path: '' }
-      },
+      write: (bytes, offset) => named(() => staged.write(bytes, offset)) as boolean,
+      writeLater: async (bytes, offset) => await named(() => staged.writeLater(bytes, offset)),
+      commit: () => named(() => staged.seal(mtime)),
       discard: () => staged.discard(),
     }
   }

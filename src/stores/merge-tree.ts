@@ -74,7 +74,7 @@ async function inBoth(
 /** Opens a staged directory and makes sure that it can be changed. No other user can reach it there. */
 async function openStaged(parent: Directory, name: string): Promise<Directory> {
   const { mode } = await disk.lstat(parent.path(name))
-  if (!isOwners(mode)) await ifSupported(disk.chmod(parent.path(name), (mode & 0o777) | OWNER))
+  if (!isOwners(mode)) await ifSupported(() => disk.chmod(parent.path(name), (mode & 0o777) | OWNER))
   return await parent.openDirectory(name)
 }
 

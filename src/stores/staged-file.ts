@@ -3,10 +3,11 @@
  * are quick, and flushed to the disk piece by piece while more bytes come. So the disk works from the start, the sender
  * sees the progress of the disk, and the final fsync, for which the sender waits, has little to do.
  */
+import { type AtHand, andThen } from '../at-hand.js'
 import type { Blocking } from '../disk/blocking.js'
 import type { Directory } from '../disk/directory.js'
-import { disk, ifSupported } from '../disk/disk.js'
-import { createPrivate, createStaged } from './staging.js'
+import { closeQuietly, disk, ifSupported } from '../disk/disk.js'
+import { createNew, createStaged } from './staging.js'
 
 /**
  * The written bytes are flushed whenever there are this many. A writer twice this far ahead of the disk waits
@@ -42,9 +43,9 @@ export class StagedFile {
     return new StagedFile(staging.path(name), fd, blocking)
   }
 
-  /** Creates the file `name` in `directory`, for this user alone. */
-  static async createIn(directory: Directory, name: string, blocking: Blocking): Promise<StagedFile> {
-    return new StagedFile(directory.path(name), await createPrivate(directory, name), blocking)
+  /** Creates the file `name` in `directory`, with these permission bits (less the umask). */
+  static createIn(directory: Directory, name: string, mode: number, blocking: Blocking): AtHand<StagedFile> {
+    return andThen(createNew(directory, name, mode), (fd) => new StagedFile(directory.path(name), fd, blocking))
   }
 
   /** The path of the file until it has its final name. */
@@ -109,14 +110,28 @@ export class StagedFile {
 
   /** Sets the permission bits and the modification time, if the file system supports them. */
   async setAttributes(mode: number, mtime: number | null): Promise<void> {
-    await ifSupported(disk.fchmod(this.fd, mode))
-    if (mtime !== null) await ifSupported(disk.futimes(this.fd, new Date(), new Date(mtime)))
+    await ifSupported(() => disk.fchmod(this.fd, mode))
+    if (mtime !== null) await ifSupported(() => disk.futimes(this.fd, new Date(), new Date(mtime)))
   }
 
   /** Waits until nothing is being flushed any more. Throws if written bytes were lost. */
   async settle(): Promise<void> {
     await this.#flushing
     if (this.#failure) throw this.#failure.error
+  }
+
+  /**
+   * Sets the modification time, if the file system supports it, and closes the file. Throws if written bytes were lost.
+   * For a file that becomes durable with its directory.
+   */
+  seal(mtime: number | null): AtHand<void> {
+    if (this.#flushing) return this.#flushing.then(() => this.seal(mtime))
+    if (this.#failure) throw this.#failure.error
+    const timed = mtime === null ? undefined : ifSupported(() => disk.futimes(this.fd, new Date(), new Date(mtime)))
+    return andThen(timed, () => {
+      this.#isOpen = false
+      return closeQuietly(this.fd)
+    })
   }
 
   /** Makes the content durable. An fsync of the folder makes the name durable. */
@@ -129,7 +144,7 @@ export class StagedFile {
   async close(): Promise<void> {
     this.#isOpen = false
     await this.#flushing
-    await disk.close(this.fd).catch(() => {})
+    await closeQuietly(this.fd)
   }
 
   /** Removes the file, unless it was closed before. Never throws. */

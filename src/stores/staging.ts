@@ -9,8 +9,9 @@
  */
 import { constants } from 'node:fs'
 import { join } from 'node:path'
+import type { AtHand } from '../at-hand.js'
 import { type Directory, OTHERS_WRITE } from '../disk/directory.js'
-import { disk, errno } from '../disk/disk.js'
+import { closeQuietly, disk, errno } from '../disk/disk.js'
 import { localError } from '../disk/local-error.js'
 import { removeTree } from '../disk/remove-tree.js'
 import { hasExited } from './receiver-id.js'
@@ -98,17 +99,17 @@ interface Staged {
 /** Creates a private file in the staging folder. */
 export async function createStaged(staging: Directory): Promise<Staged> {
   const name = stagedName()
-  return { name, fd: await createPrivate(staging, name) }
+  return { name, fd: await createNew(staging, name) }
 }
 
-/** Creates a private file, and returns its descriptor. */
-export async function createPrivate(folder: Directory, name: string): Promise<number> {
-  return await disk.open(folder.path(name), O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW, 0o600)
+/** Creates a file that must not exist, for this user alone if no `mode` is given. Returns its descriptor. */
+export function createNew(folder: Directory, name: string, mode = 0o600): AtHand<number> {
+  return disk.open(folder.path(name), O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW, mode)
 }
 
 /** Removes a file that was only a test. If that fails, the file is removed later with its folder. */
 async function removeProbe(staging: Directory, { name, fd }: Staged): Promise<void> {
-  await disk.close(fd).catch(() => {})
+  await closeQuietly(fd)
   await disk.unlink(staging.path(name)).catch(() => {})
 }
 
@@ -123,7 +124,7 @@ export function isUnfitName(error: unknown): boolean {
 /** True if the file system can hold a file of this name. Creates an empty file to find out. */
 export async function canHold(staging: Directory, name: string): Promise<boolean> {
   try {
-    await removeProbe(staging, { name, fd: await createPrivate(staging, name) })
+    await removeProbe(staging, { name, fd: await createNew(staging, name) })
     return true
   } catch (error) {
     // Another connection is trying the same name at this moment.

@@ -3,6 +3,7 @@
  * as long as one transfer, a sink as long as one entry. Destinations are folders and output streams. The receiver
  * applies its policy before it calls a store. A store refuses only what it cannot hold, and what `--if-exists` forbids.
  */
+import type { AtHand } from '../at-hand.js'
 import type { Spool } from '../disk/spool.js'
 import type { WarningEvent } from '../events.js'
 import type { Header } from '../protocol/messages.js'
@@ -52,6 +53,12 @@ export interface Sink {
   discard(): Promise<void>
 }
 
+/** One large file of a directory being stored. */
+export interface TreeFileSink extends Pick<Sink, 'write' | 'writeLater' | 'discard'> {
+  /** Ends the file. It becomes durable with the directory. Only `discard` may follow if that fails. */
+  commit(): AtHand<void>
+}
+
 /**
  * One directory being stored. Its items come depth first. Each call is made after the promise of the last has settled.
  * The policy has accepted every name, and every symlink stays inside.
@@ -63,9 +70,9 @@ export interface TreeSink {
   leave(): Promise<void>
   symlink(item: SymlinkItem): Promise<void>
   /** Stores a small file, whose bytes are all there. The buffer must not change until a promise settles. */
-  file(item: FileItem, bytes: Buffer): undefined | Promise<void>
+  file(item: FileItem, bytes: Buffer): AtHand<void>
   /** Prepares to store a large file. Its sink is committed or discarded before the next item. */
-  begin(item: FileItem): Promise<Pick<Sink, 'write' | 'writeLater' | 'commit' | 'discard'>>
+  begin(item: FileItem): AtHand<TreeFileSink>
   /** Makes everything durable and gives the directory its final name. Discards it if that fails. */
   commit(): Promise<StoredAs>
   /** Removes everything that was written. Never throws. */

@@ -6,7 +6,7 @@ import { type HeaderData, Header as TarHeader } from 'tar/header'
 import { Pax } from 'tar/pax'
 import type { Header } from '../protocol/messages.js'
 import type { DirectoryItem, FileItem, SymlinkItem } from '../protocol/tree-messages.js'
-import type { Sink, StoredAs, TreeSink } from './store.js'
+import type { Sink, StoredAs, TreeFileSink, TreeSink } from './store.js'
 
 /** The unit of an archive, in bytes. */
 const BLOCK = 512
@@ -57,15 +57,12 @@ export class TarTree implements TreeSink {
     await this.#write(Buffer.concat([this.#fileEntry(item), bytes, padding(item.size)]))
   }
 
-  async begin(item: FileItem): Promise<Pick<Sink, 'write' | 'writeLater' | 'commit' | 'discard'>> {
+  async begin(item: FileItem): Promise<TreeFileSink> {
     await this.#write(this.#fileEntry(item))
     return {
       write: () => false,
       writeLater: (bytes) => this.#write(bytes),
-      commit: async () => {
-        await this.#write(padding(item.size))
-        return { name: item.name, path: '-' }
-      },
+      commit: () => this.#write(padding(item.size)),
       discard: async () => {
         this.#isBroken = true
       },

@@ -1,12 +1,13 @@
 /** The way in of a directory: decode its items, check the limits, digest, store; at the end verify and commit. */
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import { type AtHand, andThen } from '../at-hand.js'
 import { refusal, TransferError } from '../errors.js'
 import type { HeaderMessage } from '../links/link.js'
 import { retain } from '../net/memory.js'
 import type { End } from '../protocol/messages.js'
 import { TreeDecoder } from '../protocol/tree-decoder.js'
 import type { FileItem, TreeMessage } from '../protocol/tree-messages.js'
-import type { Sink, TreeSink } from '../stores/store.js'
+import type { TreeFileSink, TreeSink } from '../stores/store.js'
 import { printable } from '../text.js'
 import type { Digest } from './digest.js'
 import type { Taken } from './intake.js'
@@ -29,7 +30,7 @@ interface CurrentFile {
   bytes: number
   /** The bytes of a small file so far. Null for a large file. */
   small: Buffer | null
-  sink: Pick<Sink, 'write' | 'writeLater' | 'commit' | 'discard'> | null
+  sink: TreeFileSink | null
 }
 
 export interface TreeSteps {
@@ -67,13 +68,13 @@ export class TreeIntake {
   }
 
   /** Takes the next bytes, by the rule of net/memory.ts. */
-  take(bytes: Buffer): undefined | Promise<void> {
+  take(bytes: Buffer): AtHand<void> {
     this.#length += bytes.length
     return this.#handle(this.#decoder.push(bytes))
   }
 
   /** Handles messages synchronously as long as none has to wait, as `framed-receiver-link.ts` does. */
-  #handle(messages: Iterator<TreeMessage>): undefined | Promise<void> {
+  #handle(messages: Iterator<TreeMessage>): AtHand<void> {
     for (let next = messages.next(); !next.done; next = messages.next()) {
       const working = this.#onMessage(next.value) ?? this.#turn()
       if (working) {
@@ -86,7 +87,7 @@ export class TreeIntake {
   }
 
   /** Gives the event loop a turn if it is time, and no file is under way: the bytes of one are still where they came. */
-  #turn(): undefined | Promise<void> {
+  #turn(): AtHand<void> {
     if (this.#file || performance.now() - this.#lastTurn < TURN) return undefined
     this.#steps.progress.updateTree(this.#steps.record)
     return nextTurn().then(() => {
@@ -94,7 +95,7 @@ export class TreeIntake {
     })
   }
 
-  #onMessage(message: TreeMessage & { payload?: Buffer }): undefined | Promise<void> {
+  #onMessage(message: TreeMessage & { payload?: Buffer }): AtHand<void> {
     const { sink, record } = this.#steps
     if (message.payload) record.addPayload(message.frame, message.payload)
     switch (message.frame) {
@@ -136,7 +137,7 @@ export class TreeIntake {
     throw refusal('files', `it takes at most ${maxDepth} directories inside each other`)
   }
 
-  #onFile(item: FileItem): undefined | Promise<void> {
+  #onFile(item: FileItem): AtHand<void> {
     const { policy, record, digest } = this.#steps
     const path = this.#check(item.name)
     checkItemFile(path, item.size, policy)
@@ -148,11 +149,13 @@ export class TreeIntake {
     return isSmall ? undefined : this.#beginLarge(this.#file)
   }
 
-  async #beginLarge(file: CurrentFile): Promise<void> {
-    file.sink = await this.#steps.sink.begin(file.item)
+  #beginLarge(file: CurrentFile): AtHand<void> {
+    return andThen(this.#steps.sink.begin(file.item), (sink) => {
+      file.sink = sink
+    })
   }
 
-  #onData(bytes: Buffer): undefined | Promise<void> {
+  #onData(bytes: Buffer): AtHand<void> {
     const file = this.#file as CurrentFile
     const { digest, record } = this.#steps
     const offset = file.bytes
@@ -160,7 +163,7 @@ export class TreeIntake {
     record.bytes += bytes.length
     digest.update(bytes)
     if (file.small === null) {
-      const { sink } = file as CurrentFile & { sink: Sink }
+      const { sink } = file as CurrentFile & { sink: TreeFileSink }
       return sink.write(bytes, offset) ? undefined : sink.writeLater(retain(bytes), offset)
     }
     // Most small files come in one piece, which is stored from where it lies.
@@ -173,21 +176,13 @@ export class TreeIntake {
     return undefined
   }
 
-  #onEnd(announced: string): undefined | Promise<void> {
+  #onEnd(announced: string): AtHand<void> {
     const file = this.#file as CurrentFile
     const { digest, sink } = this.#steps
     const blake3 = digest.hex()
     if (blake3 !== announced) throw mismatch(file.path, blake3, announced)
-    if (file.small === null) return this.#commitLarge(file, blake3)
-    const storing = sink.file(file.item, retain(file.small))
-    if (storing) return storing.then(() => this.#onStored(file, blake3))
-    this.#onStored(file, blake3)
-    return undefined
-  }
-
-  async #commitLarge(file: CurrentFile, blake3: string): Promise<void> {
-    await file.sink?.commit()
-    this.#onStored(file, blake3)
+    const storing = file.small === null ? file.sink?.commit() : sink.file(file.item, retain(file.small))
+    return andThen(storing, () => this.#onStored(file, blake3))
   }
 
   #onStored({ path, bytes, start }: CurrentFile, blake3: string): void {

@@ -3,7 +3,8 @@
  * `protocol/tree-messages.ts`. A small file is read, compared with what it was, and digested before its header is made.
  */
 import type { Stats } from 'node:fs'
-import { disk } from '../disk/disk.js'
+import { type AtHand, andThen, orElse } from '../at-hand.js'
+import { closeQuietly } from '../disk/disk.js'
 import { localError } from '../disk/local-error.js'
 import { readSmallFile, type SmallFile } from '../disk/small-file.js'
 import { TransferError } from '../errors.js'
@@ -61,22 +62,30 @@ export class TreeStream {
   }
 
   /** Fills `length` bytes of `buffer` from `offset` on, fewer only at the end. */
-  async read(buffer: Buffer, offset: number, length: number): Promise<number> {
+  read(buffer: Buffer, offset: number, length: number): AtHand<number> {
     const place = buffer.subarray(offset, offset + length)
-    let filled = this.#drain(place)
-    while (filled < length && !this.#isOver) {
-      if (this.#large) {
-        filled += await this.#readLarge(this.#large, place.subarray(filled))
-        continue
-      }
-      const walking = this.#opened.tree.next()
-      const item = walking instanceof Promise ? await walking : walking
-      this.#isOver = item === null
-      if (item === null) continue
-      const frames = item.kind === 'file' ? this.#begin(item) : this.#frameOf(item)
-      filled += this.#put(place.subarray(filled), frames instanceof Promise ? await frames : frames)
+    return this.#fill(place, this.#drain(place))
+  }
+
+  #fill(place: Buffer, done: number): AtHand<number> {
+    let filled = done
+    while (filled < place.length && !this.#isOver) {
+      const step = this.#step(place.subarray(filled))
+      if (step instanceof Promise) return step.then((count) => this.#fill(place, filled + count))
+      filled += step
     }
     return filled
+  }
+
+  /** Puts the next frames, or the next piece of a large file, into `place`. Returns the number of bytes. */
+  #step(place: Buffer): AtHand<number> {
+    if (this.#large) return this.#readLarge(this.#large, place)
+    return andThen(this.#opened.tree.next(), (item) => {
+      this.#isOver = item === null
+      if (item === null) return 0
+      const frames = item.kind === 'file' ? this.#begin(item) : this.#frameOf(item)
+      return andThen(frames, (ready) => this.#put(place, ready))
+    })
   }
 
   #drain(place: Buffer): number {
@@ -123,20 +132,16 @@ export class TreeStream {
     return []
   }
 
-  #begin(item: TreeItem & { kind: 'file' }): Buffer[] | Promise<Buffer[]> {
+  #begin(item: TreeItem & { kind: 'file' }): AtHand<Buffer[]> {
     const start = performance.now()
     this.#record.current = item.path
-    try {
-      const reading = readSmallFile(item.place, this.#scratch, item.follow)
-      return reading instanceof Promise
-        ? reading.then(
-            (found) => this.#framesOf(item, found, start),
-            (error) => this.#problem(item.path, this.#readError(item.path, error)),
-          )
-        : this.#framesOf(item, reading, start)
-    } catch (error) {
-      return this.#problem(item.path, this.#readError(item.path, error))
-    }
+    return andThen(
+      orElse<SmallFile | Buffer[]>(
+        () => readSmallFile(item.place, this.#scratch, item.follow),
+        (error) => this.#problem(item.path, this.#readError(item.path, error)),
+      ),
+      (found) => (Array.isArray(found) ? found : this.#framesOf(item, found, start)),
+    )
   }
 
   #readError(path: string, error: unknown): TransferError {
@@ -171,7 +176,7 @@ export class TreeStream {
 
   #beginLarge({ name, path }: TreeItem & { kind: 'file' }, stats: Stats, fd: number, start: number): Buffer[] {
     if (!stats.isFile()) {
-      disk.close(fd).catch(() => {})
+      closeQuietly(fd)
       return this.#problem(path, this.#changed(path, 'was replaced by something that is no file'))
     }
     const label = this.#opened.tree.label(path)
@@ -181,34 +186,44 @@ export class TreeStream {
   }
 
   /** Puts the next piece of a large file, or its end, into `place`. Returns the number of bytes. */
-  async #readLarge(large: LargeFile, place: Buffer): Promise<number> {
-    const isDirect = place.length >= LITTLE_ROOM
-    const target = isDirect ? place : this.#scratch
-    try {
-      const count = await large.file.read(target, FRAME_HEADER, target.length - FRAME_HEADER)
-      if (count === 0) return this.#put(place, await this.#endLarge(large))
-      this.#digest.update(target.subarray(FRAME_HEADER, FRAME_HEADER + count))
-      this.#record.bytes += count
-      writeHead(target, treeFrameTypes.data, count, 0)
-      return isDirect ? FRAME_HEADER + count : this.#put(place, [target.subarray(0, FRAME_HEADER + count)])
-    } catch (error) {
-      await this.#closeLarge()
-      this.#problem(large.path, this.#readError(large.path, error))
-      return this.#put(place, this.#control(encodeTree.abort()))
-    }
+  #readLarge(large: LargeFile, place: Buffer): AtHand<number> {
+    return orElse(
+      () => {
+        const target = place.length < LITTLE_ROOM ? this.#scratch : place
+        const reading = large.file.read(target, FRAME_HEADER, target.length - FRAME_HEADER)
+        return andThen(reading, (count) =>
+          count === 0 ? this.#endLarge(large, place) : this.#pieceOf(target, count, place),
+        )
+      },
+      (error) =>
+        andThen(this.#closeLarge(), () => {
+          this.#problem(large.path, this.#readError(large.path, error))
+          return this.#put(place, this.#control(encodeTree.abort()))
+        }),
+    )
   }
 
-  async #endLarge({ path, file, size, start }: LargeFile): Promise<Buffer[]> {
-    await file.check()
-    await this.#closeLarge()
-    const blake3 = this.#digest.hex()
-    this.#record.addFile(path, size, blake3, start)
-    return this.#control(encodeTree.end({ blake3 }))
+  /** Frames the `count` bytes that were read into `target`, which is `place` itself if there is room for a frame. */
+  #pieceOf(target: Buffer, count: number, place: Buffer): number {
+    this.#digest.update(target.subarray(FRAME_HEADER, FRAME_HEADER + count))
+    this.#record.bytes += count
+    writeHead(target, treeFrameTypes.data, count, 0)
+    return target === place ? FRAME_HEADER + count : this.#put(place, [target.subarray(0, FRAME_HEADER + count)])
   }
 
-  async #closeLarge(): Promise<void> {
-    await this.#large?.file.close()
+  #endLarge({ path, file, size, start }: LargeFile, place: Buffer): AtHand<number> {
+    const closing = andThen(file.compare(), () => this.#closeLarge())
+    return andThen(closing, () => {
+      const blake3 = this.#digest.hex()
+      this.#record.addFile(path, size, blake3, start)
+      return this.#put(place, this.#control(encodeTree.end({ blake3 })))
+    })
+  }
+
+  #closeLarge(): AtHand<void> {
+    const large = this.#large
     this.#large = null
+    return large?.file.close()
   }
 
   /** Throws if a file could not be sent: a directory is stored whole or not at all. */

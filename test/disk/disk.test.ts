@@ -22,8 +22,8 @@ t.test('rejects with what the system says', async (t) => {
   const buffer = Buffer.alloc(1)
   await t.rejects(disk.read(CLOSED, buffer, 0, 1, 0), { code: 'EBADF', syscall: 'read' })
   await t.rejects(disk.write(CLOSED, buffer, 0, 1, 0), { code: 'EBADF', syscall: 'write' })
-  await t.rejects(disk.close(CLOSED), { code: 'EBADF' })
-  await t.rejects(disk.open(join(t.testdir(), 'absent'), 'r'), { code: 'ENOENT' })
+  await t.rejects(async () => await disk.close(CLOSED), { code: 'EBADF' })
+  await t.rejects(async () => await disk.open(join(t.testdir(), 'absent'), 'r'), { code: 'ENOENT' })
 })
 
 t.test('knows the code of a system error, and that nothing else has one', async (t) => {
@@ -62,10 +62,10 @@ for (const isQuick of [true, false]) {
       ['symlink'],
     )
     await t.rejects(disk.access(path('absent')), { code: 'ENOENT', syscall: 'access' })
-    await t.rejects(disk.open(path('new'), 'wx'), { code: 'EEXIST', syscall: 'open' })
+    await t.rejects(async () => await disk.open(path('new'), 'wx'), { code: 'EEXIST', syscall: 'open' })
     await t.rejects(disk.link(path('file'), path('link')), { code: 'EEXIST' })
     await t.rejects(disk.mkdir(path('folder')), { code: 'EEXIST' })
-    await t.rejects(disk.close(CLOSED), { code: 'EBADF' })
+    await t.rejects(async () => await disk.close(CLOSED), { code: 'EBADF' })
     t.equal(calls().length > 0, isQuick)
   })
 }
