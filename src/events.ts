@@ -142,6 +142,8 @@ export interface FailedEvent {
   name?: string
   /** For something in a directory: the name that is offered for the directory. */
   directory?: string
+  /** For a directory that a receiver has not got whole: the path where it keeps the complete files, for a day. */
+  kept?: string
   /** The class of the failure. */
   code: ErrorCode
   /** The finer cause. */
@@ -222,14 +224,21 @@ export type TransferEvent =
 /** Called for every event, in order. If it throws, the call of `send` or `receive` rejects. */
 export type OnEvent = (event: TransferEvent) => void
 
+/** What a failure is about. */
+export interface FailedAbout {
+  transfer?: number
+  name?: string | undefined
+  directory?: string | undefined
+  kept?: string | null
+}
+
 /** The event for a failure. `transfer` is 0 if the failure belongs to no connection. */
 export function failedEvent(
   { code, reason, message }: TransferError,
-  about: { transfer?: number; name?: string | undefined; directory?: string | undefined } = {},
+  { transfer = 0, name, directory, kept }: FailedAbout = {},
 ): FailedEvent {
-  const { transfer = 0, name, directory } = about
   const names = { ...(name === undefined ? {} : { name }), ...(directory === undefined ? {} : { directory }) }
-  return { event: 'failed', transfer, ...names, code, reason, message }
+  return { event: 'failed', transfer, ...names, code, reason, message, ...(kept ? { kept } : {}) }
 }
 
 /** Seconds from `start` to `now` (both a `performance.now()`), to the millisecond. */

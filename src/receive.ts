@@ -6,7 +6,7 @@ import { failedEvent, type OnEvent, type StoredEvent } from './events.js'
 import { FramedReceiverLink } from './links/framed-receiver-link.js'
 import type { ReceiverLink } from './links/link.js'
 import { PlainReceiverLink } from './links/plain-receiver-link.js'
-import type { Heartbeat } from './protocol/messages.js'
+import { DIRECTORIES, type Heartbeat, KEPT_DIRECTORIES } from './protocol/messages.js'
 import { createDestination } from './stores/create-destination.js'
 import type { IfExists } from './stores/final-name.js'
 import type { Destination } from './stores/store.js'
@@ -214,14 +214,21 @@ function start(destination: Destination, options: Observed, connection: Connecti
   const { socket, admit, transfer, peer } = connection
   const report = new TransferReport({ onEvent: options.onEvent, transfer, peer, fileEvents: options.fileEvents })
   const receiver = new Receiver({ policy: policyOf(destination, options), destination, report, admit })
-  return new ReceiverSession(receiver, (progress) => createLink(socket, options, progress))
+  return new ReceiverSession(receiver, (progress) => createLink(socket, destination, options, progress))
 }
 
-function createLink(socket: Connection['socket'], options: Observed, progress: () => Heartbeat): ReceiverLink {
+function createLink(
+  socket: Connection['socket'],
+  { hasNames }: Destination,
+  options: Observed,
+  progress: () => Heartbeat,
+): ReceiverLink {
   const { plain = false, name, expect, timeout = defaults.timeout } = options
+  // A stream has no place for what is kept.
+  const features = [DIRECTORIES, ...(hasNames ? [KEPT_DIRECTORIES] : [])]
   return plain
     ? new PlainReceiverLink(socket, { name, size: expect?.size, timeout })
-    : new FramedReceiverLink(socket, { timeout, progress })
+    : new FramedReceiverLink(socket, { timeout, features, progress })
 }
 
 function policyOf({ hasNames }: Destination, options: Observed): Policy {

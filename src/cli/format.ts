@@ -120,12 +120,15 @@ export function describeEvent(event: TransferEvent, peerAction: 'send' | 'receiv
       return describeSent(event, isVerbose)
     case 'refused':
       return `refused${about} from ${event.peer}: ${printable(event.message, 400)}`
-    case 'failed':
-      if (['interrupted', 'terminated', 'hung-up'].includes(event.code)) return printable(event.message, 400)
+    case 'failed': {
+      const kept = event.kept === undefined ? '' : `; what came whole is kept in ${printable(asDirectory(event.kept))}`
+      const message = printable(event.message, 400) + kept
+      if (['interrupted', 'terminated', 'hung-up'].includes(event.code)) return message
       // It says that a part of a directory is left out, which is no failure of the directory.
-      if (event.reason === 'left-out') return printable(event.message, 400)
+      if (event.reason === 'left-out') return message
       // A message about a local file already contains its path.
-      return `failed${isNameInMessage(event) ? '' : about}: ${printable(event.message, 400)}`
+      return `failed${isNameInMessage(event) ? '' : about}: ${message}`
+    }
     case 'warning':
       return `warning: ${printable(event.message, 400)}`
     default:

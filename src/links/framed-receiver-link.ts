@@ -5,7 +5,7 @@ import { retain } from '../net/memory.js'
 import { SenderDecoder } from '../protocol/decoder.js'
 import { encode } from '../protocol/encode.js'
 import { HEADER_DEADLINE } from '../protocol/limits.js'
-import { DIRECTORIES, type Heartbeat, type SenderMessage, type Stored } from '../protocol/messages.js'
+import type { Heartbeat, SenderMessage, Stored } from '../protocol/messages.js'
 import { STRANGER_LINE } from '../protocol/strangers.js'
 import { ChannelLink } from './channel-link.js'
 import type { EntryMessage, ReceiverLink } from './link.js'
@@ -13,6 +13,8 @@ import type { EntryMessage, ReceiverLink } from './link.js'
 export interface FramedReceiverOptions {
   /** Milliseconds without progress after which the link fails. */
   timeout: number
+  /** What this receiver can do beyond version 1. */
+  features: readonly string[]
   /** Returns the progress of the current entry. The sender cannot know it: the kernels on the way hold megabytes. */
   progress(): Heartbeat
 }
@@ -23,14 +25,16 @@ export class FramedReceiverLink extends ChannelLink implements ReceiverLink {
   #deadline: NodeJS.Timeout | undefined
   #hasGreeted = false
   #isFinished = false
+  readonly #features: readonly string[]
   #onMessage!: (message: EntryMessage) => void | Promise<void>
 
-  constructor(socket: Duplex, { timeout, progress }: FramedReceiverOptions) {
+  constructor(socket: Duplex, { timeout, features, progress }: FramedReceiverOptions) {
     super(socket, {
       timeout,
       farewell: (error) => this.#farewell(error),
       heartbeat: () => encode.heartbeat(progress()),
     })
+    this.#features = features
   }
 
   /** The farewell to the peer: a frame for a sender, a line of text for any other program. */
@@ -98,7 +102,7 @@ export class FramedReceiverLink extends ChannelLink implements ReceiverLink {
   async #onGreeting(message: SenderMessage & { frame: 'greeting' }): Promise<void> {
     this.#hasGreeted = true
     await this.#onMessage(message)
-    await this.channel.write(encode.receiverOpening([DIRECTORIES]))
+    await this.channel.write(encode.receiverOpening(this.#features))
   }
 
   confirm(stored: Stored): Promise<void> {

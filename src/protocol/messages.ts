@@ -38,6 +38,9 @@ export type EntryKind = (typeof entryKinds)[number]
 /** The feature of a receiver that takes directories. */
 export const DIRECTORIES = 'directories'
 
+/** The feature of a receiver that keeps the complete files of a directory which was not completed. */
+export const KEPT_DIRECTORIES = 'kept-directories'
+
 /** Announces an entry. Entries are numbered from 0 by the order of their headers in the connection. */
 export interface Header {
   /** On the wire `!kind`, and absent for a file: a receiver that ignored it would store what is not a file as one. */

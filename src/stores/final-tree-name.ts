@@ -1,8 +1,13 @@
 /** Gives a staged directory its final name in one atomic step, or moves its files into a directory that is there. */
+
+import { join } from 'node:path'
 import type { Directory } from '../disk/directory.js'
 import { disk, errno } from '../disk/disk.js'
+import { localError, shown } from '../disk/local-error.js'
 import type { Spool } from '../disk/spool.js'
-import type { TransferError } from '../errors.js'
+import { TransferError } from '../errors.js'
+import { describe } from '../system-errors.js'
+import { printable } from '../text.js'
 import { type IfExists, look, notMergeable, takeBackupName, taken } from './final-name.js'
 import { mergeTree } from './merge-tree.js'
 
@@ -85,4 +90,20 @@ export class FinalTreeName {
       return false
     }
   }
+}
+
+/**
+ * The error if not everything could be moved into a directory that was there. Both sides must hear of it. `folder` is the
+ * path of the folder that the directory is in.
+ */
+export function storedInPart(folder: string, name: string, error: unknown): TransferError {
+  if (error instanceof TransferError && error.code === 'local-file') return error
+  const path = join(folder, name)
+  const cause = error instanceof TransferError ? error.message : describe(error)
+  const why = `is stored in part, because moving it into the directory there has failed: ${cause}`
+  return new TransferError('local-file', `${shown(path)} ${why}`, {
+    reason: localError('cannot store', path, error).reason,
+    peerMessage: `"${printable(name, 80)}" ${why}`,
+    cause: error,
+  })
 }

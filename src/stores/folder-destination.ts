@@ -10,6 +10,7 @@ import { localError, shown } from '../disk/local-error.js'
 import { makeFolder } from '../disk/make-folder.js'
 import type { IfExists } from './final-name.js'
 import { FolderStore } from './folder-store.js'
+import { cleanKept } from './kept.js'
 import { newReceiverId } from './receiver-id.js'
 import { cleanStaging, openStaging, removeReceiver } from './staging.js'
 import type { Destination, Store, Warning } from './store.js'
@@ -56,6 +57,7 @@ export async function prepareFolder(path: string, receiverId: string): Promise<W
   try {
     await disk.access(path, constants.W_OK | constants.X_OK)
     return await inFolder(path, async (root) => {
+      await cleanKept(root)
       await cleanStaging(root)
       try {
         return await tryStaging(root, receiverId, path)

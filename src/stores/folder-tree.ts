@@ -12,19 +12,19 @@ import { type AtHand, andThen, orElse } from '../at-hand.js'
 import type { Blocking } from '../disk/blocking.js'
 import type { Directory } from '../disk/directory.js'
 import { disk, errno, ifSupported, isUnsupported } from '../disk/disk.js'
-import { type LocalAction, localError, shown } from '../disk/local-error.js'
+import { type LocalAction, localError } from '../disk/local-error.js'
 import { removeTree } from '../disk/remove-tree.js'
 import { createSmallFile } from '../disk/small-file.js'
 import { syncTree } from '../disk/sync-tree.js'
-import { refusal, TransferError } from '../errors.js'
+import { refusal, type TransferError } from '../errors.js'
 import type { Header } from '../protocol/messages.js'
 import type { Attributes, DirectoryItem, FileItem, SymlinkItem } from '../protocol/tree-messages.js'
-import { describe } from '../system-errors.js'
 import { printable } from '../text.js'
-import { FinalTreeName } from './final-tree-name.js'
+import { FinalTreeName, storedInPart } from './final-tree-name.js'
 import { type FolderSinkOptions, notDurable } from './folder-sink.js'
+import { keepTree, removeKept } from './kept.js'
 import { StagedFile } from './staged-file.js'
-import { canHold, isUnfitName, stagedName } from './staging.js'
+import { canHold, isUnfitName, KEPT, STAGING, stagedName } from './staging.js'
 import type { StoredAs, TreeFileSink, TreeSink } from './store.js'
 
 export interface FolderTreeOptions extends FolderSinkOptions {
@@ -53,6 +53,8 @@ export class FolderTree implements TreeSink {
   #files = 0
   #path = ''
   #isOver = false
+  /** True if a part of a file could not be removed. */
+  #hasLeftover = false
 
   private constructor(
     options: FolderTreeOptions,
@@ -148,7 +150,9 @@ export class FolderTree implements TreeSink {
       write: (bytes, offset) => named(() => staged.write(bytes, offset)) as boolean,
       writeLater: async (bytes, offset) => await named(() => staged.writeLater(bytes, offset)),
       commit: () => named(() => staged.seal(mtime)),
-      discard: () => staged.discard(),
+      discard: async () => {
+        if (!(await staged.discard())) this.#hasLeftover = true
+      },
     }
   }
 
@@ -171,25 +175,24 @@ export class FolderTree implements TreeSink {
       // What was merged has left directories and skipped files behind.
       if (name.isMerged) await this.discard()
       else await this.#close()
+      await removeKept(this.#staging, this.#header.name)
       return { ...stored, path: join(this.#options.path, stored.name) }
     } catch (error) {
       await this.discard()
-      throw name.isMerged ? this.#storedInPart(error) : this.#localError('cannot store', error)
+      throw name.isMerged
+        ? storedInPart(this.#options.path, this.#header.name, error)
+        : this.#localError('cannot store', error)
     }
   }
 
-  /** The error if not everything could be moved into a directory that was there. Both sides must hear of it. */
-  #storedInPart(error: unknown): TransferError {
-    if (error instanceof TransferError && error.code === 'local-file') return error
+  async keep(): Promise<string | null> {
+    if (this.#isOver) return null
     const { name } = this.#header
-    const path = join(this.#options.path, name)
-    const cause = error instanceof TransferError ? error.message : describe(error)
-    const why = `is stored in part, because moving it into the directory there has failed: ${cause}`
-    return new TransferError('local-file', `${shown(path)} ${why}`, {
-      reason: localError('cannot store', path, error).reason,
-      peerMessage: `"${printable(name, 80)}" ${why}`,
-      cause: error,
-    })
+    const { directory } = this.#levels[0] as Level
+    const tree = { staged: this.#staged, directory, files: this.#files }
+    const isKept = !this.#hasLeftover && (await keepTree(this.#staging, tree, name))
+    await (isKept ? this.#close() : this.discard())
+    return isKept ? join(this.#options.path, STAGING, KEPT, name) : null
   }
 
   async discard(): Promise<void> {

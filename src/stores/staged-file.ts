@@ -147,10 +147,13 @@ export class StagedFile {
     await closeQuietly(this.fd)
   }
 
-  /** Removes the file, unless it was closed before. Never throws. */
-  async discard(): Promise<void> {
-    if (!this.#isOpen) return
+  /** Removes the file, unless it was closed before. Returns false if that fails. Never throws. */
+  async discard(): Promise<boolean> {
+    if (!this.#isOpen) return true
     await this.close()
-    await disk.unlink(this.#path).catch(() => {})
+    return await disk.unlink(this.#path).then(
+      () => true,
+      () => false,
+    )
   }
 }

@@ -2,6 +2,7 @@
  * The staging folder holds every file until it is complete.
  *
  *     <out>/.tcp-recv/<receiver id>/<number>      private (0700 / 0600), on the same file system as the final name
+ *     <out>/.tcp-recv/kept/<name>                 what came of a directory that was not completed (kept.ts)
  *
  * Each receiver has its own folder there, whose name identifies the process (receiver-id.ts). So the next receiver to
  * start recognizes and removes the files of a killed one. Several receivers can share one `--out`, even over a network
@@ -19,8 +20,11 @@ import { hasExited } from './receiver-id.js'
 /** The name of the staging folder inside `--out`. No peer may use this name. */
 export const STAGING = '.tcp-recv'
 
+/** The folder beside those of the receivers (kept.ts). */
+export const KEPT = 'kept'
+
 /** The age at which the folder of a receiver on another machine counts as abandoned, in milliseconds: a day. */
-const FOREIGN_AGE = 24 * 60 * 60 * 1000
+export const ABANDONED_AGE = 24 * 60 * 60 * 1000
 
 const { O_CREAT, O_EXCL, O_WRONLY, O_NOFOLLOW = 0 } = constants
 
@@ -75,7 +79,7 @@ async function isLikeOurs(staging: Directory, own: Directory): Promise<boolean> 
   }
 }
 
-async function makePrivate(parent: Directory, name: string): Promise<void> {
+export async function makePrivate(parent: Directory, name: string): Promise<void> {
   try {
     await disk.mkdir(parent.path(name), { mode: 0o700 })
   } catch (error) {
@@ -145,12 +149,14 @@ export async function removeReceiver(root: Directory, receiverId: string): Promi
 export async function cleanStaging(root: Directory): Promise<void> {
   await inStaging(root, async (staging) => {
     for (const receiverId of await disk.readdir(staging.path())) {
+      if (receiverId === KEPT) continue
       if (await isAbandoned(staging, receiverId).catch(() => false)) await removeFolder(staging, receiverId)
     }
   })
 }
 
-async function inStaging(root: Directory, work: (staging: Directory) => Promise<void>): Promise<void> {
+/** Removes the staging folder afterwards if it is empty. Never throws. */
+export async function inStaging(root: Directory, work: (staging: Directory) => Promise<void>): Promise<void> {
   try {
     const staging = await root.openDirectory(STAGING)
     try {
@@ -179,7 +185,7 @@ async function removeFolder(staging: Directory, receiverId: string): Promise<voi
 }
 
 async function isAbandoned(staging: Directory, receiverId: string): Promise<boolean> {
-  return (await hasExited(receiverId)) ?? (await newestChange(staging, receiverId)) < Date.now() - FOREIGN_AGE
+  return (await hasExited(receiverId)) ?? (await newestChange(staging, receiverId)) < Date.now() - ABANDONED_AGE
 }
 
 /** A staged directory may have a mode that does not let its owner look into it. */

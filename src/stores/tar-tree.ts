@@ -83,6 +83,10 @@ export class TarTree implements TreeSink {
     return await this.#output.commit()
   }
 
+  async keep(): Promise<null> {
+    return null
+  }
+
   /** Bytes that were passed on cannot be taken back. */
   async discard(): Promise<void> {}
 }

@@ -1,5 +1,6 @@
 /** The way out of one entry, step by step: header; read, digest, frame and write; check; end. */
 import type { SenderLink } from '../links/link.js'
+import { KEPT_DIRECTORIES } from '../protocol/messages.js'
 import type { OpenDirectory, OpenEntry } from '../sources/source.js'
 import { TreeCount } from '../sources/tree-count.js'
 import type { Pending } from './answers.js'
@@ -15,6 +16,8 @@ export interface Outflow {
   pump: Pump
   report: TransferReport
   expect: Expectation
+  /** What the receiver can do. It has greeted before a directory is sent. */
+  features: readonly string[]
   /** Called after the header. An entry that can be read only once waits here for the digest that the receiver needs. */
   beforeData(pending: Pending): Promise<void>
 }
@@ -51,13 +54,14 @@ async function sendData(
 }
 
 /** The data are the frames of everything in the directory. They carry the digest of each file. */
-async function sendDirectory({ link, pump, report }: Outflow, pending: Pending, opened: OpenDirectory): Promise<void> {
+async function sendDirectory(outflow: Outflow, pending: Pending, opened: OpenDirectory): Promise<void> {
+  const { link, pump, report } = outflow
   const { header, stop } = pending
   const payload = (await link.begin(header)) as Buffer
   const record = await TreeRecord.create(payload)
   pending.record = record
   const stream = await TreeStream.create(opened, record, (path, error) =>
-    report.failed(`${header.name}/${path}`, error, header.name),
+    report.failed(`${header.name}/${path}`, error, { directory: header.name }),
   )
   const count = new TreeCount(() => opened.walkAgain())
   try {
@@ -69,7 +73,7 @@ async function sendDirectory({ link, pump, report }: Outflow, pending: Pending, 
     }
     const { bytes } = await pump.move(stream, stop.signal, onMoved, { algorithm: null })
     await count.finish(record)
-    await stream.check()
+    await stream.check(outflow.features.includes(KEPT_DIRECTORIES))
     const { blake3, header: headerDigest } = record.digests()
     pending.sent = { bytes, blake3, sha256: null }
     await link.end({ bytes, blake3, header: headerDigest })

@@ -2,7 +2,7 @@
  * A receiving transfer over one link: takes one entry after the other, and answers each. It makes no difference which
  * side has dialled. The peer is not trusted: the decoder checks order and sizes, the policy checks everything else.
  */
-import { asTransferError, refusal, TransferError } from '../errors.js'
+import { asTransferError, type Reason, refusal, TransferError } from '../errors.js'
 import type { EntryMessage, HeaderMessage, ReceiverLink } from '../links/link.js'
 import type { Heartbeat, SenderMessage } from '../protocol/messages.js'
 import { printable } from '../text.js'
@@ -10,7 +10,10 @@ import type { Algorithm } from './digest.js'
 import type { Intake, Taken } from './intake.js'
 import type { Receiver } from './receiver.js'
 import type { Session, TransferResult } from './session.js'
-import type { TreeIntake } from './tree-intake.js'
+import { TreeIntake } from './tree-intake.js'
+
+/** The reasons for which a directory ends that a sender may want to complete later. */
+const breaks = new Set<Reason>(['broken', 'aborted', 'interrupted', 'timeout'])
 
 export class ReceiverSession implements Session {
   readonly #receiver: Receiver
@@ -44,10 +47,11 @@ export class ReceiverSession implements Session {
       await link.receive((message) => this.#onMessage(message))
       void link.close()
     } catch (error) {
-      link.fail(asTransferError(error))
+      const failure = asTransferError(error)
+      link.fail(failure)
       const name = this.#current?.header.name
-      await this.#drop()
-      this.#onFailure(name, asTransferError(error))
+      const kept = await this.#drop(breaks.has(failure.reason))
+      this.#onFailure(name, failure, kept)
     } finally {
       this.closed = this.#close()
     }
@@ -133,8 +137,8 @@ export class ReceiverSession implements Session {
     if (entry === null) throw error
     const current = this.#current
     if (!current) return
-    await this.#drop()
-    this.#report(current.header.name, error)
+    const kept = await this.#drop(true)
+    this.#report(current.header.name, error, kept)
   }
 
   /** Refuses an entry that cannot be stored. */
@@ -156,14 +160,17 @@ export class ReceiverSession implements Session {
     await this.#link.refuse(entry, error)
   }
 
-  async #drop(): Promise<void> {
+  /** Ends the current entry. What has come of a directory can be kept. Returns its path in that case. */
+  async #drop(keeps = false): Promise<string | null> {
     const current = this.#current
     this.#current = null
+    if (keeps && current instanceof TreeIntake) return await current.keep()
     await current?.discard()
+    return null
   }
 
   /** Reports that the link has failed with `error`. `name` is the name of the current entry, if there was one. */
-  #onFailure(name: string | undefined, error: TransferError): void {
+  #onFailure(name: string | undefined, error: TransferError, kept: string | null): void {
     const { report } = this.#receiver
     const { admitted } = report.result
     // A connection that came and went without a byte (a port scan, a health check) is not reported.
@@ -172,12 +179,12 @@ export class ReceiverSession implements Session {
     // is refused as one too many is reported.
     const isEnding = error === this.#stopped && !admitted && error.reason !== 'busy'
     if (isStray || isEnding) report.fail(error)
-    else this.#report(name ?? (admitted ? this.#link.entryName : undefined), this.#link.explain(error))
+    else this.#report(name ?? (admitted ? this.#link.entryName : undefined), this.#link.explain(error), kept)
   }
 
-  #report(name: string | undefined, error: TransferError): void {
+  #report(name: string | undefined, error: TransferError, kept: string | null = null): void {
     const { report } = this.#receiver
     if (error.code === 'refused' || !report.result.admitted) report.refused(name, error)
-    else report.failed(name, error)
+    else report.failed(name, error, { kept })
   }
 }

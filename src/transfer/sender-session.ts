@@ -127,7 +127,8 @@ export class SenderSession implements Session {
     const { report, expect } = this.#sender
     const beforeData = (pending: Pending) => this.#beforeData(pending)
     try {
-      await sendEntry({ link: this.#link, pump: this.#pump, report, expect, beforeData }, pending, opened)
+      const steps = { link: this.#link, pump: this.#pump, report, expect, features: this.#features, beforeData }
+      await sendEntry(steps, pending, opened)
     } catch (error) {
       this.#link.signal.throwIfAborted()
       if (!this.#link.abort) throw error

@@ -1,7 +1,14 @@
 /** The report of one transfer: its events, each with the number of the connection, and its result. */
 import type { Spool } from '../disk/spool.js'
 import { refusal, type TransferError } from '../errors.js'
-import { failedEvent, type OnEvent, type SentEvent, type StoredEvent, secondsSince } from '../events.js'
+import {
+  type FailedAbout,
+  failedEvent,
+  type OnEvent,
+  type SentEvent,
+  type StoredEvent,
+  secondsSince,
+} from '../events.js'
 import { mediaType } from '../media-type.js'
 import { below } from '../text.js'
 import { ProgressReport } from './progress-report.js'
@@ -109,11 +116,11 @@ export class TransferReport {
   }
 
   /** Reports the failure of one entry, of something in the entry `directory`, or, without a name, of the connection. */
-  failed(name: string | undefined, error: TransferError, directory?: string): void {
+  failed(name: string | undefined, error: TransferError, more: Pick<FailedAbout, 'directory' | 'kept'> = {}): void {
     const { onEvent, transfer } = this.#reporting
     this.fail(error)
     this.result.lastReported = error
-    onEvent(failedEvent(error, { transfer, name, directory }))
+    onEvent(failedEvent(error, { transfer, name, ...more }))
   }
 
   /** Reports that this side refuses an entry, something in the entry `directory`, or, without a name, the connection. */

@@ -55,6 +55,8 @@ export class TreeIntake {
   #prefix = ''
   #lastTurn = performance.now()
   #file: CurrentFile | null = null
+  /** False while something is being stored, and for good after something has failed. */
+  #isAtRest = true
 
   constructor(entry: number, header: HeaderMessage, steps: TreeSteps) {
     this.entry = entry
@@ -69,6 +71,7 @@ export class TreeIntake {
 
   /** Takes the next bytes, by the rule of net/memory.ts. */
   take(bytes: Buffer): AtHand<void> {
+    this.#isAtRest = false
     this.#length += bytes.length
     return this.#handle(this.#decoder.push(bytes))
   }
@@ -83,6 +86,7 @@ export class TreeIntake {
       }
     }
     this.#steps.progress.updateTree(this.#steps.record)
+    this.#isAtRest = true
     return undefined
   }
 
@@ -200,6 +204,7 @@ export class TreeIntake {
 
   /** Called after the last byte. Compares the digests, and commits the directory. */
   async finish(end: End): Promise<Taken> {
+    this.#isAtRest = false
     this.#decoder.finish()
     const { record, sink } = this.#steps
     const { blake3, header } = record.digests()
@@ -211,6 +216,18 @@ export class TreeIntake {
     if (!(await verifyEnd(end, received))) throw mismatch(this.header.name, blake3, 'nothing')
     const stored = await sink.commit()
     return { ...stored, blake3, sha256: null, bytes: this.#length, isVerified: true, record }
+  }
+
+  /**
+   * Keeps the files that are complete, and removes everything else. Returns their path, or null if none are kept. Never
+   * throws.
+   */
+  async keep(): Promise<string | null> {
+    const { sink, record } = this.#steps
+    await this.#file?.sink?.discard()
+    const path = this.#isAtRest && record.files > 0 ? await sink.keep() : null
+    await this.discard()
+    return path
   }
 
   /** Removes everything that was stored of the directory. Never throws. */

@@ -226,11 +226,15 @@ export class TreeStream {
     return large?.file.close()
   }
 
-  /** Throws if a file could not be sent: a directory is stored whole or not at all. */
-  async check(): Promise<void> {
+  /**
+   * Throws if a file could not be sent: a directory is stored whole or not at all. `isKept` is true if the receiver keeps
+   * the other files.
+   */
+  async check(isKept: boolean): Promise<void> {
     if (this.#failures === 0) return
     const what = partsOf(this.#failures)
-    const text = `${this.#opened.tree.label('').replace(/\/$/, '')} is not stored: ${what} could not be read`
+    const rest = isKept && this.#record.files > 0 ? '; the receiver keeps the rest in its staging folder' : ''
+    const text = `${this.#opened.tree.label('').replace(/\/$/, '')} is not stored: ${what} could not be read${rest}`
     throw new TransferError('local-file', text, { reason: 'changed', peerMessage: `${what} could not be read` })
   }
 

@@ -179,6 +179,20 @@ const table: [event: TransferEvent, line: string | null][] = [
     'failed: cannot connect',
   ],
   [
+    {
+      ...{ event: 'failed', transfer: 1, name: 'd', code: 'incomplete', reason: 'aborted' },
+      ...{ message: 'the sender gave up: no', kept: 'out/.tcp-recv/kept/d\u202e' },
+    },
+    'failed d: the sender gave up: no; what came whole is kept in out/.tcp-recv/kept/d\\u{202e}/',
+  ],
+  [
+    {
+      ...{ event: 'failed', transfer: 1, name: 'd', code: 'interrupted', reason: 'interrupted' },
+      ...{ message: 'interrupted by SIGINT', kept: 'out/.tcp-recv/kept/d' },
+    },
+    'interrupted by SIGINT; what came whole is kept in out/.tcp-recv/kept/d/',
+  ],
+  [
     { event: 'failed', transfer: 0, code: 'interrupted', reason: 'interrupted', message: 'interrupted by SIGINT' },
     'interrupted by SIGINT',
   ],

@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import t from 'tap'
 import { startReceiver } from '../fixtures/ends.ts'
-import { namesIn, treeOf } from '../fixtures/folder.ts'
+import { keptIn, namesIn, treeOf } from '../fixtures/folder.ts'
 import { brokenDirectory, directoryHeader, HostileSender, type Refused } from '../fixtures/hostile-directory.ts'
 import { memoryInUse } from '../fixtures/memory.ts'
 import { watchOpenFiles } from '../fixtures/open-files.ts'
@@ -147,32 +147,43 @@ t.test('takes frames that are cut anywhere: by data frames, and by the network',
   await sender.stop(t)
 })
 
-t.test('drops a directory that the sender gives up, at any of its frames', async (t) => {
-  const out = t.testdir()
-  const receiver = await startReceiver(t, { out })
-  const abort = frame('A', { entry: 0, reason: 'changed', message: 'a file in it could not be read' })
-  const places = [0, 7, 300, 40_000, Buffer.concat(parts).length]
-  for (const [index, place] of places.entries()) {
-    const peer = await Peer.dial(t, receiver.port)
-    const data = dataFrames(Buffer.concat(parts).subarray(0, place))
-    peer.finish(
-      senderOpening,
-      directoryHeader('given-up'),
-      ...data,
-      abort,
-      ...directoryFrames(`${index}`, parts),
-      frame('F', { entries: 2 }),
-    )
-    t.equal(await peer.ended, 'end')
-    await peer.closed
-    const answers = peer.frames.filter(({ type }) => 'SR'.includes(type))
-    t.match(answers, [{ type: 'S', fields: { entry: 1 } }], `given up at ${place}`)
-    t.equal(answers.length, 1)
-    t.match(receiver.events.of('failed')[index], { name: 'given-up', code: 'incomplete', reason: 'aborted' })
-  }
-  await receiver.stop()
-  t.strictSame(namesIn(out), ['0', '1', '2', '3', '4'])
-})
+t.test(
+  'does not store a directory that the sender gives up, at any of its frames, and keeps its whole files',
+  async (t) => {
+    const out = t.testdir()
+    const receiver = await startReceiver(t, { out })
+    const abort = frame('A', { entry: 0, reason: 'changed', message: 'a file in it could not be read' })
+    const kept = join(out, '.tcp-recv/kept/given-up')
+    const places = [0, 7, 300, 40_000, Buffer.concat(parts).length]
+    const begun = { a: 'small', 'b/': '' }
+    const keptAt = [undefined, undefined, begun, begun, whole]
+    for (const [index, place] of places.entries()) {
+      const peer = await Peer.dial(t, receiver.port)
+      const data = dataFrames(Buffer.concat(parts).subarray(0, place))
+      peer.finish(
+        senderOpening,
+        directoryHeader('given-up'),
+        ...data,
+        abort,
+        ...directoryFrames(`${index}`, parts),
+        frame('F', { entries: 2 }),
+      )
+      t.equal(await peer.ended, 'end')
+      await peer.closed
+      const answers = peer.frames.filter(({ type }) => 'SR'.includes(type))
+      t.match(answers, [{ type: 'S', fields: { entry: 1 } }], `given up at ${place}`)
+      t.equal(answers.length, 1)
+      const failed = receiver.events.of('failed')[index]
+      t.match(failed, { name: 'given-up', code: 'incomplete', reason: 'aborted' })
+      t.equal(failed?.kept, keptAt[index] && kept, `given up at ${place}`)
+      if (keptAt[index]) t.strictSame(treeOf(kept), keptAt[index])
+    }
+    await receiver.stop()
+    t.strictSame(namesIn(out), ['.tcp-recv', '0', '1', '2', '3', '4'])
+    t.strictSame(namesIn(join(out, '.tcp-recv')), ['kept'])
+    t.strictSame(namesIn(join(out, '.tcp-recv/kept')), ['given-up'])
+  },
+)
 
 for (const how of ['end', 'reset'] as const) {
   t.test(
@@ -180,6 +191,7 @@ for (const how of ['end', 'reset'] as const) {
     async (t) => {
       const out = t.testdir()
       const leftOpen = watchOpenFiles(out)
+      const keepable = stored('cut')
       const receiver = await startReceiver(t, { out })
       const frames = [senderOpening, ...directoryFrames('cut', parts)]
       const bytes = Buffer.concat(frames)
@@ -197,6 +209,9 @@ for (const how of ['end', 'reset'] as const) {
             receiver.events.of('failed').length + receiver.events.of('refused').length > index,
         )
         t.strictSame(treeOf(out), {}, `cut at ${place}`)
+        const kept = keptIn(out)
+        const isWhole = (path: string) => path.endsWith('/') || kept[path] === keepable[path]
+        t.ok(Object.keys(kept).every(isWhole), 'only whole files are kept')
       }
       const good = await Peer.dial(t, receiver.port)
       good.finish(...frames, frame('F', { entries: 1 }))
@@ -204,6 +219,7 @@ for (const how of ['end', 'reset'] as const) {
       await good.closed
       await receiver.stop()
       t.strictSame(treeOf(out), stored('cut'))
+      t.strictSame(namesIn(out), ['cut'], 'what was kept of it is removed')
       t.strictSame(await leftOpen(), [])
     },
   )

@@ -2,7 +2,7 @@
 import t, { type Test } from 'tap'
 import { defaults } from '../../dist/defaults.js'
 import { CHUNK } from '../../dist/protocol/limits.js'
-import { DIRECTORIES, entryKinds } from '../../dist/protocol/messages.js'
+import { DIRECTORIES, entryKinds, KEPT_DIRECTORIES } from '../../dist/protocol/messages.js'
 import { TreeDecoder } from '../../dist/protocol/tree-decoder.js'
 import { parseTree, treeFrameTypes } from '../../dist/protocol/tree-messages.js'
 import { MAX_NAME } from '../../dist/stores/backup-name.js'
@@ -26,7 +26,7 @@ import { directoryFrames, tree } from '../fixtures/tree-frames.ts'
 
 t.test('names the feature and the kinds of entries that the code has', async (t) => {
   const features = documentTable('feature', 'meaning').map(({ feature = '' }) => codeWords(feature)[0])
-  t.strictSame(features, [DIRECTORIES])
+  t.strictSame(features, [DIRECTORIES, KEPT_DIRECTORIES])
   const kinds = /`!kind` is the kind of the entry: (.*?)\./.exec(documentSection('Frames of the sender'))?.[1]
   t.strictSame(codeWords(kinds ?? '').sort(), entryKinds.toSorted())
 })

@@ -3,7 +3,12 @@ import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { ReceiverDecoder, SenderDecoder } from '../../dist/protocol/decoder.js'
 import { encode, writeFrameHeader } from '../../dist/protocol/encode.js'
-import { DIRECTORIES, type ReceiverMessage, type SenderMessage } from '../../dist/protocol/messages.js'
+import {
+  DIRECTORIES,
+  KEPT_DIRECTORIES,
+  type ReceiverMessage,
+  type SenderMessage,
+} from '../../dist/protocol/messages.js'
 import { TreeDecoder } from '../../dist/protocol/tree-decoder.js'
 import { encodeTree, type TreeMessage } from '../../dist/protocol/tree-messages.js'
 import { bytewise, decode } from '../fixtures/decode.ts'
@@ -12,7 +17,7 @@ import { type Line, readTranscript, transcriptNames } from '../fixtures/transcri
 
 const greeting = { frame: 'greeting', version: 1, software: 'tcp-send-recv' } as const
 /** The receiver's. */
-const answer = { ...greeting, features: [DIRECTORIES] }
+const answer = { ...greeting, features: [DIRECTORIES, KEPT_DIRECTORIES] }
 const heartbeat = { frame: 'heartbeat' } as const
 const text = { type: 'text/plain', mtime: 1_700_000_000_000, mode: 0o644 }
 

@@ -13,7 +13,7 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { failDuring, replaceDuring, systemError } from '../fixtures/disk.ts'
 import { startReceiver, trySend } from '../fixtures/ends.ts'
-import { bytesOf, filesIn } from '../fixtures/folder.ts'
+import { bytesOf, filesIn, keptIn } from '../fixtures/folder.ts'
 import { watchOpenFiles } from '../fixtures/open-files.ts'
 import { makeFifo } from '../fixtures/special-files.ts'
 import { makeTree, setQuick } from '../fixtures/tree.ts'
@@ -79,14 +79,17 @@ async function goesWrong(t: Test, folder: string, failures: Failure[], what: str
       name: 'project',
       code: 'local-file',
       reason: 'changed',
-      message: `${project} is not stored: ${what} could not be read`,
+      message: `${project} is not stored: ${what} could not be read; the receiver keeps the rest in its staging folder`,
     },
   ])
   t.equal(sent.events.of('failed').length, failures.length + 1)
   t.match(sent.error, { code: 'local-file', exitCode: 8, reason: failures[0]?.reason ?? 'changed' })
   t.match(sent.events.of('sent'), [{ name: 'other' }])
   t.match(receiver.events.of('failed'), [
-    { name: 'project', code: 'incomplete', message: new RegExp(`gave up: ${what} could not be read \\(changed\\)`) },
+    {
+      ...{ name: 'project', code: 'incomplete', kept: join(out, '.tcp-recv/kept/project') },
+      message: new RegExp(`gave up: ${what} could not be read \\(changed\\)$`),
+    },
   ])
   t.match(received.error, { code: 'incomplete', exitCode: 6 })
   t.match(receiver.events.of('stored'), [{ name: 'other' }])
@@ -96,8 +99,12 @@ async function goesWrong(t: Test, folder: string, failures: Failure[], what: str
     'no path of the sender is told',
   )
   t.strictSame(filesIn(out), { other: 'x' })
+  t.strictSame(keptIn(out), keptTree, 'what came whole is kept')
   t.strictSame(await leaked(), [])
 }
+
+/** What is kept of the directory that `prepare` makes. */
+const keptTree = { 'project/a': 'x', 'project/d/': '', 'project/z': bytesOf(70_000).toString() }
 
 function prepare(t: Test, size: number): { folder: string; file: string } {
   const folder = makeTree(t.testdir(), {
@@ -258,12 +265,13 @@ t.test('the disk of the receiver is full, and the rest is stored', async (t) => 
 
 t.test('the connection breaks while the directory is under way: nothing is stored or left open', async (t) => {
   for (const side of ['sender', 'receiver'] as const) {
-    const { folder, file } = prepare(t, LARGE)
+    // So large that something of it has been sent when it breaks.
+    const { folder } = prepare(t, 4 * LARGE)
     const leaked = watchOpenFiles(folder)
     const out = join(folder, 'out')
     const receiver = await startReceiver(t, { out, oneAttempt: true })
     const stop = new AbortController()
-    onRead(t, 'file', LARGE / 2, () => {
+    onRead(t, 'file', 3 * LARGE, () => {
       if (side === 'sender') stop.abort()
       else void receiver.stop()
     })
@@ -272,7 +280,10 @@ t.test('the connection breaks while the directory is under way: nothing is store
     t.match(sent.error, { code: side === 'sender' ? 'interrupted' : 'incomplete' })
     t.match(received.error, { code: side === 'sender' ? 'incomplete' : 'interrupted' })
     t.strictSame(filesIn(out), {})
+    if (side === 'sender') {
+      t.strictSame(keptIn(out), { 'project/a': 'x', 'project/d/': '' })
+      t.match(receiver.events.of('failed'), [{ name: 'project', kept: join(out, '.tcp-recv/kept/project') }])
+    }
     t.strictSame(await leaked(), [])
-    t.ok(file)
   }
 })
