@@ -29,9 +29,15 @@ export interface ReceiveOptions {
   /**
    * The port to listen on or, with `connect`, to connect to. 0 lets the system pick a port to listen on, which the
    * event `listening` reports. Code `connect` if the port cannot be used, `usage` if it is not a whole number up to
-   * 65535.
+   * 65535, or is missing.
    */
-  port: number
+  port?: number | undefined
+  /**
+   * When listening: the file descriptors of TCP sockets that listen already, such as a service manager passes
+   * (sd_listen_fds(3)). They are used instead of `host` and `port`, and each has its own event `listening`. Code
+   * `connect` if one of them cannot be used. Default: none.
+   */
+  sockets?: readonly number[] | undefined
   /**
    * The address to listen on. Default: all interfaces, IPv6 and IPv4. With `connect`: the sender to connect to. Default
    * `localhost`. Code `connect` if it cannot be used.
@@ -176,11 +182,11 @@ class Hooks {
 type Totals = Pick<TransferResult, 'files' | 'bytes'>
 
 async function listen(destination: Destination, options: Observed, totals: Totals): Promise<TransferError | null> {
-  const { host, port, wait, signal, timeout = defaults.timeout, oneAttempt = false, onEvent } = options
+  const { host, port, sockets, wait, signal, timeout = defaults.timeout, oneAttempt = false, onEvent } = options
   const { count = Number.POSITIVE_INFINITY, maxConnections = defaults.maxConnections } = options
   const isOnce = destination.isOnce || oneAttempt
   const listener = new Listener(
-    { host, port, wait, signal, timeout, maxConnections, onEvent, count: isOnce ? 1 : count },
+    { host, port, sockets, wait, signal, timeout, maxConnections, onEvent, count: isOnce ? 1 : count },
     {
       partner: 'sender',
       cannotRetry: () => oneAttempt || (destination.isOnce && destination.isUsed),

@@ -24,9 +24,16 @@ export interface SendOptions extends OfferOptions {
   host?: string | undefined
   /**
    * The port to connect to or, with `listen`, to listen on. 0 lets the system pick a port to listen on, which the event
-   * `listening` reports. Code `connect` if the port cannot be used, `usage` if it is not a whole number up to 65535.
+   * `listening` reports. Code `connect` if the port cannot be used, `usage` if it is not a whole number up to 65535,
+   * or is missing.
    */
-  port: number
+  port?: number | undefined
+  /**
+   * With `listen`: the file descriptors of TCP sockets that listen already, such as a service manager passes
+   * (sd_listen_fds(3)). They are used instead of `host` and `port`, and each has its own event `listening`. Code
+   * `connect` if one of them cannot be used. Default: none.
+   */
+  sockets?: readonly number[] | undefined
   /** If true, listens and sends to the receivers that connect, instead of connecting to one. Default false. */
   listen?: boolean | undefined
   /**
@@ -110,11 +117,20 @@ async function dial(sources: readonly Source[], options: SendOptions, totals: To
 }
 
 async function listen(sources: readonly Source[], options: SendOptions, totals: Totals): Promise<TransferError | null> {
-  const { host, port, wait, signal, timeout = defaults.timeout, oneAttempt = false, onEvent = () => {} } = options
+  const {
+    host,
+    port,
+    sockets,
+    wait,
+    signal,
+    timeout = defaults.timeout,
+    oneAttempt = false,
+    onEvent = () => {},
+  } = options
   const { count = defaults.sendCount, maxConnections = defaults.maxConnections } = options
   const isOnce = oneAttempt || sources.some((source) => source.isOnce)
   const listener = new Listener(
-    { host, port, wait, signal, timeout, maxConnections, onEvent, count: isOnce ? 1 : count },
+    { host, port, sockets, wait, signal, timeout, maxConnections, onEvent, count: isOnce ? 1 : count },
     {
       partner: 'receiver',
       cannotRetry: () => isOnce,

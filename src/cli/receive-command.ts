@@ -19,6 +19,7 @@ import { assertOpen } from './descriptors.js'
 import { readEndpoint } from './endpoint.js'
 import { splitCommand } from './exec.js'
 import { checkProgram, shellWarning } from './exec-program.js'
+import { assertNoAddress, passedSockets } from './passed-sockets.js'
 import { portFileWriter } from './port-file.js'
 import { DEFAULT_OUT, receiveCommandLine } from './receive-command-line.js'
 import { unexpectedPositionals } from './receive-positionals.js'
@@ -106,13 +107,15 @@ function readOptions(args: Arguments): Options {
 function readConnectionOptions(
   args: Arguments,
   out: string,
-): Pick<Options, 'port' | 'host' | 'connect' | 'count' | 'oneAttempt'> {
+): Pick<Options, 'port' | 'host' | 'sockets' | 'connect' | 'count' | 'oneAttempt'> {
   const connect = args.text('connect') !== undefined
+  const sockets = connect ? undefined : passedSockets()
   const { host, port } = readEndpoint(args, connect ? 'connect' : 'host', connect ? 1 : 0)
   const count = readCount(args, 'count')
   const oneAttempt = args.flag('one-attempt')
   const once = args.flag('once') || oneAttempt
-  if (port === undefined) {
+  if (sockets !== undefined) assertNoAddress(args)
+  else if (port === undefined) {
     throw usage(
       connect
         ? `--connect needs a port, too: --connect ${formatAddress(String(host), 9000)}`
@@ -126,7 +129,7 @@ function readConnectionOptions(
   if (connect && args.text('host') !== undefined) throw usage('--host is for listening, --connect names the sender')
   if (connect && args.text('port-file') !== undefined)
     throw usage('--port-file is for listening, so it does not go with --connect')
-  return { port, host, connect, count: once ? 1 : count, oneAttempt }
+  return { port, host, sockets, connect, count: once ? 1 : count, oneAttempt }
 }
 
 /** Reads `--plain` and the options that need it. Throws a usage error for options that need the protocol. */

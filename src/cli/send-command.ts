@@ -13,6 +13,7 @@ import { readAllowUnverified, readCount, readExpectation, readSeconds } from './
 import { assertOpen } from './descriptors.js'
 import { readEndpoint } from './endpoint.js'
 import { checkTreeOptions, readPatterns } from './exclude-options.js'
+import { assertNoAddress, passedSockets } from './passed-sockets.js'
 import { portFileWriter } from './port-file.js'
 import type { Context } from './run.js'
 import { sendCommandLine } from './send-command-line.js'
@@ -68,7 +69,7 @@ interface Options extends SendOptions {
 
 function readOptions(args: Arguments): Options {
   const listen = args.flag('listen')
-  const { paths, host, port } = listen ? readListening(args) : readConnecting(args)
+  const { paths, ...target } = listen ? readListening(args) : readConnecting(args)
   const sources = readSources(args, paths)
   checkTreeOptions(args)
   const plain = args.flag('plain')
@@ -90,7 +91,7 @@ function readOptions(args: Arguments): Options {
   if (pipe !== undefined)
     throw usage(`${printable(pipe)} is a pipe and can be sent only once, so --count does not go with it`)
   return {
-    ...{ usesInput, paths, sources, listen, host, port, plain, expect, oneAttempt },
+    ...{ usesInput, paths, sources, listen, ...target, plain, expect, oneAttempt },
     gitignore: args.flag('gitignore'),
     follow: args.flag('follow'),
     count: count === 0 ? Number.POSITIVE_INFINITY : count,
@@ -109,7 +110,7 @@ function isFifo(path: string): boolean {
   }
 }
 
-type Target = Pick<Options, 'host' | 'port' | 'paths'>
+type Target = Pick<Options, 'host' | 'port' | 'paths'> & Pick<SendOptions, 'sockets'>
 
 /** Reads the paths and the address of the receiver to connect to. */
 function readConnecting(args: Arguments): Target {
@@ -122,11 +123,14 @@ function readConnecting(args: Arguments): Target {
 
 /** Reads the paths and the address to listen on. */
 function readListening(args: Arguments): Target {
+  const sockets = passedSockets()
   const { host, port } = readEndpoint(args, 'host', 0)
   const paths = args.positionals
-  if (port === undefined || (paths.length === 0 && args.text('text') === undefined)) throw listenCorrection(args)
+  if (sockets !== undefined) assertNoAddress(args)
+  if ((port ?? sockets) === undefined || (paths.length === 0 && args.text('text') === undefined))
+    throw listenCorrection(args)
   assertNoneEmpty(paths)
-  return { paths, host, port }
+  return { paths, host, port, sockets }
 }
 
 /** The sources to send: the message of `--text`, or the paths, with `-` for standard input. */

@@ -7,9 +7,9 @@ export function formatAddress(host: string, port: number): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 }
 
-/** Throws a `usage` error if `port` is no valid port. 0 is valid: it lets the system pick a port to listen on. */
-export function checkPort(port: number): void {
-  if (Number.isInteger(port) && port >= 0 && port <= 65_535) return
+/** Returns `port`. Throws a `usage` error if it is no port. 0 is one: it lets the system pick a port to listen on. */
+export function validPort(port: number | undefined): number {
+  if (port !== undefined && Number.isInteger(port) && port >= 0 && port <= 65_535) return port
   throw new TransferError('usage', `port must be a whole number from 0 to 65535, not ${port}`)
 }
 

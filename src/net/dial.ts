@@ -3,7 +3,7 @@ import { connect, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { interruption, TransferError } from '../errors.js'
 import { describe } from '../system-errors.js'
-import { checkPort, formatAddress } from './address.js'
+import { formatAddress, validPort } from './address.js'
 import { connectWithLargeReads } from './feed.js'
 
 /**
@@ -18,7 +18,7 @@ const LONGEST_PAUSE = 1_000
 
 export interface DialOptions {
   host: string
-  port: number
+  port: number | undefined
   /** The longest time of one attempt, in milliseconds. */
   timeout: number
   /** How long to keep trying, in milliseconds. 0 makes one attempt. */
@@ -35,17 +35,17 @@ export interface DialOptions {
  * aborted, or a `usage` error if the port is invalid.
  */
 export async function dial(options: DialOptions): Promise<Socket> {
-  const { port, signal, wait, onWaiting } = options
-  checkPort(port)
+  const { signal, wait, onWaiting } = options
+  const target = { ...options, port: validPort(options.port) }
   const end = performance.now() + wait
   for (let pause = FIRST_PAUSE, isFirst = true; ; pause = Math.min(2 * pause, LONGEST_PAUSE), isFirst = false) {
     if (signal.aborted) throw interruption(signal)
     try {
-      return await connectOnce(options)
+      return await connectOnce(target)
     } catch (error) {
       if (signal.aborted) throw interruption(signal)
       const left = end - performance.now()
-      const failure = connectError(options, error as NodeJS.ErrnoException)
+      const failure = connectError(target, error as NodeJS.ErrnoException)
       if (left <= 0) throw failure
       if (isFirst) onWaiting?.(failure)
       // An interruption ends the pause. The next round throws it.
@@ -54,7 +54,9 @@ export async function dial(options: DialOptions): Promise<Socket> {
   }
 }
 
-function connectOnce({ host, port, timeout, signal, partner }: DialOptions): Promise<Socket> {
+type Target = DialOptions & { port: number }
+
+function connectOnce({ host, port, timeout, signal, partner }: Target): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const address = { host, port, allowHalfOpen: true, noDelay: true }
     const options = { ...address, autoSelectFamilyAttemptTimeout: ATTEMPT_TIMEOUT }
@@ -91,7 +93,7 @@ const hints: Record<string, string> = {
 
 const partners = { sender: 'tcp-send --listen', receiver: 'tcp-recv' }
 
-function connectError({ host, port, partner, wait }: DialOptions, error: NodeJS.ErrnoException): TransferError {
+function connectError({ host, port, partner, wait }: Target, error: NodeJS.ErrnoException): TransferError {
   // If all of several addresses fail, the error is an AggregateError with the code of the first failure.
   const code = error.code ?? ''
   const orWait = wait === 0 ? ' --wait SECONDS waits for it' : ''

@@ -1,27 +1,45 @@
 /** Listens for connections. */
-import { createServer, type Server, type Socket } from 'node:net'
+import { createServer, type ListenOptions as NodeListenOptions, type Server, type Socket } from 'node:net'
 import { TransferError } from '../errors.js'
 import { describe } from '../system-errors.js'
-import { checkPort, formatAddress } from './address.js'
+import { formatAddress, validPort } from './address.js'
 import { withLargeReads } from './feed.js'
+
+type OnConnection = (socket: Socket) => void
 
 export interface ListenOptions {
   /** The address to listen on. Default: all interfaces, IPv6 and IPv4. */
   host?: string | undefined
   /** The port to listen on. 0 lets the system pick one. */
-  port: number
-  onConnection(socket: Socket): void
+  port: number | undefined
+  onConnection: OnConnection
 }
 
 /** Returns a listening server. Throws a `connect` error, or a `usage` error if the port is invalid. */
 export async function listen({ host, port, onConnection }: ListenOptions): Promise<Server> {
-  checkPort(port)
-  return await new Promise((resolve, reject) => {
+  const where = { host, port: validPort(port), backlog: 1024 }
+  return await start(where, onConnection, (error) => listenError(host, where.port, error))
+}
+
+/** Returns a server on a socket that listens already, given by its descriptor. Throws a `connect` error. */
+export async function listenOn(fd: number, onConnection: OnConnection): Promise<Server> {
+  return await start({ fd }, onConnection, (error) => {
+    const text = `cannot listen on the socket passed as descriptor ${fd}: ${describe(error)}`
+    return new TransferError('connect', text, { cause: error })
+  })
+}
+
+function start(
+  where: NodeListenOptions | { fd: number },
+  onConnection: OnConnection,
+  errorOf: (error: NodeJS.ErrnoException) => TransferError,
+): Promise<Server> {
+  return new Promise((resolve, reject) => {
     const server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, (socket) =>
       onConnection(withLargeReads(socket)),
     )
-    server.once('error', (error: NodeJS.ErrnoException) => reject(listenError(host, port, error)))
-    server.listen({ host, port, backlog: 1024 }, () => {
+    server.once('error', (error) => reject(errorOf(error)))
+    server.listen(where, () => {
       server.removeAllListeners('error')
       // A later error, such as a lack of descriptors, concerns one connection that could not be accepted.
       server.on('error', () => {})

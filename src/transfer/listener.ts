@@ -7,12 +7,14 @@ import type { AddressInfo, Server, Socket } from 'node:net'
 import { asTransferError, interruption, refusal, TransferError } from '../errors.js'
 import type { OnEvent } from '../events.js'
 import { peerAddress } from '../net/address.js'
-import { listen } from '../net/listen.js'
+import { listen, listenOn } from '../net/listen.js'
 import { type Connection, endedEvent, type Session, type TransferResult } from './session.js'
 
 export interface ListenerOptions {
-  port: number
+  port: number | undefined
   host: string | undefined
+  /** The descriptors of sockets that listen already. Used instead of `host` and `port`. */
+  sockets?: readonly number[] | undefined
   /** The number of successful transfers after which the listener ends. Infinity means no end. */
   count: number
   /** Milliseconds without a partner after which the listener gives up. Undefined means never. */
@@ -72,33 +74,49 @@ export class Listener {
    * has reported it, and throws it otherwise.
    */
   async run(): Promise<TransferError | null> {
-    const { signal, host, port, onEvent } = this.#options
-    const server = await listen({ host, port, onConnection: (socket) => this.#onConnection(socket) })
+    const { signal, onEvent } = this.#options
+    const servers = await this.#listen()
     const interrupt = () => this.#settle(interruption(signal as AbortSignal))
     signal?.addEventListener('abort', interrupt)
     // The signal may have been aborted before, or while the server was starting.
     if (signal?.aborted) interrupt()
     let failure: TransferError | null = null
     try {
-      const address = server.address() as AddressInfo
-      onEvent({ event: 'listening', address: address.address, port: address.port })
+      for (const server of servers) {
+        const { address, port } = server.address() as AddressInfo
+        onEvent({ event: 'listening', address, port })
+      }
       this.#watchIdle()
       failure = await this.#ended
     } catch (error) {
       failure = asTransferError(error)
     }
     signal?.removeEventListener('abort', interrupt)
-    await this.#stop(server, failure)
+    await this.#stop(servers, failure)
     if (failure && failure !== this.#reported) throw failure
     return failure
   }
 
+  async #listen(): Promise<Server[]> {
+    const { host, port, sockets } = this.#options
+    const onConnection = (socket: Socket) => this.#onConnection(socket)
+    if (sockets === undefined) return [await listen({ host, port, onConnection })]
+    const servers: Server[] = []
+    try {
+      for (const fd of sockets) servers.push(await listenOn(fd, onConnection))
+      return servers
+    } catch (error) {
+      for (const server of servers) server.close()
+      throw error
+    }
+  }
+
   /** Ends all connections, and waits until they have closed their files. */
-  async #stop(server: Server, failure: TransferError | null): Promise<void> {
+  async #stop(servers: readonly Server[], failure: TransferError | null): Promise<void> {
     this.#isOver = true
     this.#ending = failure
     clearTimeout(this.#idle)
-    server.close()
+    for (const server of servers) server.close()
     const farewell = failure ?? refusal('busy', 'it has done what it waited for')
     for (const transfer of this.#active) transfer.fail(farewell)
     await Promise.allSettled(this.#running)

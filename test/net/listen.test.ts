@@ -1,9 +1,11 @@
 import { once } from 'node:events'
+import { closeSync, openSync } from 'node:fs'
 import { type AddressInfo, connect, Server, type Socket } from 'node:net'
+import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { TransferError } from '../../dist/index.js'
 import { feed } from '../../dist/net/feed.js'
-import { listen } from '../../dist/net/listen.js'
+import { listen, listenOn } from '../../dist/net/listen.js'
 
 async function listening(t: Test, onConnection: (socket: Socket) => void = () => {}) {
   const server = await listen({ host: '127.0.0.1', port: 0, onConnection })
@@ -129,4 +131,14 @@ t.test('goes on listening when one connection could not be accepted', async (t) 
   const socket = await came
   t.ok(socket.remotePort)
   socket.destroy()
+})
+
+t.test('says which of the passed sockets is none', async (t) => {
+  const fd = openSync(fileURLToPath(import.meta.url), 'r')
+  t.teardown(() => closeSync(fd))
+  const message = new RegExp(`^cannot listen on the socket passed as descriptor ${fd}: .*\\(E\\w+\\)$`)
+  await t.rejects(
+    listenOn(fd, () => {}),
+    { code: 'connect', exitCode: 3, message },
+  )
 })
