@@ -3,8 +3,10 @@ export { type ErrorCode, exitCodes, type Reason, reasons, TransferError } from '
 export type * from './events.js'
 export { EVENTS_VERSION } from './events.js'
 export { type ListOptions, list } from './list.js'
-export { type ReceiveOptions, receive } from './receive.js'
-export { type SendOptions, send } from './send.js'
+export { receive } from './receive.js'
+export type { ReceiveOptions } from './receive-options.js'
+export { send } from './send.js'
+export type { SendOptions } from './send-options.js'
 export type {
   DescriptorToSend,
   FileToSend,
