@@ -9,6 +9,7 @@ import { Directory } from '../disk/directory.js'
 import { disk } from '../disk/disk.js'
 import { localError, shown } from '../disk/local-error.js'
 import { TransferError } from '../errors.js'
+import { isLongPath, itemProblem, MAX_PATH, targetProblem } from '../protocol/names.js'
 import { compareKeys } from '../protocol/order.js'
 import { staysInside } from '../protocol/symlinks.js'
 import type { Attributes } from '../protocol/tree-messages.js'
@@ -95,6 +96,9 @@ export class TreeWalk {
   }
 
   #item(level: Level, { name, kind, follow }: Name, path: string): TreeItem | Promise<TreeItem> {
+    const problem = itemProblem(name)
+    if (problem !== null) return this.#leftOut(path, `no receiver takes its name: ${problem}`)
+    if (isLongPath(path)) return this.#leftOut(path, `its path has more than ${MAX_PATH} bytes`)
     if (kind === 'file') return { kind, name, path, place: level.directory.path(name), follow }
     if (kind === 'directory') return this.#directory(level, name, path, follow)
     if (kind === 'symlink') return this.#symlink(level, name, path)
@@ -156,6 +160,8 @@ export class TreeWalk {
       if (!staysInside(target, this.#levels.length - 1)) {
         return this.#leftOut(path, `it is a symlink to ${printable(target, 200)}, outside of the directory`)
       }
+      const problem = targetProblem(target)
+      if (problem !== null) return this.#leftOut(path, `no receiver takes it: ${problem}`)
       return { kind: 'symlink', name, path, target, mtime: attributesOf(stats).mtime }
     } catch (error) {
       return this.#failed(path, error)

@@ -1,7 +1,5 @@
 /** The names of copies: `file_bak.txt`, then `file_bak2.txt`. */
-
-/** The longest name on common file systems, in bytes (NAME_MAX). */
-export const MAX_NAME = 255
+import { MAX_NAME } from '../protocol/names.js'
 
 /** A double extension: the stem of `archive.tar.gz` is `archive`. */
 const doubleExtension = /\.tar\.[^.]+$/i

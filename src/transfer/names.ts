@@ -4,9 +4,9 @@
  * Every other name is refused with the reason. No name is decoded, normalized or repaired.
  */
 import { refusal } from '../errors.js'
-import { MAX_NAME } from '../stores/backup-name.js'
+import { itemProblem as generalItemProblem, nameProblem as generalProblem } from '../protocol/names.js'
 import { STAGING } from '../stores/staging.js'
-import { isUnsafe, printable } from '../text.js'
+import { printable } from '../text.js'
 
 /** Device names that Windows finds in every folder, with or without an extension (Naming Files, Microsoft). */
 const windowsDevice = /^(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³]) *(\.|$)/i
@@ -21,7 +21,7 @@ export interface NameRules {
 
 /** The reason why no file can be stored under `name`, as one phrase. Null if there is none. */
 export function nameProblem(name: string, { allowHidden, platform }: NameRules): string | null {
-  const problem = partProblem(name, platform, name)
+  const problem = generalProblem(name, name) ?? windowsProblem(name, platform)
   if (problem !== null) return problem
   if (name.toLowerCase() === STAGING) return 'it is the name of the staging folder'
   if (!allowHidden && /^\.+[^.]/.test(name))
@@ -31,38 +31,12 @@ export function nameProblem(name: string, { allowHidden, platform }: NameRules):
 
 /** The reason why a directory cannot hold an item of this name. */
 export function itemProblem(name: string, { platform }: NameRules): string | null {
-  return partProblem(name, platform, withoutBreaks(name))
+  return generalItemProblem(name) ?? windowsProblem(name, platform)
 }
 
-/** True if `target` cannot be the target of a symlink in a directory. */
-export function isUnsafeTarget(target: string): boolean {
-  return isUnsafe(withoutBreaks(target))
-}
-
-/** A line break or tab deceives nobody inside a directory. */
-function withoutBreaks(text: string): string {
-  return text.replace(/[\n\t]/g, '')
-}
-
-/** Names that are right on every system but Windows. Most names are, and need no other check. */
-const plainName = /^\w[\w.+-]{0,99}$/
-
-/** The problems that are the same everywhere. `shown` is the part of the name that must be safe to show. */
-function partProblem(name: string, platform: NodeJS.Platform, shown: string): string | null {
-  if (plainName.test(name) && platform !== 'win32') return null
-  if (name === '') return 'it is empty'
-  if (Buffer.byteLength(name) > MAX_NAME) return `it has ${Buffer.byteLength(name)} bytes, and ${MAX_NAME} is the limit`
-  if (!name.isWellFormed()) return 'it is not well-formed Unicode'
-  if (isUnsafe(shown)) return 'it holds a control character or a direction override'
-  // On Linux, a backslash is no separator, and `a\x2db` is an ordinary name. Elsewhere it can be one (on a share, in an
-  // unpacked archive), so a name that would then leave the folder is refused.
-  const parts = name.split(/[/\\]/)
-  if (parts.some((part) => part === '' || part === '.' || part === '..')) return 'it would leave the folder'
-  if (name.includes('/')) return 'it is a path, not a name'
-  if (platform === 'win32' && (windowsForbidden.test(name) || windowsDevice.test(name))) {
-    return 'Windows does not allow it'
-  }
-  return null
+function windowsProblem(name: string, platform: NodeJS.Platform): string | null {
+  if (platform !== 'win32' || !(windowsForbidden.test(name) || windowsDevice.test(name))) return null
+  return 'Windows does not allow it'
 }
 
 /** Throws a refusal if no file can be stored under `name`. */

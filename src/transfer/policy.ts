@@ -2,16 +2,11 @@
 import { refusal, type TransferError } from '../errors.js'
 import { mediaType, typeMatches } from '../media-type.js'
 import type { ReceivedHeader } from '../protocol/messages.js'
+import { isLongPath, MAX_PATH, targetProblem } from '../protocol/names.js'
 import { staysInside } from '../protocol/symlinks.js'
 import { printable } from '../text.js'
 import type { Expectation } from './expectation.js'
-import { checkItemName, checkName, isUnsafeTarget, type NameRules } from './names.js'
-
-/** The longest path in a directory, in bytes: with the path of the folder it must stay below PATH_MAX (4096). */
-export const MAX_PATH = 3072
-
-/** The longest target of a symlink on Linux, in bytes. */
-export const MAX_TARGET = 4095
+import { checkItemName, checkName, type NameRules } from './names.js'
 
 export interface Policy {
   /** The accepted MIME types and patterns such as `image/*`. Empty means all. */
@@ -58,15 +53,15 @@ function checkType(type: string, { accept }: Policy): void {
 /** Throws a refusal if the policy does not accept an item of a directory. `path` begins at the directory. */
 export function checkItem(name: string, path: string, policy: Policy): void {
   checkItemName(name, path, policy.names)
-  if (Buffer.byteLength(path) > MAX_PATH) throw refusal('name', `a path in it has more than ${MAX_PATH} bytes`)
+  if (isLongPath(path)) throw refusal('name', `a path in it has more than ${MAX_PATH} bytes`)
 }
 
 /** Throws a refusal if a symlink of a directory is not accepted. `depth` is that of `staysInside`. */
 export function checkSymlink(path: string, target: string, depth: number): void {
   const refuse = (why: string) => refusal('name', `the symlink "${printable(path, 160)}" is refused: ${why}`)
   if (!staysInside(target, depth)) throw refuse('it leads out of the directory')
-  if (Buffer.byteLength(target) > MAX_TARGET) throw refuse(`its target has more than ${MAX_TARGET} bytes`)
-  if (isUnsafeTarget(target)) throw refuse('its target holds a control character or a direction override')
+  const problem = targetProblem(target)
+  if (problem !== null) throw refuse(problem)
 }
 
 /** Throws a refusal if the policy does not accept a file of a directory. */

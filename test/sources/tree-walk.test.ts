@@ -108,6 +108,39 @@ t.test('gives the attributes of directories and symlinks', async (t) => {
   ])
 })
 
+t.test('leaves out what no receiver takes', async (t) => {
+  const deep = Array.from({ length: 12 }, (_, index) => `${index % 10}`.repeat(250)).join('/')
+  const folder = makeTree(t.testdir(), {
+    'a\u0001': '',
+    'b\u202e/inside': '',
+    'c\\..': '',
+    'd\t\n': '',
+    'e\\x2d': '',
+    [`${deep}/${'y'.repeat(59)}`]: '',
+    [`${deep}/${'z'.repeat(60)}`]: '',
+    [`${deep}/${'z'.repeat(61)}/in`]: '',
+    link: { to: 'e\u0001' },
+    lines: { to: 'e\n\t' },
+  })
+  const unsafe = 'no receiver takes its name: it holds a control character or a direction override'
+  const lines = await told(folder)
+  t.strictSame(
+    lines.filter((line) => !/^(\d[\d/]+|\.\.)$/.test(line)).map((line) => line.replace(deep, 'deep')),
+    [
+      `deep/${'y'.repeat(59)}`,
+      `deep/${'z'.repeat(60)}`,
+      `left out: deep/${'z'.repeat(61)}: its path has more than 3072 bytes`,
+      `left out: a\u0001: ${unsafe}`,
+      `left out: b\u202e: ${unsafe}`,
+      'left out: c\\..: no receiver takes its name: it would leave the folder',
+      'd\t\n',
+      'e\\x2d',
+      'lines -> e\n\t',
+      'left out: link: no receiver takes it: its target holds a control character or a direction override',
+    ],
+  )
+})
+
 t.test('keeps symlinks that stay inside, and leaves out those that do not', async (t) => {
   const folder = makeTree(t.testdir(), {
     'd/up': { to: '../file' },

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { backupName, MAX_NAME } from '../../dist/stores/backup-name.js'
+import { MAX_NAME } from '../../dist/protocol/names.js'
+import { backupName } from '../../dist/stores/backup-name.js'
 import { nameProblem } from '../../dist/transfer/names.js'
 import { anyName, longName } from '../fixtures/names.ts'
 

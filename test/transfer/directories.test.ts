@@ -3,6 +3,7 @@ import { chmodSync, linkSync, lutimesSync, mkdirSync, statSync, symlinkSync, uti
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import type { ReceiveOptions, SendOptions } from '../../dist/index.js'
+import { printable } from '../../dist/text.js'
 import { type Ended, type Listening, startReceiver, startSender, tryReceive, trySend } from '../fixtures/ends.ts'
 import { bytesOf, namesIn } from '../fixtures/folder.ts'
 import { watchOpenFiles } from '../fixtures/open-files.ts'
@@ -219,6 +220,10 @@ t.test('what cannot be sent is left out and told, and all else arrives', async (
     'd/outside': { to: '../../secret' },
     absolute: { to: join(folder, 'project/file') },
     self: { to: 'self' },
+    // What every receiver would refuse, and the directory with it.
+    'd/\u202eexe.txt': 'x',
+    'esc\u001b/in': 'x',
+    target: { to: 'bell\u0007' },
   })
   makeFifo(join(project, 'fifo'))
   await makeSocket(t, project, 'socket')
@@ -237,13 +242,16 @@ t.test('what cannot be sent is left out and told, and all else arrives', async (
     'bad target': 'its target is not UTF-8',
     'bad\ufffd': 'its name is not UTF-8',
     'd/outside': 'it is a symlink to ../../secret, outside of the directory',
+    'd/\u202eexe.txt': 'no receiver takes its name: it holds a control character or a direction override',
+    'esc\u001b': 'no receiver takes its name: it holds a control character or a direction override',
     fifo: 'it is no file, directory or symlink',
     socket: 'it is no file, directory or symlink',
+    target: 'no receiver takes it: its target holds a control character or a direction override',
   }
   t.strictSame(
     sent.events.of('failed').map(({ name, code, reason, message }) => ({ name, code, reason, message })),
     Object.entries(whys).map(([path, why]) => {
-      const message = `${project}/${path} is left out: ${why}`
+      const message = `${printable(`${project}/${path}`)} is left out: ${why}`
       return { name: `project/${path}`, code: 'local-file', reason: 'left-out', message }
     }),
   )

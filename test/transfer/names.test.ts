@@ -1,7 +1,7 @@
 import { posix, win32 } from 'node:path'
 import fc from 'fast-check'
 import t from 'tap'
-import { MAX_NAME } from '../../dist/stores/backup-name.js'
+import { MAX_NAME } from '../../dist/protocol/names.js'
 import { isPortable } from '../../dist/stores/folder-store.js'
 import { STAGING } from '../../dist/stores/staging.js'
 import { printable } from '../../dist/text.js'
