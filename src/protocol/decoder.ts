@@ -98,7 +98,7 @@ export class SenderDecoder {
           break
         }
         case 'heartbeat':
-          parsers.heartbeat(frame.payload)
+          parsers.senderHeartbeat(frame.payload)
           yield { frame: 'heartbeat' }
       }
     }

@@ -93,6 +93,8 @@ export const parsers = {
     })
   },
   refused: (payload: Uint8Array): Refused => parseFailure('refused', payload),
+  /** That of a sender has no fields. */
+  senderHeartbeat: (payload: Uint8Array): object => new Fields('heartbeat', payload).finish({}),
   heartbeat: (payload: Uint8Array): Heartbeat => {
     const fields = new Fields('heartbeat', payload)
     return fields.finish({

@@ -59,6 +59,12 @@ t.test('lets heartbeats stand between any two frames after the greeting', async 
   t.equal(messages.map(({ frame }) => frame).join(' '), expected)
 })
 
+t.test('ignores the fields of a heartbeat of a sender, which has none', async (t) => {
+  const { messages, error } = fromSender(frame('B', { entry: 'x', bytes: -1 }), finished(0))
+  t.equal(error, null)
+  t.strictSame(messages[1], { frame: 'heartbeat' })
+})
+
 t.test('refuses what a sender may not say', async (t) => {
   const cases: [what: string, frames: Buffer[], message: RegExp][] = [
     ['data before a header', [data(1)], /^a data frame may not come here \(state: idle\)$/],
