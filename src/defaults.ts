@@ -4,6 +4,8 @@ export const defaults = {
   host: 'localhost',
   /** Milliseconds without progress, or for one attempt to connect, until a transfer fails. */
   timeout: 30_000,
+  /** Milliseconds that a transfer may make no progress although its peer is alive. A pipe may rest for long. */
+  stall: 3_600_000,
   /** How long to keep trying to connect, in milliseconds. Zero makes one attempt. */
   wait: 0,
   /** The number of successful transfers until a listening sender ends. */

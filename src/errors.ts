@@ -54,7 +54,11 @@ export const reasons = {
     meaning: 'an output cannot be written, for instance because its reader has gone',
   },
   policy: { code: 'refused', saidBy: 'receiver', meaning: 'the receiver does not take such an entry or transfer' },
-  busy: { code: 'refused', saidBy: 'both', meaning: 'the side that listens takes no more transfers now' },
+  busy: {
+    code: 'refused',
+    saidBy: 'both',
+    meaning: 'the side that listens takes no more transfers now, or gave the place of one at rest to another',
+  },
   digest: { code: 'digest-mismatch', saidBy: 'both', meaning: 'a digest is not the announced or expected one' },
   unverifiable: {
     code: 'digest-mismatch',

@@ -1,6 +1,8 @@
 /** The options of `receive`, which the options of `tcp-recv` become. */
+
 import type { Writable } from 'node:stream'
 import type { OnEvent, StoredEvent } from './events.js'
+import type { PeerOptions } from './peers.js'
 import type { IfExists } from './stores/final-name.js'
 import type { Expectation } from './transfer/expectation.js'
 
@@ -8,7 +10,7 @@ import type { Expectation } from './transfer/expectation.js'
  * The options of `receive`. A "code" below is the `code` of a TransferError, a "reason" its `reason`. The event
  * `refused` reports a refused entry. The transfer then counts as failed, except with the reason `skipped`.
  */
-export interface ReceiveOptions {
+export interface ReceiveOptions extends PeerOptions {
   /**
    * The port to listen on or, with `connect`, to connect to. 0 lets the system pick a port to listen on, which the
    * event `listening` reports. Code `connect` if the port cannot be used, `usage` if it is not a whole number up to
@@ -91,8 +93,6 @@ export interface ReceiveOptions {
   maxFiles?: number | undefined
   /** The maximum number of directories inside each other. A deeper one is refused (reason `files`). Default 32. */
   maxDepth?: number | undefined
-  /** When listening: the maximum number of simultaneous connections. Others are refused. Default 256. */
-  maxConnections?: number | undefined
   /**
    * Called after each stored file or directory, one call at a time; not for each file in a directory. `receive` waits for all calls before it settles. If a call
    * rejects, the stored file stays, the event `failed` reports the error, and `receive` rejects with the first such

@@ -4,6 +4,7 @@ import { failedEvent, type OnEvent } from './events.js'
 import { FramedReceiverLink } from './links/framed-receiver-link.js'
 import type { ReceiverLink } from './links/link.js'
 import { PlainReceiverLink } from './links/plain-receiver-link.js'
+import { peerLimits, stallOf } from './peers.js'
 import { DIRECTORIES, type Heartbeat, KEPT_DIRECTORIES } from './protocol/messages.js'
 import type { ReceiveOptions } from './receive-options.js'
 import { createDestination } from './stores/create-destination.js'
@@ -74,10 +75,10 @@ type Totals = Pick<TransferResult, 'files' | 'bytes'>
 
 async function listen(destination: Destination, options: Observed, totals: Totals): Promise<TransferError | null> {
   const { host, port, sockets, wait, signal, timeout = defaults.timeout, oneAttempt = false, onEvent } = options
-  const { count = Number.POSITIVE_INFINITY, maxConnections = defaults.maxConnections } = options
+  const { count = Number.POSITIVE_INFINITY } = options
   const isOnce = destination.isOnce || oneAttempt
   const listener = new Listener(
-    { host, port, sockets, wait, signal, timeout, maxConnections, onEvent, count: isOnce ? 1 : count },
+    { ...peerLimits(options), host, port, sockets, wait, signal, timeout, onEvent, count: isOnce ? 1 : count },
     {
       partner: 'sender',
       cannotRetry: () => oneAttempt || (destination.isOnce && destination.isUsed),
@@ -95,7 +96,7 @@ async function dial(destination: Destination, options: Observed, totals: Totals)
   const { host = defaults.host, port, wait = defaults.wait, timeout = defaults.timeout, onEvent } = options
   const signal = options.signal ?? new AbortController().signal
   const { admitted, files, bytes, failure, lastReported } = await call(
-    { host, port, wait, timeout, signal, onEvent, partner: 'sender' },
+    { host, port, wait, timeout, stall: stallOf(options), signal, onEvent, partner: 'sender' },
     (connection) => start(destination, options, connection),
   )
   Object.assign(totals, { files, bytes })

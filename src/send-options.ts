@@ -1,7 +1,8 @@
 import type { OfferOptions } from './offer.js'
+import type { PeerOptions } from './peers.js'
 
 /** The options of `send`. A "code" below is the `code` of a TransferError, a "reason" its `reason`. */
-export interface SendOptions extends OfferOptions {
+export interface SendOptions extends OfferOptions, PeerOptions {
   /**
    * The receiver to connect to. Default `localhost`. With `listen`: the address to listen on. Default: all interfaces,
    * IPv6 and IPv4. Code `connect` if it cannot be used.
@@ -42,8 +43,6 @@ export interface SendOptions extends OfferOptions {
    * to connect (code `connect`), and for another try after a failed transfer. Default 30,000.
    */
   timeout?: number | undefined
-  /** With `listen`: the maximum number of simultaneous connections. Others are refused. Default 256. */
-  maxConnections?: number | undefined
   /**
    * If true, accepts a receiver that confirms an entry without a digest. The entry then counts as not verified. If
    * false, such an entry fails with the code `digest-mismatch`. Default false.

@@ -5,6 +5,7 @@ import { failedEvent } from './events.js'
 import { FramedSenderLink } from './links/framed-sender-link.js'
 import { PlainSenderLink } from './links/plain-sender-link.js'
 import { withOffer } from './offer.js'
+import { peerLimits, stallOf } from './peers.js'
 import type { SendOptions } from './send-options.js'
 import type { Entry, Source } from './sources/source.js'
 import { runToSummary, type Summary } from './summary.js'
@@ -57,7 +58,7 @@ async function dial(sources: readonly Source[], options: SendOptions, totals: To
   const { host = defaults.host, port, wait = defaults.wait, timeout = defaults.timeout, onEvent = () => {} } = options
   const signal = options.signal ?? new AbortController().signal
   const { files, bytes, failure } = await call(
-    { host, port, wait, timeout, signal, onEvent, partner: 'receiver' },
+    { host, port, wait, timeout, stall: stallOf(options), signal, onEvent, partner: 'receiver' },
     (connection) => start(sources, options, connection),
   )
   Object.assign(totals, { files, bytes })
@@ -75,10 +76,10 @@ async function listen(sources: readonly Source[], options: SendOptions, totals: 
     oneAttempt = false,
     onEvent = () => {},
   } = options
-  const { count = defaults.sendCount, maxConnections = defaults.maxConnections } = options
+  const { count = defaults.sendCount } = options
   const isOnce = oneAttempt || sources.some((source) => source.isOnce)
   const listener = new Listener(
-    { host, port, sockets, wait, signal, timeout, maxConnections, onEvent, count: isOnce ? 1 : count },
+    { ...peerLimits(options), host, port, sockets, wait, signal, timeout, onEvent, count: isOnce ? 1 : count },
     {
       partner: 'receiver',
       cannotRetry: () => isOnce,

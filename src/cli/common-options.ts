@@ -1,5 +1,7 @@
 /** The options that both commands share, and how option values become options of the library. */
 import { defaults } from '../defaults.js'
+import { parseNetwork } from '../net/ip.js'
+import type { PeerOptions } from '../peers.js'
 import type { Expectation } from '../transfer/expectation.js'
 import type { Arguments } from './arguments.js'
 import type { OptionTable } from './command-line.js'
@@ -12,6 +14,11 @@ export const commonOptions: OptionTable = {
     value: 'SECONDS',
     fallback: String(defaults.timeout / 1000),
     describe: 'Give up after this many seconds without progress',
+  },
+  stall: {
+    value: 'SECONDS',
+    fallback: String(defaults.stall / 1000),
+    describe: 'Give up after this many seconds in which the other side is alive, but sends or takes nothing',
   },
   progress: {
     value: 'HOW',
@@ -48,6 +55,47 @@ export function readAllowUnverified(args: Arguments): boolean {
   if (isAllowed && args.flag('plain'))
     throw usage('--plain verifies nothing, so --allow-unverified does not go with it')
   return isAllowed
+}
+
+/** The limits of connections, for the options of a command that listens. `condition` comes before each description. */
+export function connectionOptions(condition = ''): OptionTable {
+  const describe = (text: string) =>
+    condition === '' ? text : `${condition}: ${text[0]?.toLowerCase()}${text.slice(1)}`
+  return {
+    'max-connections': {
+      value: 'N',
+      fallback: String(defaults.maxConnections),
+      describe: describe('Maximum number of simultaneous connections'),
+    },
+    'max-per-peer': {
+      value: 'N',
+      fallback: 'no limit of its own',
+      describe: describe('Maximum number of those from one address, or from one IPv6 network of 64 bits'),
+    },
+    'allow-from': {
+      value: 'CIDR',
+      many: true,
+      fallback: 'everybody',
+      describe: describe('Only let this address or network connect, such as 10.0.0.0/8; may be repeated'),
+    },
+  }
+}
+
+/** The options that only a side that listens can use. */
+export const listeningOnly = [...Object.keys(connectionOptions()), 'port-file']
+
+/** Reads `--stall` and the options of `connectionOptions`. */
+export function readPeerOptions(args: Arguments): PeerOptions {
+  const networks = args.list('allow-from')
+  for (const network of networks) parseNetwork(network)
+  if (args.flag('plain') && args.flag('stall'))
+    throw usage('--plain has no heartbeats, so --timeout is enough and --stall does not go with it')
+  return {
+    stall: readSeconds(args, 'stall'),
+    maxConnections: readCount(args, 'max-connections'),
+    maxPerPeer: readCount(args, 'max-per-peer'),
+    allowFrom: networks.length > 0 ? networks : undefined,
+  }
 }
 
 /** Reads an option in seconds as milliseconds. */

@@ -2,7 +2,7 @@
 import { defaults } from '../defaults.js'
 import { ifExistsChoices } from '../stores/final-name.js'
 import type { CommandLine, OptionTable } from './command-line.js'
-import { commonOptions, exitCodesHelp } from './common-options.js'
+import { commonOptions, connectionOptions, exitCodesHelp } from './common-options.js'
 
 /** The default of `--out`: the working directory. */
 export const DEFAULT_OUT = '.'
@@ -46,11 +46,7 @@ const options: OptionTable = {
     fallback: String(defaults.maxDepth),
     describe: 'Maximum number of directories inside each other',
   },
-  'max-connections': {
-    value: 'N',
-    fallback: String(defaults.maxConnections),
-    describe: 'Maximum number of simultaneous connections',
-  },
+  ...connectionOptions(),
   'allow-hidden': { describe: 'Accept names that begin with a dot, such as .bashrc' },
   'text-only': { describe: 'Accept only messages (tcp-send --text), no files' },
   exec: {

@@ -15,7 +15,14 @@ import { printable } from '../text.js'
 import { isExpecting } from '../transfer/expectation.js'
 import type { Arguments } from './arguments.js'
 import { reporterFor, runCommand, runReported } from './command.js'
-import { readAllowUnverified, readCount, readExpectation, readSeconds } from './common-options.js'
+import {
+  listeningOnly,
+  readAllowUnverified,
+  readCount,
+  readExpectation,
+  readPeerOptions,
+  readSeconds,
+} from './common-options.js'
 import { assertOpen } from './descriptors.js'
 import { readEndpoint } from './endpoint.js'
 import { splitCommand } from './exec.js'
@@ -89,6 +96,7 @@ function readOptions(args: Arguments): Options {
   return {
     ...readConnectionOptions(args, out),
     ...readPlainOptions(args, maxSize),
+    ...readPeerOptions(args),
     out,
     accept,
     wait: readSeconds(args, 'wait'),
@@ -98,7 +106,6 @@ function readOptions(args: Arguments): Options {
     maxSize,
     maxFiles: readCount(args, 'max-files'),
     maxDepth: readCount(args, 'max-depth'),
-    maxConnections: readCount(args, 'max-connections'),
     allowHidden: args.flag('allow-hidden'),
     textOnly: args.flag('text-only'),
   }
@@ -128,8 +135,8 @@ function readConnectionOptions(
   if (out === '-' && count !== undefined) throw usage('--out - takes one file, so --count does not go with it')
   if (connect && count !== undefined) throw usage('--connect makes one transfer, so --count does not go with it')
   if (connect && args.text('host') !== undefined) throw usage('--host is for listening, --connect names the sender')
-  if (connect && args.text('port-file') !== undefined)
-    throw usage('--port-file is for listening, so it does not go with --connect')
+  const unused = listeningOnly.find((name) => args.text(name) !== undefined)
+  if (connect && unused !== undefined) throw usage(`--${unused} is for listening, so it does not go with --connect`)
   return { port, host, sockets, connect, count: once ? 1 : count, oneAttempt }
 }
 

@@ -1,7 +1,7 @@
 /** The definition of `tcp-send`: its options, examples and the forms of its command line. */
 import { defaults } from '../defaults.js'
 import type { CommandLine, OptionTable } from './command-line.js'
-import { commonOptions, exitCodesHelp } from './common-options.js'
+import { commonOptions, connectionOptions, exitCodesHelp } from './common-options.js'
 
 const options: OptionTable = {
   name: { value: 'NAME', describe: 'Send the file or directory under this name instead of its own' },
@@ -35,11 +35,7 @@ const options: OptionTable = {
     describe: 'With --listen: exit after N successful transfers; 0 means never',
   },
   'one-attempt': { describe: 'With --listen: exit after the first transfer with its exit status, even if it failed' },
-  'max-connections': {
-    value: 'N',
-    fallback: String(defaults.maxConnections),
-    describe: 'With --listen: maximum number of simultaneous connections',
-  },
+  ...connectionOptions('With --listen'),
   plain: { describe: 'Use no protocol: send the bytes of one file and end the stream; nothing is confirmed' },
   'expect-size': { value: 'SIZE', describe: 'Fail unless the input has this size; nothing is stored then' },
   'expect-blake3': {

@@ -10,7 +10,14 @@ import type { SendOptions } from '../send-options.js'
 import { printable } from '../text.js'
 import type { Arguments } from './arguments.js'
 import { reporterFor, runCommand, runReported } from './command.js'
-import { readAllowUnverified, readCount, readExpectation, readSeconds } from './common-options.js'
+import {
+  listeningOnly,
+  readAllowUnverified,
+  readCount,
+  readExpectation,
+  readPeerOptions,
+  readSeconds,
+} from './common-options.js'
 import { assertOpen } from './descriptors.js'
 import { readEndpoint } from './endpoint.js'
 import { checkTreeOptions, readPatterns } from './exclude-options.js'
@@ -99,7 +106,7 @@ function readOptions(args: Arguments): Options {
     wait: readSeconds(args, 'wait'),
     timeout: readSeconds(args, 'timeout'),
     allowUnverified: readAllowUnverified(args),
-    maxConnections: readCount(args, 'max-connections'),
+    ...readPeerOptions(args),
   }
 }
 
@@ -115,7 +122,7 @@ type Target = Pick<Options, 'host' | 'port' | 'paths'> & Pick<SendOptions, 'sock
 
 /** Reads the paths and the address of the receiver to connect to. */
 function readConnecting(args: Arguments): Target {
-  for (const name of ['count', 'max-connections', 'port-file']) {
+  for (const name of ['count', ...listeningOnly]) {
     if (args.text(name) !== undefined) throw usage(`--${name} is for --listen; otherwise give: PATH... HOST PORT`)
   }
   if (args.flag('one-attempt')) throw usage('--one-attempt is for --listen; otherwise there is one attempt anyway')

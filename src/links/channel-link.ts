@@ -15,6 +15,10 @@ export abstract class ChannelLink implements Link {
     this.closed = this.channel.closed
   }
 
+  get blocked(): number {
+    return this.channel.blocked
+  }
+
   fail(error: TransferError): void {
     this.channel.fail(error)
   }

@@ -31,6 +31,8 @@ export interface SenderLink extends Link {
    */
   receive(onMessage: (message: AnswerMessage) => void): Promise<void>
   stopReceiving(): void
+  /** Milliseconds that the last write has been waiting for the peer. 0 if nothing waits. */
+  readonly blocked: number
   /** Announces an entry. Returns the payload of the header frame for its digest. Null over a plain link. */
   begin(header: Header): Promise<Buffer | null>
   /** The number of bytes to leave free before each piece of data. */

@@ -115,6 +115,11 @@ export class Channel {
     })
   }
 
+  /** Milliseconds since the last call of `write`, if the kernel has not taken everything yet. 0 otherwise. */
+  get blocked(): number {
+    return this.#writers.size > 0 ? performance.now() - this.#lastWrite : 0
+  }
+
   /** Ends this side's direction. The peer's direction stays open. Resolves when the kernel has taken everything. */
   finish(): Promise<void> {
     if (this.#error) return Promise.reject(this.#error)

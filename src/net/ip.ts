@@ -1,5 +1,5 @@
 /** IP addresses as numbers, and networks of them. */
-import { isIPv4, isIPv6, type Socket } from 'node:net'
+import { isIPv4, isIPv6 } from 'node:net'
 import { TransferError } from '../errors.js'
 import { printable } from '../text.js'
 
@@ -50,7 +50,7 @@ export function parseAddress(text: string): Address | null {
  * What counts as one peer: an IPv4 address, or an IPv6 network of 64 bits, in which one machine can have any number of
  * addresses. Peers without an address, which have gone already, count as one.
  */
-export function peerNetwork({ remoteAddress = '' }: Pick<Socket, 'remoteAddress'>): string {
+export function peerNetwork({ remoteAddress = '' }: { remoteAddress?: string | undefined }): string {
   const address = parseAddress(remoteAddress)
   if (!address) return ''
   const { bits, value } = address

@@ -3,14 +3,14 @@ import { interruption, type TransferError } from '../errors.js'
 import type { OnEvent } from '../events.js'
 import { peerAddress } from '../net/address.js'
 import { type DialOptions, dial } from '../net/dial.js'
-import { type Connection, endedEvent, type Session, type TransferResult } from './session.js'
+import { type Connection, endedEvent, runWatched, type Session, type TransferResult } from './session.js'
 
 /** Connects, and runs the transfer to its end. Throws if it cannot connect. A failed transfer is part of the result. */
 export async function call(
-  options: DialOptions & { onEvent: OnEvent },
+  options: DialOptions & { onEvent: OnEvent; stall: number },
   start: (connection: Connection) => Session,
 ): Promise<TransferResult> {
-  const { signal, onEvent, partner } = options
+  const { signal, onEvent, partner, stall } = options
   const seconds = options.wait / 1000
   const onWaiting = ({ message }: TransferError) => {
     const text = `${message}; trying again for up to ${seconds} seconds`
@@ -30,7 +30,7 @@ export async function call(
   signal.addEventListener('abort', interrupt)
   if (signal.aborted) interrupt()
   // If `onEvent` throws, the files must be closed all the same before anything else happens.
-  const [running] = await Promise.allSettled([transfer.run()])
+  const [running] = await Promise.allSettled([runWatched(transfer, stall, partner)])
   await transfer.closed
   signal.removeEventListener('abort', interrupt)
   if (running.status === 'rejected') throw running.reason

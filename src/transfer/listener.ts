@@ -5,12 +5,15 @@
  */
 import type { AddressInfo, Server, Socket } from 'node:net'
 import { asTransferError, interruption, refusal, TransferError } from '../errors.js'
-import type { OnEvent } from '../events.js'
+import { failedEvent, type OnEvent } from '../events.js'
 import { peerAddress } from '../net/address.js'
+import { peerNetwork } from '../net/ip.js'
 import { listen, listenOn } from '../net/listen.js'
-import { type Connection, endedEvent, type Session, type TransferResult } from './session.js'
+import { Gate } from './gate.js'
+import { Places, type PlacesOptions } from './places.js'
+import { type Connection, endedEvent, runWatched, type Session, type TransferResult } from './session.js'
 
-export interface ListenerOptions {
+export interface ListenerOptions extends PlacesOptions {
   port: number | undefined
   host: string | undefined
   /** The descriptors of sockets that listen already. Used instead of `host` and `port`. */
@@ -21,8 +24,10 @@ export interface ListenerOptions {
   wait: number | undefined
   /** With `count`: how long to wait for another try after a transfer that failed, in milliseconds. */
   timeout: number
-  /** The maximum number of simultaneous connections. Others are refused. */
-  maxConnections: number
+  /** How long a transfer may make no progress although its peer is alive, in milliseconds. Infinity means no limit. */
+  stall: number
+  /** The addresses and networks that may connect. Undefined means all. */
+  allowFrom: readonly string[] | undefined
   signal: AbortSignal | undefined
   onEvent: OnEvent
 }
@@ -44,7 +49,8 @@ export class Listener {
   /** The number of transfers under way, that is, of admitted connections. */
   #admitted = 0
   #connections = 0
-  readonly #active = new Set<Session>()
+  readonly #places: Places
+  readonly #gate: Gate
   readonly #running = new Set<Promise<void>>()
   /** The failure of the last transfer, as long as its partner may try again. */
   #failure: TransferError | null = null
@@ -63,6 +69,8 @@ export class Listener {
   constructor(options: ListenerOptions, role: Role) {
     this.#options = options
     this.#role = role
+    this.#places = new Places(options)
+    this.#gate = new Gate(options.allowFrom)
     this.#wanted = options.count
     this.#ended = new Promise((resolve) => {
       this.#settle = resolve
@@ -88,6 +96,7 @@ export class Listener {
       }
       this.#watchIdle()
       failure = await this.#ended
+      this.#gate.flush()
     } catch (error) {
       failure = asTransferError(error)
     }
@@ -118,20 +127,31 @@ export class Listener {
     clearTimeout(this.#idle)
     for (const server of servers) server.close()
     const farewell = failure ?? refusal('busy', 'it has done what it waited for')
-    for (const transfer of this.#active) transfer.fail(farewell)
+    for (const transfer of this.#places.holders) transfer.fail(farewell)
     await Promise.allSettled(this.#running)
   }
 
   #onConnection(socket: Socket): void {
-    const running = this.#serve(socket)
+    const [number, peer] = [++this.#connections, peerAddress(socket)]
+    try {
+      if (!this.#gate.lets(socket, (error) => this.#onOutsider(number, peer, error))) return
+    } catch (error) {
+      this.#settle(asTransferError(error))
+      return
+    }
+    const running = this.#serve(socket, number, peer)
     this.#running.add(running)
     running.catch((error) => this.#settle(asTransferError(error))).finally(() => this.#running.delete(running))
   }
 
-  async #serve(socket: Socket): Promise<void> {
-    const { maxConnections } = this.#options
-    const number = ++this.#connections
-    const peer = peerAddress(socket)
+  #onOutsider(transfer: number, peer: string, error: TransferError): void {
+    const { code, reason, message } = error
+    if (this.#role.partner === 'sender')
+      this.#options.onEvent({ event: 'refused', transfer, peer, code, reason, message })
+    else this.#options.onEvent(failedEvent(error.withMessage(`${peer}: ${message}`), { transfer }))
+  }
+
+  async #serve(socket: Socket, number: number, peer: string): Promise<void> {
     let isReturn = false
     let start = 0
     const admit = () => {
@@ -144,13 +164,10 @@ export class Listener {
       start = performance.now()
     }
     const transfer = this.#role.start({ socket, transfer: number, peer, admit })
-    if (this.#active.size >= maxConnections) {
-      transfer.fail(refusal('busy', `it has ${maxConnections} connections already (--max-connections)`))
-    } else {
-      this.#active.add(transfer)
-    }
+    const noPlace = this.#places.take(transfer, peerNetwork(socket))
+    if (noPlace) transfer.fail(noPlace)
     try {
-      const result = await transfer.run()
+      const result = await runWatched(transfer, this.#options.stall, this.#role.partner)
       this.files += result.files
       this.bytes += result.bytes
       if (result.admitted) {
@@ -159,7 +176,7 @@ export class Listener {
         this.#onTransferEnd(result, isReturn)
       }
     } finally {
-      this.#active.delete(transfer)
+      this.#places.leave(transfer)
       await transfer.closed
     }
   }

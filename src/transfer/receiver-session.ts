@@ -8,6 +8,7 @@ import type { Heartbeat, SenderMessage } from '../protocol/messages.js'
 import { printable } from '../text.js'
 import type { Algorithm } from './digest.js'
 import type { Intake, Taken } from './intake.js'
+import { Motion } from './motion.js'
 import type { Receiver } from './receiver.js'
 import type { Session, TransferResult } from './session.js'
 import { TreeIntake } from './tree-intake.js'
@@ -18,6 +19,7 @@ const breaks = new Set<Reason>(['broken', 'aborted', 'interrupted', 'timeout'])
 export class ReceiverSession implements Session {
   readonly #receiver: Receiver
   readonly #link: ReceiverLink
+  readonly motion = new Motion()
   closed: Promise<void> = Promise.resolve()
   /** Null between entries, and during an entry that was refused, whose other bytes are dropped. */
   #current: Intake | TreeIntake | null = null
@@ -64,6 +66,12 @@ export class ReceiverSession implements Session {
   }
 
   #onMessage(message: EntryMessage): void | Promise<void> {
+    if (message.frame !== 'heartbeat') this.motion.moved()
+    const working = this.#handle(message)
+    return working && this.motion.during(working)
+  }
+
+  #handle(message: EntryMessage): void | Promise<void> {
     switch (message.frame) {
       case 'data':
         return this.#onData(message.bytes)
@@ -81,6 +89,7 @@ export class ReceiverSession implements Session {
 
   async #onHeader(header: HeaderMessage): Promise<void> {
     const entry = this.#entries++
+    this.motion.hasBegun = true
     this.#receiver.countEntry()
     try {
       // The sender is admitted before anything is refused: the sender of an unwanted file is still a sender.

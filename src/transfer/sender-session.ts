@@ -7,6 +7,7 @@ import type { AnswerMessage, SenderLink } from '../links/link.js'
 import type { Entry, OpenDirectory, OpenEntry } from '../sources/source.js'
 import { Answers, type Pending } from './answers.js'
 import type { Algorithm } from './digest.js'
+import { Motion } from './motion.js'
 import { sendEntry } from './outflow.js'
 import { Pump } from './pump.js'
 import type { Sender } from './sender.js'
@@ -21,6 +22,7 @@ const otherDigest = new TransferError('incomplete', 'the receiver needs another 
 export class SenderSession implements Session {
   readonly #sender: Sender
   readonly #link: SenderLink
+  readonly motion: Motion
   readonly #answers: Answers
   readonly #pump: Pump
   #entries = 0
@@ -46,6 +48,7 @@ export class SenderSession implements Session {
   constructor(sender: Sender, link: SenderLink) {
     this.#sender = sender
     this.#link = link
+    this.motion = new Motion(() => link.blocked)
     const { report, allowUnverified } = sender
     this.#answers = new Answers({ report, allowUnverified, onUnverifiable: (pending) => this.#sendAgain(pending) })
     this.#pump = new Pump(link)
@@ -85,7 +88,8 @@ export class SenderSession implements Session {
   async #send(): Promise<void> {
     await this.#link.open()
     if (this.#sender.waitsForGreeting) await this.#greeting
-    for (let entry = await this.#sender.next(); entry; entry = await this.#next()) await this.#sendEntry(entry)
+    for (let entry = await this.#sender.next(); entry; entry = await this.#next())
+      await this.motion.during(this.#sendEntry(entry))
     await this.#link.finish(this.#entries)
     this.#isFinished = true
     this.#stopIfDone()
@@ -201,6 +205,8 @@ export class SenderSession implements Session {
   }
 
   #onMessage(message: AnswerMessage): void {
+    if (message.frame === 'heartbeat') this.motion.heard(`${message.entry} ${message.bytes}`)
+    else this.motion.moved()
     switch (message.frame) {
       case 'greeting':
         this.#onGreeting(message)
@@ -219,6 +225,7 @@ export class SenderSession implements Session {
 
   #onGreeting({ digest, features }: AnswerMessage & { frame: 'greeting' }): void {
     this.#features = features
+    this.motion.hasBegun = true
     this.#sender.admit()
     if (digest === 'sha256') this.#algorithm = digest
     if (this.#current?.sent === null) this.#sendAgain(this.#current)

@@ -1,7 +1,8 @@
 /** A transfer at work over one connection, as the listener and the call see it. */
 import type { Socket } from 'node:net'
-import type { TransferError } from '../errors.js'
+import { TransferError } from '../errors.js'
 import { type EndedEvent, secondsSince } from '../events.js'
+import { type Motion, watchStall } from './motion.js'
 
 /** A transfer at work over one connection. */
 export interface Session {
@@ -11,6 +12,7 @@ export interface Session {
   readonly closed?: Promise<void>
   /** Ends the transfer at once with `error`, and tells the peer. */
   fail(error: TransferError): void
+  readonly motion: Pick<Motion, 'idle' | 'hasBegun'>
 }
 
 export interface TransferResult {
@@ -41,4 +43,30 @@ export interface Connection {
 /** The event for the end of a transfer. `start` is the `performance.now()` of its start. */
 export function endedEvent(transfer: number, start: number, { files, bytes, failure }: TransferResult): EndedEvent {
   return { event: 'ended', transfer, files, bytes, complete: failure === null, seconds: secondsSince(start) }
+}
+
+/**
+ * Runs a transfer, and ends it if it makes no progress for `stall` milliseconds although its peer is alive. Until the
+ * peer has said what it wants, it has less time anyway.
+ */
+export async function runWatched(
+  session: Session,
+  stall: number,
+  partner: 'sender' | 'receiver',
+): Promise<TransferResult> {
+  const { motion } = session
+  const text = `no progress for ${stall / 1000} seconds`
+  const stop = watchStall(
+    () => (motion.hasBegun ? motion.idle : 0),
+    stall,
+    () => {
+      const message = `${text}, although the ${partner} is alive (--stall)`
+      session.fail(new TransferError('timeout', message, { peerMessage: `${text} (--stall)` }))
+    },
+  )
+  try {
+    return await session.run()
+  } finally {
+    stop()
+  }
 }

@@ -50,6 +50,7 @@ t.test('bash offers options, choices and files', { skip: withoutProgram('bash') 
     '--max-files',
     '--max-depth',
     '--max-connections',
+    '--max-per-peer',
   ])
 })
 

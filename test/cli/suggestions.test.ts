@@ -19,7 +19,7 @@ t.test('finds the option behind a slip, a part of its name or another way to wri
     ['--maxSize', '--max-size'],
     ['--max_size', '--max-size'],
     ['--IF-EXISTS', '--if-exists'],
-    ['--max', '--max-size, --max-files, --max-depth or --max-connections'],
+    ['--max', '--max-size, --max-files, --max-depth, --max-connections or --max-per-peer'],
     ['--blake3', '--expect-blake3'],
     ['--exp', '--expect-size or --expect-blake3'],
   ]

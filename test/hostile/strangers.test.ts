@@ -74,8 +74,8 @@ t.test('closes at the deadline for the first header, whatever came until then', 
   await started.write(senderOpening, frameHeader('H', 50), '{"name":')
   await started.next('G')
   const slow = await Peer.dial(t, receiver.port)
-  // Each connection has a clock of its own and the deadline.
-  await until(() => clock.timers === 8)
+  // Each connection has a clock of its own, the deadline and the watch over its progress.
+  await until(() => clock.timers === 12)
 
   clock.advance(5_000)
   await slow.write('t')

@@ -15,13 +15,16 @@ import { stateOf } from '../fixtures/turns.ts'
 
 const result: TransferResult = { admitted: true, files: 2, bytes: 30, failure: null, lastReported: null }
 
+/** A transfer that moves. */
+const motion = { idle: 0, hasBegun: true }
+
 /** A listener to dial, and what `call` needs beside it. */
 async function dialling(t: Test) {
   const { port } = await listenAsPeer(t, () => {})
   const [events, controller] = [new Events(), new AbortController()]
   const { signal } = controller
   const place = { host: '127.0.0.1', port, partner: 'receiver' as const }
-  const options = { ...place, wait: 0, timeout: 60_000, signal, onEvent: events.add }
+  const options = { ...place, wait: 0, timeout: 60_000, stall: 3_600_000, signal, onEvent: events.add }
   const keep = (socket: Socket) => t.teardown(() => socket.destroy())
   return { options, events, controller, keep }
 }
@@ -33,7 +36,7 @@ t.test('dials once, says so, and gives back how the one transfer went', async (t
     keep(socket)
     t.strictSame(connection, { transfer: 1, peer })
     t.match(events.all, [{ event: 'connected', transfer: 1, peer }], 'it is told before anything is done')
-    return { run: async () => result, fail: () => t.fail('nothing went wrong') }
+    return { motion, run: async () => result, fail: () => t.fail('nothing went wrong') }
   })
   t.equal(returned, result)
   t.match(events.all.at(-1), { event: 'ended', transfer: 1, files: 2, bytes: 30, complete: true, seconds: Number })
@@ -46,7 +49,7 @@ t.test('throws what a listener of events threw, once the transfer has let go of 
   const closing = gate()
   const calling = call(options, ({ socket }) => {
     keep(socket)
-    return { run: () => Promise.reject(fault), fail: () => {}, closed: closing.opened }
+    return { motion, run: () => Promise.reject(fault), fail: () => {}, closed: closing.opened }
   })
   t.equal(await stateOf(calling), 'pending')
   closing.open()
@@ -72,7 +75,7 @@ for (const when of ['while it runs', 'in the moment of the connection']) {
         interruptAt('while it runs')
         return failed
       }
-      return { run, fail }
+      return { motion, run, fail }
     })
     t.equal(returned.failure, reason)
   })
