@@ -1,7 +1,6 @@
 /** The receiving end of a connection that speaks the protocol. */
 import type { Duplex } from 'node:stream'
 import { TransferError } from '../errors.js'
-import { retain } from '../net/memory.js'
 import { SenderDecoder } from '../protocol/decoder.js'
 import { encode } from '../protocol/encode.js'
 import { HEADER_DEADLINE } from '../protocol/limits.js'
@@ -50,7 +49,7 @@ export class FramedReceiverLink extends ChannelLink implements ReceiverLink {
     try {
       await this.channel.receive((bytes) => {
         this.hasHeard = true
-        return this.#consume(this.#decoder.push(bytes))
+        return this.consume(this.#decoder.push(bytes), this.#decoder, (message) => this.#take(message))
       })
     } finally {
       clearTimeout(this.#deadline)
@@ -62,23 +61,6 @@ export class FramedReceiverLink extends ChannelLink implements ReceiverLink {
   #onDeadline(): void {
     const text = `no complete header within ${HEADER_DEADLINE / 1000} seconds`
     this.fail(new TransferError('timeout', text, { peerMessage: text }))
-  }
-
-  /**
-   * Handles messages synchronously as long as none has to wait. So data are mostly digested and written while they are
-   * still in the processor's cache. After a message that has to wait, the rest is handled behind its promise.
-   */
-  #consume(messages: Iterator<SenderMessage>): void | Promise<void> {
-    for (let next = messages.next(); !next.done; next = messages.next()) {
-      const working = this.#take(next.value)
-      if (working) {
-        this.#decoder.detach(retain)
-        return working.then(() => {
-          this.signal.throwIfAborted()
-          return this.#consume(messages)
-        })
-      }
-    }
   }
 
   #take(message: SenderMessage): void | Promise<void> {
@@ -94,6 +76,9 @@ export class FramedReceiverLink extends ChannelLink implements ReceiverLink {
         this.#isFinished = true
         this.channel.stopReceiving()
         return
+      case 'heartbeat':
+      case 'ancillary':
+        return this.countIdle()
       default:
         return this.#onMessage(message)
     }

@@ -4,7 +4,7 @@ import { TransferError } from '../errors.js'
 import { ReceiverDecoder } from '../protocol/decoder.js'
 import { encode, writeFrameHeader } from '../protocol/encode.js'
 import { FRAME_HEADER, HEADER_DEADLINE } from '../protocol/limits.js'
-import type { End, Header } from '../protocol/messages.js'
+import type { End, Header, ReceiverMessage } from '../protocol/messages.js'
 import { ChannelLink } from './channel-link.js'
 import type { AnswerMessage, SenderLink } from './link.js'
 
@@ -21,6 +21,8 @@ export class FramedSenderLink extends ChannelLink implements SenderLink {
   readonly #isAccepted: boolean
   readonly #deadline: NodeJS.Timeout
   #isOpened = false
+  #headers = 0
+  #refusals = 0
 
   constructor(socket: Duplex, { timeout, isAccepted }: FramedSenderOptions) {
     super(socket, { timeout, farewell: (error) => this.#farewell(error), heartbeat: () => encode.heartbeat() })
@@ -64,11 +66,18 @@ export class FramedSenderLink extends ChannelLink implements SenderLink {
     const decoder = new ReceiverDecoder()
     await this.channel.receive((bytes) => {
       this.hasHeard = true
-      for (const message of decoder.push(bytes)) {
-        if (message.frame === 'greeting') clearTimeout(this.#deadline)
-        onMessage(message)
-      }
+      return this.consume(decoder.push(bytes), decoder, (message) => {
+        this.#count(message)
+        if (message.frame !== 'ancillary') onMessage(message)
+      })
     })
+  }
+
+  #count({ frame }: ReceiverMessage): void {
+    if (frame === 'greeting') clearTimeout(this.#deadline)
+    // A refusal of an entry that has had its answer is ignored.
+    const isIdle = frame === 'refused' ? ++this.#refusals > this.#headers : frame !== 'greeting' && frame !== 'stored'
+    if (isIdle) this.countIdle()
   }
 
   stopReceiving(): void {
@@ -76,6 +85,7 @@ export class FramedSenderLink extends ChannelLink implements SenderLink {
   }
 
   async begin(header: Header): Promise<Buffer> {
+    this.#headers++
     const frame = encode.header(header)
     await this.channel.write(frame)
     return frame.subarray(FRAME_HEADER)

@@ -4,6 +4,7 @@
  * same steps over both.
  */
 import type { TransferError } from '../errors.js'
+import type { Turn } from '../net/turn.js'
 import type { End, Header, ReceivedHeader, ReceiverMessage, SenderMessage, Stored } from '../protocol/messages.js'
 
 export interface Link {
@@ -49,7 +50,7 @@ export interface SenderLink extends Link {
 }
 
 /** A message of the receiver. */
-export type AnswerMessage = Exclude<ReceiverMessage, { frame: 'stored' }> | StoredMessage
+export type AnswerMessage = Exclude<ReceiverMessage, { frame: 'stored' | 'ancillary' }> | StoredMessage
 
 export interface StoredMessage extends Stored {
   frame: 'stored'
@@ -58,7 +59,9 @@ export interface StoredMessage extends Stored {
 }
 
 /** A message of the sender. The messages of one entry are, in order: header, data, end or abort. */
-export type EntryMessage = Exclude<SenderMessage, { frame: 'header' }> | HeaderMessage
+export type EntryMessage =
+  | Exclude<SenderMessage, { frame: 'header' | 'finished' | 'heartbeat' | 'ancillary' }>
+  | HeaderMessage
 
 export interface HeaderMessage extends ReceivedHeader {
   frame: 'header'
@@ -68,6 +71,8 @@ export interface HeaderMessage extends ReceivedHeader {
 
 /** The receiving end of a link. */
 export interface ReceiverLink extends Link {
+  /** The turn of the connection, for work in steps on one message. */
+  readonly turn: Turn
   /** The name of the one entry that a plain link carries. */
   readonly entryName?: string
   /**

@@ -16,6 +16,7 @@ import { HEARTBEAT_INTERVAL } from '../protocol/limits.js'
 import { describe } from '../system-errors.js'
 import { type Consumer, feed } from './feed.js'
 import { Patience } from './patience.js'
+import { Turn } from './turn.js'
 
 /** How long a failed connection may take to deliver its farewell, in milliseconds. */
 const LINGER = 1_000
@@ -48,6 +49,8 @@ export class Channel {
   #finished = false
   #error: TransferError | null = null
   readonly #patience: Patience
+  /** For a consumer that works in steps, or behind a promise. */
+  readonly turn = new Turn()
   #lastWrite = performance.now()
   #hasSpoken = false
   readonly #failed = new AbortController()
@@ -86,7 +89,7 @@ export class Channel {
         this.#isAwaited = isAwaited
         this.#patience.moved()
       }
-      feed(this.#socket, (bytes) => this.#onBytes(bytes), !this.#heartbeat)
+      feed(this.#socket, (bytes) => this.#onBytes(bytes), this.turn, !this.#heartbeat)
     })
   }
 

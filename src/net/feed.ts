@@ -8,20 +8,16 @@
 import { type OnReadOpts, Socket, type SocketConstructorOpts } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { giveBack, isShared, readable, takeMemory } from './memory.js'
+import type { Turn } from './turn.js'
 
 /** Takes bytes, by the rule of memory.ts. */
 export type Consumer = (bytes: Buffer) => void | Promise<void>
 
-/**
- * After this many bytes in a row, other connections get a turn. Digesting and writing them takes a few milliseconds.
- */
-const TURN = 2 * 1024 * 1024
-
 /** The size of one read while the large memory is lent to the consumer, in bytes. */
 const ASIDE = 64 * 1024
 
-/** Takes bytes. If `shouldYield`, other connections read next. Returns false if the socket must pause. */
-type Take = (bytes: Buffer, shouldYield: boolean) => boolean
+/** Takes bytes. Returns false if the socket must pause. */
+type Take = (bytes: Buffer) => boolean
 
 const readers = new WeakMap<Duplex, Reader>()
 
@@ -37,8 +33,6 @@ class Reader {
   /** The part of `#base` that the next read may fill. Node.js asks for it after each read. */
   #place: Buffer
   #take: Take | null = null
-  /** The number of bytes in full reads since other connections had their turn. */
-  #inARow = 0
   /** The bytes that were read before `start`: a socket that dials reads from the moment it is connected. */
   #early: Buffer | null = null
   /** The memory that the consumer uses behind a promise. It stays lent if the promise rejects: a write may still use it. */
@@ -67,7 +61,7 @@ class Reader {
   /** Passes the bytes to `take` from now on. Returns false if the socket must stay paused. */
   start(take: Take): boolean {
     this.#take = take
-    return this.#early === null || take(this.#early, true)
+    return this.#early === null || take(this.#early)
   }
 
   /** Called if the consumer uses its bytes until `working` settles. */
@@ -101,10 +95,7 @@ class Reader {
   /** libuv continues to read, up to 32 times, as long as each read fills its buffer. */
   #onBytes(length: number): boolean {
     const bytes = this.#place.subarray(0, length)
-    this.#inARow = length === this.#place.length ? this.#inARow + length : 0
-    const shouldYield = this.#inARow >= TURN
-    if (shouldYield) this.#inARow = 0
-    if (this.#take) return this.#take(bytes, shouldYield)
+    if (this.#take) return this.#take(bytes)
     this.#early = Buffer.from(bytes)
     return false
   }
@@ -142,30 +133,29 @@ export function withLargeReads(accepted: Socket): Socket {
 
 /**
  * Feeds the bytes of `socket` to `consume`, piece by piece. If `consume` returns a promise, the socket pauses until the
- * promise has settled.
+ * promise has settled. If the `turn` of the connection is over, the socket pauses until the next one.
  *
  * With `careful`, a reset is never mistaken for the end of the stream. If the last bytes and a reset come together,
  * libuv takes the hang-up for an end without asking the system (`uv__stream_io`, POLLHUP after a partial read). But if
  * reading was stopped in between, the next read meets the reset. So with `careful` the socket pauses after every read,
  * which costs a little. `--plain` needs this, because there the end of the stream is the only sign of a complete file.
  */
-export function feed(socket: Duplex, consume: Consumer, careful = false): void {
+export function feed(socket: Duplex, consume: Consumer, turn: Turn, careful = false): void {
   const reader = readers.get(socket)
   const resume = () => void socket.resume()
   // The promise may settle before libuv checks whether reading was stopped.
   const goOn = careful ? () => void setImmediate(resume) : resume
-  const take = (bytes: Buffer, shouldYield = false): boolean => {
+  const take = (bytes: Buffer): boolean => {
+    turn.begin(bytes.length)
     const working = consume(bytes)
-    if (!working && !shouldYield && !careful) return true
+    const waiting = working ?? turn.check()
+    if (!waiting && !careful) return true
     socket.pause()
-    if (working) {
-      reader?.lend(working)
-      working.then(goOn, goOn)
-    } else {
-      setImmediate(resume)
-    }
+    if (working) reader?.lend(working)
+    if (waiting) waiting.then(goOn, goOn)
+    else setImmediate(resume)
     return false
   }
-  socket.on('data', (bytes: Buffer) => take(bytes))
+  socket.on('data', take)
   if (!reader || reader.start(take)) socket.resume()
 }

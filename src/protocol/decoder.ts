@@ -8,7 +8,7 @@
  *   SenderDecoder     greeting (header data* (end | abort))* finished  (read by a receiver)
  *   ReceiverDecoder   greeting (stored | refused)*                     (read by a sender)
  *
- * Heartbeats and ancillary frames may stand between any two frames after the greeting. Ancillary frames yield nothing.
+ * Heartbeats and ancillary frames may stand between any two frames after the greeting.
  */
 import { aFrame, FrameDecoder, grammar } from './frames.js'
 import { CHUNK, RECEIVER_MAGIC, SENDER_MAGIC } from './limits.js'
@@ -100,6 +100,9 @@ export class SenderDecoder {
         case 'heartbeat':
           parsers.senderHeartbeat(frame.payload)
           yield { frame: 'heartbeat' }
+          break
+        case 'ancillary':
+          yield { frame: 'ancillary' }
       }
     }
   }
@@ -123,7 +126,12 @@ export class SenderDecoder {
 /** Reads the receiver's direction. Next state: greeting → answers */
 export class ReceiverDecoder {
   readonly #frames = new FrameDecoder(receiverGrammar)
-  #greeted = false;
+  #greeted = false
+
+  /** As in `SenderDecoder`. */
+  detach(keep: (bytes: Buffer) => Buffer): void {
+    this.#frames.detach(keep)
+  }
 
   *push(bytes: Buffer): Generator<ReceiverMessage, void, undefined> {
     for (const frame of this.#frames.push(bytes)) {
@@ -145,6 +153,7 @@ export class ReceiverDecoder {
           yield { frame: 'heartbeat', ...parsers.heartbeat(frame.payload) }
           break
         case 'ancillary':
+          yield { frame: 'ancillary' }
           break
         default:
           throw new ProtocolError(`${aFrame(frame.name)} may not come from a receiver`)

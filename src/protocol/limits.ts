@@ -28,5 +28,13 @@ export const HEADER_DEADLINE = 10_000
 /** A side that has sent nothing for this long sends a heartbeat, in milliseconds. So silence always means trouble. */
 export const HEARTBEAT_INTERVAL = 1_000
 
+/**
+ * The most frames of the types `B` and `a`–`z` from a peer: so many at once, and so many more for each second of the
+ * connection. An honest peer sends one a second. It is no bucket with a bottom: what a peer sends while this side is
+ * stuck comes all at once.
+ */
+export const IDLE_FRAMES = 100
+export const IDLE_FRAMES_PER_SECOND = 10
+
 /** The latest modification time in milliseconds after 1970, and the earliest before: the range of a JavaScript date. */
 export const MAX_TIME = 8_640_000_000_000_000

@@ -120,6 +120,7 @@ export type SenderMessage =
   | ({ frame: 'abort' } & Abort)
   | ({ frame: 'finished' } & Finished)
   | { frame: 'heartbeat' }
+  | { frame: 'ancillary' }
 
 /** What the receiver's direction consists of. */
 export type ReceiverMessage =
@@ -127,3 +128,4 @@ export type ReceiverMessage =
   | ({ frame: 'stored' } & Stored)
   | ({ frame: 'refused' } & Refused)
   | ({ frame: 'heartbeat' } & Heartbeat)
+  | { frame: 'ancillary' }

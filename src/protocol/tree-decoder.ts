@@ -109,6 +109,9 @@ export class TreeDecoder {
           this.#blake3 = undefined
           this.#isIncomplete = true
           yield { frame: 'abort', payload }
+          break
+        case 'ancillary':
+          yield { frame: 'ancillary' }
       }
     }
   }

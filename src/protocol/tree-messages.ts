@@ -59,6 +59,7 @@ export type TreeMessage =
   | { frame: 'data'; bytes: Buffer }
   | ({ frame: 'end' } & FileEnd)
   | { frame: 'abort' }
+  | { frame: 'ancillary' }
 
 export const encodeTree = {
   directory: (item: DirectoryItem) => frameOf(treeFrameTypes.directory, item),

@@ -66,7 +66,7 @@ export class ReceiverSession implements Session {
   }
 
   #onMessage(message: EntryMessage): void | Promise<void> {
-    if (message.frame !== 'heartbeat') this.motion.moved()
+    this.motion.moved()
     const working = this.#handle(message)
     return working && this.motion.during(working)
   }
@@ -94,7 +94,7 @@ export class ReceiverSession implements Session {
     try {
       // The sender is admitted before anything is refused: the sender of an unwanted file is still a sender.
       this.#receiver.admit()
-      this.#current = await this.#receiver.begin(entry, header, this.#algorithm)
+      this.#current = await this.#receiver.begin(entry, header, this.#algorithm, this.#link.turn)
     } catch (error) {
       await this.#refuse(entry, header.name, error)
     }
@@ -140,12 +140,12 @@ export class ReceiverSession implements Session {
   }
 
   async #onAbort({ entry, reason, message }: SenderMessage & { frame: 'abort' }): Promise<void> {
+    const current = this.#current
+    if (entry !== null && !current) return
     // The reason of the sender is only shown. As the reason of this error, it would look like one of this side.
     const text = `the sender gave up: ${printable(message)} (${printable(reason, 40)})`
     const error = new TransferError('incomplete', text, { reason: 'aborted', peerMessage: 'given up' })
-    if (entry === null) throw error
-    const current = this.#current
-    if (!current) return
+    if (entry === null || !current) throw error
     const kept = await this.#drop(true)
     this.#report(current.header.name, error, kept)
   }

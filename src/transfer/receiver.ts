@@ -4,6 +4,7 @@
  */
 import { refusal } from '../errors.js'
 import type { HeaderMessage } from '../links/link.js'
+import type { Turn } from '../net/turn.js'
 import type { Header } from '../protocol/messages.js'
 import { messageSink } from '../stores/message-sink.js'
 import type { Destination, Sink, Store } from '../stores/store.js'
@@ -54,10 +55,10 @@ export class Receiver {
    * Prepares the way in of an entry. Throws a refusal if the policy or the store does not accept the entry, or the
    * error that prevents storing it.
    */
-  async begin(entry: number, header: HeaderMessage, algorithm: Algorithm): Promise<Intake | TreeIntake> {
+  async begin(entry: number, header: HeaderMessage, algorithm: Algorithm, turn: Turn): Promise<Intake | TreeIntake> {
     const { policy } = this.#options
     checkHeader(header, policy)
-    if (header.kind === 'directory') return await this.#beginTree(entry, header)
+    if (header.kind === 'directory') return await this.#beginTree(entry, header, turn)
     const sink = header.kind === 'message' ? messageSink(header) : await this.#beginFile(header)
     try {
       const digest = await EntryDigest.create(algorithm)
@@ -69,13 +70,14 @@ export class Receiver {
     }
   }
 
-  async #beginTree(entry: number, header: HeaderMessage): Promise<TreeIntake> {
+  async #beginTree(entry: number, header: HeaderMessage, turn: Turn): Promise<TreeIntake> {
     const { policy } = this.#options
     const [digest, record] = [await createDigest(), await TreeRecord.create(header.payload as Buffer)]
     const sink = await (await this.#openStore()).beginTree(header)
     try {
       const progress = this.report.progress(header)
-      return new TreeIntake(entry, header, { policy, sink, digest, record, progress, count: () => this.countEntry() })
+      const count = () => this.countEntry()
+      return new TreeIntake(entry, header, { policy, sink, digest, record, progress, turn, count })
     } catch (error) {
       await sink.discard()
       throw error

@@ -1,9 +1,9 @@
 /** The way in of a directory: decode its items, check the limits, digest, store; at the end verify and commit. */
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import { type AtHand, andThen } from '../at-hand.js'
 import { refusal, TransferError } from '../errors.js'
 import type { HeaderMessage } from '../links/link.js'
 import { retain } from '../net/memory.js'
+import type { Turn } from '../net/turn.js'
 import type { End } from '../protocol/messages.js'
 import { TreeDecoder } from '../protocol/tree-decoder.js'
 import type { FileItem, TreeMessage } from '../protocol/tree-messages.js'
@@ -18,9 +18,6 @@ import { verifyEnd } from './verification.js'
 
 /** A file up to this size is stored at once, when all its bytes are there. */
 const SMALL = 64 * 1024
-
-/** After this many milliseconds, the event loop gets a turn: a piece of data may hold ten thousand small files. */
-const TURN = 10
 
 /** The file that is under way. */
 interface CurrentFile {
@@ -39,6 +36,8 @@ export interface TreeSteps {
   digest: Digest
   record: TreeRecord
   progress: ProgressReport
+  /** The turn of the connection: one piece of data may hold ten thousand small files. */
+  turn: Turn
   /** Counts an item. Throws a refusal if there are too many. */
   count: () => void
 }
@@ -53,7 +52,6 @@ export class TreeIntake {
   readonly #decoder = new TreeDecoder()
   /** The path of the current directory, with a slash at its end. Empty for the directory itself. */
   #prefix = ''
-  #lastTurn = performance.now()
   #file: CurrentFile | null = null
   /** False while something is being stored, and for good after something has failed. */
   #isAtRest = true
@@ -73,34 +71,29 @@ export class TreeIntake {
   take(bytes: Buffer): AtHand<void> {
     this.#isAtRest = false
     this.#length += bytes.length
-    return this.#handle(this.#decoder.push(bytes))
+    const { turn } = this.#steps
+    const waits = { before: () => this.#beforeWait() }
+    const working = turn.work(this.#decoder.push(bytes), (message) => this.#onMessage(message), waits)
+    return andThen(working, () => this.#rest())
   }
 
-  /** Handles messages synchronously as long as none has to wait, as `framed-receiver-link.ts` does. */
-  #handle(messages: Iterator<TreeMessage>): AtHand<void> {
-    for (let next = messages.next(); !next.done; next = messages.next()) {
-      const working = this.#onMessage(next.value) ?? this.#turn()
-      if (working) {
-        this.#decoder.detach(retain)
-        return working.then(() => this.#handle(messages))
-      }
-    }
-    this.#steps.progress.updateTree(this.#steps.record)
+  #rest(): void {
+    const { progress, record } = this.#steps
+    progress.updateTree(record)
     this.#isAtRest = true
-    return undefined
   }
 
-  /** Gives the event loop a turn if it is time, and no file is under way: the bytes of one are still where they came. */
-  #turn(): AtHand<void> {
-    if (this.#file || performance.now() - this.#lastTurn < TURN) return undefined
-    this.#steps.progress.updateTree(this.#steps.record)
-    return nextTurn().then(() => {
-      this.#lastTurn = performance.now()
-    })
+  #beforeWait(): void {
+    const { progress, record } = this.#steps
+    progress.updateTree(record)
+    this.#decoder.detach(retain)
+    // The bytes of a small file may still be where they came.
+    if (this.#file?.small) this.#file.small = retain(this.#file.small)
   }
 
   #onMessage(message: TreeMessage & { payload?: Buffer }): AtHand<void> {
     const { sink, record } = this.#steps
+    if (message.frame === 'ancillary') return undefined
     if (message.payload) record.addPayload(message.frame, message.payload)
     switch (message.frame) {
       case 'file':

@@ -3,7 +3,8 @@ import { type AddressInfo, connect, createServer, type OnReadOpts, Socket } from
 import { type Duplex, duplexPair } from 'node:stream'
 import t, { type Test } from 'tap'
 import { dial } from '../../dist/net/dial.js'
-import { connectWithLargeReads, feed, withLargeReads } from '../../dist/net/feed.js'
+import { type Consumer, connectWithLargeReads, feed as feedInTurns, withLargeReads } from '../../dist/net/feed.js'
+import { Turn } from '../../dist/net/turn.js'
 import { bytesOf } from '../fixtures/folder.ts'
 import { gate } from '../fixtures/gate.ts'
 import { settle, until } from '../fixtures/turns.ts'
@@ -12,9 +13,14 @@ import { settle, until } from '../fixtures/turns.ts'
 const OWN = 8 * 1024 * 1024
 const SHARED = 512 * 1024
 
-/** The bytes of full reads after which others have their turn. */
+/** The bytes after which others have their turn, however quickly they are taken. */
 const TURN = 2 * 1024 * 1024
 const content = bytesOf(3 * 1024 * 1024 + 1)
+
+/** Feeds a connection. */
+function feed(socket: Duplex, consume: Consumer, careful = false): void {
+  feedInTurns(socket, consume, new Turn(), careful)
+}
 
 /** Both ends of a connection, the accepted one as a server of this product gets it. */
 async function connected(t: Test): Promise<{ client: Socket; accepted: Socket }> {
@@ -293,15 +299,13 @@ t.test('lets others have their turn while the bytes of one connection come and c
     }
   }
   readOn(32)
-  t.equal(taken, TURN)
+  t.ok(taken <= TURN)
   t.ok(socket.isPaused())
-  await settle(1)
+  await settle(2)
   t.notOk(socket.isPaused())
-  readOn(1)
-  onread.callback(1, nextPlace())
-  t.equal(taken, TURN + SHARED + 1)
-  readOn(1)
-  t.notOk(socket.isPaused(), 'a read that does not fill its buffer ends the turn by itself')
+  readOn(32)
+  t.ok(taken <= 2 * TURN)
+  t.ok(socket.isPaused())
 })
 
 t.test('falls back on the data event where there is no handle to wrap', async (t) => {

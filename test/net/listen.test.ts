@@ -6,6 +6,7 @@ import t, { type Test } from 'tap'
 import { TransferError } from '../../dist/index.js'
 import { feed } from '../../dist/net/feed.js'
 import { listen, listenOn } from '../../dist/net/listen.js'
+import { Turn } from '../../dist/net/turn.js'
 
 async function listening(t: Test, onConnection: (socket: Socket) => void = () => {}) {
   const server = await listen({ host: '127.0.0.1', port: 0, onConnection })
@@ -27,9 +28,10 @@ async function errorOf(t: Test, options: { host?: string; port: number }): Promi
 /** All that the other side has said is 'hello'; and after its end this side can still speak. */
 async function keepsItsDirection(t: Test, socket: Socket): Promise<void> {
   let said = ''
-  feed(socket, (bytes) => {
+  const take = (bytes: Buffer) => {
     said += bytes
-  })
+  }
+  feed(socket, take, new Turn())
   await once(socket, 'end')
   t.equal(said, 'hello')
   t.ok(socket.writable)

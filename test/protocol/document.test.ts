@@ -25,6 +25,8 @@ t.test('lists the limits that the code has', async (t) => {
     message: limits.MAX_MESSAGE,
     'header deadline': limits.HEADER_DEADLINE,
     'heartbeat interval': limits.HEARTBEAT_INTERVAL,
+    'frames to skip, at once': limits.IDLE_FRAMES,
+    'frames to skip, per second': limits.IDLE_FRAMES_PER_SECOND,
   })
 })
 

@@ -72,6 +72,7 @@ const photos = header('photos', null, { kind: 'directory', type: 'inode/director
 const treeFrames = tree.flatMap((message) => {
   if (message.frame === 'end') return []
   if (message.frame === 'data') return [frame('D', message.bytes)]
+  if (message.frame === 'ancillary') throw new Error('no peer sends such a frame')
   const { frame: name, ...fields } = message
   return [(encodeTree[name] as (fields: object) => Buffer)(fields)]
 })
@@ -175,6 +176,7 @@ function write(message: SenderMessage | ReceiverMessage): Buffer {
     writeFrameHeader(head, 'data', message.bytes.length)
     return Buffer.concat([head, message.bytes])
   }
+  if (message.frame === 'ancillary') throw new Error('no peer sends such a frame')
   const { frame, ...fields } = message
   return (encode[frame] as (fields: object) => Buffer)(fields)
 }

@@ -1,5 +1,6 @@
 /** A receiving transfer, which outlives each of its links. */
 import t from 'tap'
+import { Turn } from '../../dist/net/turn.js'
 import type { Destination, Store } from '../../dist/stores/store.js'
 import type { Policy } from '../../dist/transfer/policy.js'
 import { Receiver } from '../../dist/transfer/receiver.js'
@@ -58,8 +59,8 @@ t.test('closes its store with the last link, and ends waits when the last one ha
   const { receiver, seen } = counting()
   const [one, two, three] = [new AbortController(), new AbortController(), new AbortController()]
   for (const { signal } of [one, two, three]) receiver.join(signal)
-  await receiver.begin(0, first, 'blake3')
-  await receiver.begin(1, first, 'blake3')
+  await receiver.begin(0, first, 'blake3', new Turn())
+  await receiver.begin(1, first, 'blake3', new Turn())
   t.equal(seen.opened, 1)
   await receiver.leave(one.signal)
   two.abort(new Error('broken'))
@@ -76,8 +77,8 @@ t.test('tries again for the next entry to open what could not be opened', async 
   const { receiver, seen } = counting({ failures: 1 })
   const { signal } = new AbortController()
   receiver.join(signal)
-  await t.rejects(receiver.begin(0, first, 'blake3'), /not now/)
-  await receiver.begin(1, first, 'blake3')
+  await t.rejects(receiver.begin(0, first, 'blake3', new Turn()), /not now/)
+  await receiver.begin(1, first, 'blake3', new Turn())
   t.equal(seen.opened, 2)
   await receiver.leave(signal)
   t.equal(seen.closed, 1)

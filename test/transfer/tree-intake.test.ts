@@ -1,6 +1,7 @@
 /** The way in of a directory, without a connection or a disk. */
 import { setImmediate as turn } from 'node:timers/promises'
 import t from 'tap'
+import { Turn } from '../../dist/net/turn.js'
 import { createDigest } from '../../dist/transfer/digest.js'
 import type { Policy } from '../../dist/transfer/policy.js'
 import { ProgressReport } from '../../dist/transfer/progress-report.js'
@@ -42,7 +43,7 @@ t.test('lets others work while it stores many small files that came at once', as
   const progress = new ProgressReport((event) => event.event === 'progress' && seen.push(event.files ?? 0), {
     ...{ transfer: 1, name: 'd', size: null },
   })
-  const steps = { policy, sink, digest: await createDigest(), record, progress, count: () => {} }
+  const steps = { policy, sink, digest: await createDigest(), record, progress, turn: new Turn(), count: () => {} }
   const head = { frame: 'header', payload: null, ...header({ kind: 'directory', name: 'd', size: null }) } as const
   const intake = new TreeIntake(0, head, steps)
   const files = Array.from({ length: 500 }, (_, index) => tree.file(`${1_000 + index}`, 'x'))
