@@ -6,7 +6,7 @@ import { encode, writeFrameHeader } from '../protocol/encode.js'
 import { FRAME_HEADER, HEADER_DEADLINE } from '../protocol/limits.js'
 import type { End, Header, ReceiverMessage } from '../protocol/messages.js'
 import { ChannelLink } from './channel-link.js'
-import type { AnswerMessage, SenderLink } from './link.js'
+import type { OnAnswer, SenderLink } from './link.js'
 
 export interface FramedSenderOptions {
   /** Milliseconds without progress after which the link fails. */
@@ -62,13 +62,13 @@ export class FramedSenderLink extends ChannelLink implements SenderLink {
     await this.channel.write(encode.senderOpening())
   }
 
-  async receive(onMessage: (message: AnswerMessage) => void): Promise<void> {
+  async receive(onMessage: OnAnswer): Promise<void> {
     const decoder = new ReceiverDecoder()
     await this.channel.receive((bytes) => {
       this.hasHeard = true
       return this.consume(decoder.push(bytes), decoder, (message) => {
         this.#count(message)
-        if (message.frame !== 'ancillary') onMessage(message)
+        return message.frame === 'ancillary' ? undefined : onMessage(message)
       })
     })
   }

@@ -3,6 +3,7 @@
  * entry and nothing else (`--plain`). It makes up the messages that the peer would send, so that a transfer takes the
  * same steps over both.
  */
+import type { AtHand } from '../at-hand.js'
 import type { TransferError } from '../errors.js'
 import type { Turn } from '../net/turn.js'
 import type { End, Header, ReceivedHeader, ReceiverMessage, SenderMessage, Stored } from '../protocol/messages.js'
@@ -27,10 +28,10 @@ export interface SenderLink extends Link {
   /** Sends the opening of a sender. */
   open(): Promise<void>
   /**
-   * Hands over each message of the receiver, the greeting first. Resolves when the receiver has ended or
-   * `stopReceiving` was called. Rejects with the link's error.
+   * Hands over each message of the receiver, the greeting first. A promise holds back the next message. Resolves when the
+   * receiver has ended or `stopReceiving` was called. Rejects with the link's error, after `onMessage` has settled.
    */
-  receive(onMessage: (message: AnswerMessage) => void): Promise<void>
+  receive(onMessage: OnAnswer): Promise<void>
   stopReceiving(): void
   /** Milliseconds that the last write has been waiting for the peer. 0 if nothing waits. */
   readonly blocked: number
@@ -48,6 +49,8 @@ export interface SenderLink extends Link {
   /** Sends the final number of entries, and ends this direction. */
   finish(entries: number): Promise<void>
 }
+
+export type OnAnswer = (message: AnswerMessage) => AtHand<void>
 
 /** A message of the receiver. */
 export type AnswerMessage = Exclude<ReceiverMessage, { frame: 'stored' | 'ancillary' }> | StoredMessage

@@ -11,7 +11,7 @@ import { VERSION } from '../protocol/limits.js'
 import type { End, Header } from '../protocol/messages.js'
 import { answeringSide, type Side } from '../protocol/strangers.js'
 import { ChannelLink } from './channel-link.js'
-import type { AnswerMessage, SenderLink } from './link.js'
+import type { OnAnswer, SenderLink } from './link.js'
 
 /**
  * How long the peer may take to close the connection after this side's end, in milliseconds. Some peers never do (`nc`
@@ -48,15 +48,15 @@ export class PlainSenderLink extends ChannelLink implements SenderLink {
 
   async open(): Promise<void> {}
 
-  async receive(onMessage: (message: AnswerMessage) => void): Promise<void> {
+  async receive(onMessage: OnAnswer): Promise<void> {
     // The bytes of a plain peer are ignored, but its end and a reset matter.
     const ended = this.channel.receive((bytes) => this.#onAnswer(bytes), false)
     ended.catch(() => {})
-    onMessage({ frame: 'greeting', version: VERSION, features: [] })
+    await onMessage({ frame: 'greeting', version: VERSION, features: [] })
     const handedOver = await this.#handedOver
     await Promise.race([ended, sleep(CLOSE_GRACE, undefined, { ref: false })])
     await this.channel.close()
-    onMessage({ frame: 'stored', entry: 0, name: '', bytes: this.#bytes, blake3: null, handedOver })
+    await onMessage({ frame: 'stored', entry: 0, name: '', bytes: this.#bytes, blake3: null, handedOver })
   }
 
   #onAnswer(bytes: Buffer): void {

@@ -46,6 +46,10 @@ export interface AnswersOptions {
 export class Answers {
   readonly #options: AnswersOptions
   readonly #pending = new Map<number, Pending>()
+  /** Settles when what was answered last is reported. Undefined if it is: only a directory may have a million events. */
+  reporting: Promise<void> | undefined
+  /** True if `onEvent` has thrown instead. */
+  isUnreported = false
 
   constructor(options: AnswersOptions) {
     this.#options = options
@@ -81,6 +85,7 @@ export class Answers {
       if (!verified && !allowUnverified) throw unverifiable(`${entry.label}: the receiver's answer has`)
     } catch (error) {
       report.failed(header.name, asTransferError(error))
+      record?.close()
       return
     }
     const { name, type } = header
@@ -88,9 +93,20 @@ export class Answers {
     const size = record?.bytes ?? bytes
     // What `onEvent` throws is no failure of the entry: it ends the transfer.
     const facts = { path: entry.path, name, storedAs: answer.name, size, blake3, type, verified }
-    if (record) report.sentTree(start, facts, record)
+    if (record) this.reporting = this.#reportTree(pending, report.sentTree(start, facts, record))
     else report.sent(start, facts, answer.handedOver)
-    record?.close()
+  }
+
+  async #reportTree({ record }: Pending, reporting: Promise<void>): Promise<void> {
+    try {
+      await reporting
+    } catch (error) {
+      this.isUnreported = true
+      throw error
+    } finally {
+      this.reporting = undefined
+      record?.close()
+    }
   }
 
   onRefused({ entry: number, reason, message }: Refused): void {

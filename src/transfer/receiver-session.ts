@@ -125,7 +125,7 @@ export class ReceiverSession implements Session {
       await this.#giveUp(current, error)
       return
     }
-    if (taken.record) this.#receiver.onTaken(current, taken)
+    if (taken.record) await this.#receiver.onTaken(current, taken)
   }
 
   async #answer(current: Intake | TreeIntake, { name, bytes, blake3, sha256, skipped }: Taken): Promise<void> {

@@ -2,6 +2,7 @@
  * A receiving transfer: what it accepts, where it stores, and its result. It knows no connection. A session of it runs
  * over each link (receiver-session.ts).
  */
+import type { AtHand } from '../at-hand.js'
 import { refusal } from '../errors.js'
 import type { HeaderMessage } from '../links/link.js'
 import type { Turn } from '../net/turn.js'
@@ -94,19 +95,20 @@ export class Receiver {
     return this.#store
   }
 
-  /** Reports a stored file or a received message. */
-  onTaken({ header, start }: Intake | TreeIntake, taken: Taken): void {
+  /** Reports a stored file or a received message, or a directory behind a promise. */
+  onTaken({ header, start }: Intake | TreeIntake, taken: Taken): AtHand<void> {
     const { bytes: size, blake3, path, text, record, skipped, isVerified: verified } = taken
     const { name, type } = header
     if (record) {
-      try {
-        this.report.storedTree(start, { name, path, size: record.bytes, blake3, type, verified }, record, skipped)
-      } finally {
+      const facts = { name, path, size: record.bytes, blake3, type, verified }
+      return this.report.storedTree(start, facts, record, skipped).finally(() => {
         record.close()
         skipped?.close()
-      }
-    } else if (text === undefined) this.report.stored(start, { name, path, size, blake3, type, verified })
+      })
+    }
+    if (text === undefined) this.report.stored(start, { name, path, size, blake3, type, verified })
     else this.report.message(text)
+    return undefined
   }
 
   /** A link is used from now on. When the last one fails, every wait for the store ends. */

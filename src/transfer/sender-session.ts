@@ -79,7 +79,7 @@ export class SenderSession implements Session {
       link.fail(asTransferError(error))
       await Promise.allSettled(directions)
       await link.closed
-      if (!this.#isAnswered) this.#onFailure(asTransferError(error))
+      if (!this.#isAnswered || this.#answers.isUnreported) this.#onFailure(asTransferError(error))
     }
     this.#answers.close()
     return this.#sender.report.result
@@ -189,11 +189,14 @@ export class SenderSession implements Session {
 
   async #readAnswers(): Promise<void> {
     await this.#link.receive((message) => {
-      if (this.#isAnswered) return
+      if (this.#isAnswered) return undefined
       this.#onMessage(message)
       this.#isAnswered = this.#isSettled
       this.#stopIfDone()
+      const { reporting } = this.#answers
+      return reporting && this.motion.during(reporting)
     })
+    await this.#answers.reporting
     if (!this.#isSettled) {
       const text = 'the receiver closed the connection before it confirmed everything'
       throw new TransferError('incomplete', text, { reason: 'broken' })

@@ -1,4 +1,5 @@
 /** The report of one transfer: its events, each with the number of the connection, and its result. */
+import type { AtHand } from '../at-hand.js'
 import type { Spool } from '../disk/spool.js'
 import { refusal, type TransferError } from '../errors.js'
 import {
@@ -10,6 +11,7 @@ import {
   secondsSince,
 } from '../events.js'
 import { mediaType } from '../media-type.js'
+import { Turn } from '../net/turn.js'
 import { below } from '../text.js'
 import { ProgressReport } from './progress-report.js'
 import type { TransferResult } from './session.js'
@@ -50,27 +52,39 @@ export class TransferReport {
     onEvent({ event: 'sent', transfer, ...facts, seconds: secondsSince(start, end) })
   }
 
-  /** Counts and reports a directory that the receiver has confirmed, after each file in it. */
-  sentTree(start: number, facts: Omit<SentEvent, 'event' | 'transfer' | 'seconds'>, record: TreeRecord): void {
+  /** Counts and reports a directory that the receiver has confirmed, after each file in it. There may be a million. */
+  async sentTree(
+    start: number,
+    facts: Omit<SentEvent, 'event' | 'transfer' | 'seconds'>,
+    record: TreeRecord,
+  ): Promise<void> {
+    const turn = new Turn()
+    turn.begin(0)
+    const seconds = secondsSince(start)
     const { onEvent, transfer, fileEvents = true } = this.#reporting
     const { path: root, name: directory, storedAs, verified } = facts
     const stored = storedAs === '-' ? directory : storedAs
     for (const { path, ...file } of fileEvents ? record.all() : []) {
       const names = { path: below(root, path), name: below(directory, path), storedAs: stored && below(stored, path) }
       onEvent({ event: 'sent', transfer, directory, ...names, type: mediaType(path), verified, ...file })
+      const waiting = nextTurn(turn)
+      if (waiting) await waiting
     }
     this.result.files += record.files
     this.result.bytes += record.bytes
-    onEvent({ event: 'sent', transfer, ...facts, files: record.files, seconds: secondsSince(start) })
+    onEvent({ event: 'sent', transfer, ...facts, files: record.files, seconds })
   }
 
   /** Counts and reports a directory that was stored, after each file in it. */
-  storedTree(
+  async storedTree(
     start: number,
     facts: Omit<StoredEvent, 'event' | 'transfer' | 'peer' | 'seconds'>,
     record: TreeRecord,
     skipped?: Spool,
-  ): void {
+  ): Promise<void> {
+    const turn = new Turn()
+    turn.begin(0)
+    const seconds = secondsSince(start)
     const { onEvent, transfer, peer, fileEvents = true } = this.#reporting
     const { path, name: directory, verified } = facts
     // A stream gets an archive, in which the directory has its own name.
@@ -87,6 +101,8 @@ export class TransferReport {
     let [files, size] = isEach ? [0, 0] : [record.files, record.bytes]
     for (const { path, ...file } of isEach ? record.all() : []) {
       const names = { path: below(root, path), name: below(directory, path) }
+      const waiting = nextTurn(turn)
+      if (waiting) await waiting
       while (skips.isSymlink) skip()
       if (skips.path === path) {
         skip()
@@ -100,7 +116,7 @@ export class TransferReport {
     while (skips.isSymlink) skip()
     this.result.files += files
     this.result.bytes += size
-    onEvent({ event: 'stored', transfer, peer, ...facts, size, files, seconds: secondsSince(start) })
+    onEvent({ event: 'stored', transfer, peer, ...facts, size, files, seconds })
   }
 
   /** Counts and reports an entry that was stored. */
@@ -143,6 +159,11 @@ export class TransferReport {
     this.result.files++
     this.result.bytes += bytes
   }
+}
+
+/** Lets others work if it is time: a directory may have a million events. */
+function nextTurn(turn: Turn): AtHand<void> {
+  return turn.check()?.then(() => turn.begin(0))
 }
 
 /** What was skipped in a directory (`StoredAs.skipped`), one after the other. */

@@ -48,7 +48,7 @@ t.test('has no name for the files of a directory whose final name the receiver d
   const events: unknown[] = []
   const report = new TransferReport({ onEvent: (event) => events.push(event), transfer: 1, peer: 'x' })
   const facts = { path: 'd/', name: 'd', storedAs: '', size: 1, blake3: '', type: 'inode/directory', verified: true }
-  report.sentTree(performance.now(), facts, record)
+  await report.sentTree(performance.now(), facts, record)
   t.match(events, [
     { path: 'd/a/b', name: 'd/a/b', storedAs: '' },
     { storedAs: '', files: 1 },
