@@ -49,7 +49,12 @@ export class FramedReceiverLink extends ChannelLink implements ReceiverLink {
     try {
       await this.channel.receive((bytes) => {
         this.hasHeard = true
-        return this.consume(this.#decoder.push(bytes), this.#decoder, (message) => this.#take(message))
+        const messages = this.#decoder.push(bytes)
+        return this.consume(messages, this.#decoder, (message) => {
+          // It is chance whether what follows has come yet, so none of it is read.
+          if (message.frame === 'finished') messages.return()
+          return this.#take(message)
+        })
       })
     } finally {
       clearTimeout(this.#deadline)
