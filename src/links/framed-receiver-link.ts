@@ -60,7 +60,10 @@ export class FramedReceiverLink extends ChannelLink implements ReceiverLink {
       clearTimeout(this.#deadline)
     }
     if (this.#isFinished) return
-    throw new TransferError('incomplete', 'the sender closed the connection before the end', { reason: 'broken' })
+    throw new TransferError('incomplete', 'the sender closed the connection before the end', {
+      reason: 'broken',
+      peerMessage: 'the stream ended before the transfer did',
+    })
   }
 
   #onDeadline(): void {

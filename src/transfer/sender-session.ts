@@ -199,7 +199,8 @@ export class SenderSession implements Session {
     await this.#answers.reporting
     if (!this.#isSettled) {
       const text = 'the receiver closed the connection before it confirmed everything'
-      throw new TransferError('incomplete', text, { reason: 'broken' })
+      const peerMessage = 'the stream of answers ended before the last one'
+      throw new TransferError('incomplete', text, { reason: 'broken', peerMessage })
     }
   }
 

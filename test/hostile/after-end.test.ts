@@ -1,8 +1,9 @@
 /** What a sender sends after its last frame changes nothing, however the stream was cut on its way. */
+import { PassThrough } from 'node:stream'
 import t from 'tap'
-import { startReceiver } from '../fixtures/ends.ts'
-import { Peer } from '../fixtures/peer.ts'
-import { entryFrames, frame, senderOpening } from '../fixtures/peer-frames.ts'
+import { startReceiver, trySend } from '../fixtures/ends.ts'
+import { listenAsPeer, Peer } from '../fixtures/peer.ts'
+import { entryFrames, frame, receiverOpening, senderOpening } from '../fixtures/peer-frames.ts'
 import { settle } from '../fixtures/turns.ts'
 
 const rest: Record<string, Buffer> = {
@@ -57,4 +58,28 @@ t.test('fails with what the sender says when it gives up, whatever follows, wher
   }
   t.ok(receiver.events.of('failed').every(({ reason }) => reason === 'aborted'))
   await receiver.stop()
+})
+
+t.test('tells either side what is wrong when its stream ends too early', async (t) => {
+  const receiver = await startReceiver(t, { out: t.testdir() })
+  const peer = await Peer.dial(t, receiver.port)
+  peer.finish(first)
+  const message = 'the stream ended before the transfer did'
+  t.match((await peer.next('R')).fields, { entry: null, reason: 'broken', message })
+  t.match(await receiver.events.until('failed'), { code: 'incomplete', reason: 'broken' })
+  await receiver.stop()
+
+  // A pipe that does not end keeps the sender from ending before the receiver does.
+  const stream = new PassThrough()
+  const peers: Peer[] = []
+  const { port } = await listenAsPeer(t, async (peer) => {
+    peers.push(peer)
+    await peer.next('H')
+    peer.finish(receiverOpening)
+  })
+  const { error } = await trySend(t, port, [{ stream, name: 'pipe' }])
+  const ended = 'the stream of answers ended before the last one'
+  const abort = await peers[0]?.next('A')
+  t.match(abort?.fields, { entry: null, reason: 'broken', message: ended })
+  t.match(error, { code: 'incomplete', reason: 'broken' })
 })
