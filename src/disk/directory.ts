@@ -53,6 +53,20 @@ export class Directory {
     return this.#anchor.replace('/proc/self/', `/proc/${process.pid}/`)
   }
 
+  /**
+   * Where the folder is now: `path`, unless it was moved since it was opened. Then its absolute path, as far as the
+   * system can tell. Never throws.
+   */
+  async whereabouts(path: string): Promise<string> {
+    try {
+      const there = await disk.stat(path).catch(() => null)
+      const { ino, dev } = await this.stat()
+      return there?.ino === ino && there.dev === dev ? path : await disk.readlink(this.#anchor)
+    } catch {
+      return path
+    }
+  }
+
   /** Makes the names in this folder durable, unless its file system cannot fsync a folder (SMB, some FUSE). */
   async sync(): Promise<void> {
     await disk.fsync(this.#fd).catch((error) => {

@@ -67,7 +67,7 @@ export class FolderSink implements Sink {
         throw (await this.#name.takeBack(name)) ? error : this.#notDurable(name, error)
       }
       await this.#staged.close()
-      return { name, path: join(this.#options.path, name) }
+      return { name, path: join(await this.#root.whereabouts(this.#options.path), name) }
     } catch (error) {
       await this.discard()
       throw this.#localError('cannot store', error)

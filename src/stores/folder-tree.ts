@@ -176,7 +176,7 @@ export class FolderTree implements TreeSink {
       if (name.isMerged) await this.discard()
       else await this.#close()
       await removeKept(this.#staging, this.#header.name)
-      return { ...stored, path: join(this.#options.path, stored.name) }
+      return { ...stored, path: join(await this.#root.whereabouts(this.#options.path), stored.name) }
     } catch (error) {
       await this.discard()
       throw name.isMerged

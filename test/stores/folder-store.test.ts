@@ -1,4 +1,14 @@
-import { mkdirSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  mkdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { FolderStore } from '../../dist/stores/folder-store.js'
@@ -235,4 +245,29 @@ t.test('gives all its descriptors back, stored or not', async (t) => {
   writeFileSync(join(path, 'taken'), '')
   await store.close()
   t.strictSame(watch.problems(), [])
+})
+
+t.test('says where a file is if the folder was moved meanwhile', async (t) => {
+  const folder = t.testdir({ out: {} })
+  const path = join(folder, 'out')
+  const store = await openFolder(t, { path })
+  renameSync(path, join(folder, 'moved'))
+  t.match(await storeIn(store, {}, 'x'), { path: join(realpathSync(folder), 'moved', 'file.txt') })
+  mkdirSync(path)
+  const stored = await storeIn(store, {}, 'y')
+  t.match(stored, { path: join(realpathSync(folder), 'moved', 'file_bak.txt') }, 'another folder has its name')
+  t.equal(readFileSync(stored.path as string, 'utf8'), 'y')
+  // A symlink to it is as good.
+  rmdirSync(path)
+  symlinkSync('moved', path)
+  t.match(await storeIn(store, {}, 'z'), { path: join(path, 'file_bak2.txt') })
+})
+
+t.test('says the path that it was given if the system cannot tell another', async (t) => {
+  const folder = t.testdir({ out: {} })
+  const path = join(folder, 'out')
+  const store = await openFolder(t, { path })
+  renameSync(path, join(folder, 'moved'))
+  failDuring(t, { call: 'readlink', code: 'EACCES' })
+  t.match(await storeIn(store, {}, 'x'), { path: join(path, 'file.txt') })
 })
