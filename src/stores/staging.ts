@@ -38,7 +38,11 @@ export async function openStaging(root: Directory, receiverId: string, path: str
   } catch (error) {
     // Another receiver that has just ended may remove the empty folder before it is opened here.
     if (errno(error) === 'ENOENT' && attempts > 1) return await openStaging(root, receiverId, path, attempts - 1)
-    throw localError('cannot use the staging folder', join(path, STAGING), error)
+    // A symlink of that name is not followed.
+    const code = errno(error) ?? ''
+    const what = `that is no folder (${code}); remove it, or choose another --out`
+    const cause = ['ENOTDIR', 'ELOOP'].includes(code) ? new Error(what, { cause: error }) : error
+    throw localError('cannot use the staging folder', join(path, STAGING), cause)
   }
 }
 

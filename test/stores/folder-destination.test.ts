@@ -120,10 +120,18 @@ t.test('does not ask where there are no users, as on Windows', async (t) => {
 })
 
 t.test('does not begin where it could not store, and says why', async (t) => {
-  const path = t.testdir({ [STAGING]: 'a file' })
-  await t.rejects(warningsOf(path), {
-    message: `cannot use the staging folder ${join(path, STAGING)}: not a directory (ENOTDIR)`,
+  const folder = t.testdir({
+    file: { [STAGING]: 'a file' },
+    link: { [STAGING]: t.fixture('symlink', '../elsewhere') },
+    dangling: { [STAGING]: t.fixture('symlink', 'nowhere') },
+    elsewhere: {},
   })
+  for (const name of ['file', 'link', 'dangling']) {
+    const path = join(folder, name)
+    const what = 'that is no folder (ENOTDIR); remove it, or choose another --out'
+    const message = `cannot use the staging folder ${join(path, STAGING)}: ${what}`
+    await t.rejects(warningsOf(path), { code: 'local-file', exitCode: 8, reason: 'disk', message })
+  }
   failDuring(t, { call: 'access', code: 'EROFS' })
   await t.rejects(warningsOf(t.testdir()), { message: /^cannot store in .*: read-only file system \(EROFS\)$/ })
 })
