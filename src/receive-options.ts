@@ -40,7 +40,10 @@ export interface ReceiveOptions extends PeerOptions {
    * stream are one file. Only `expect` can then show that a file is complete. Default false.
    */
   plain?: boolean | undefined
-  /** With `plain`: the name to store files under. Default `received`, with an extension if the content shows one. */
+  /**
+   * With `plain`: the name to store files under. Code `usage` if no file can be stored under it. Default `received`, with
+   * an extension if the content shows one.
+   */
   name?: string | undefined
   /**
    * With `plain`: the size and digest that every file must have. Any other file is not stored and fails with the code

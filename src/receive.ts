@@ -13,6 +13,7 @@ import { runToSummary, type Summary } from './summary.js'
 import { call } from './transfer/call.js'
 import { createDigest } from './transfer/digest.js'
 import { Listener } from './transfer/listener.js'
+import { type NameRules, nameProblem } from './transfer/names.js'
 import type { Policy } from './transfer/policy.js'
 import { Receiver } from './transfer/receiver.js'
 import { ReceiverSession } from './transfer/receiver-session.js'
@@ -30,6 +31,8 @@ export async function receive(options: ReceiveOptions): Promise<Summary> {
   return await runToSummary(onEvent, totals, async () => {
     if ((expect?.size ?? 0) > maxSize)
       throw new TransferError('usage', 'the expected size is beyond the largest allowed')
+    const problem = options.name === undefined ? null : nameProblem(options.name, nameRules(options))
+    if (problem !== null) throw new TransferError('usage', `no file can be stored under that name: ${problem}`)
     // Loads the digest before the first connection. Later, connections may have taken the descriptors that this needs.
     await createDigest()
     const destination = createDestination(out, ifExists)
@@ -132,7 +135,7 @@ function createLink(
 function policyOf({ hasNames }: Destination, options: Observed): Policy {
   const { accept = [], maxSize = Number.MAX_SAFE_INTEGER, maxFiles = defaults.maxFiles } = options
   const { maxDepth = defaults.maxDepth, textOnly = false } = options
-  const { plain = false, expect = {}, allowHidden = false, allowUnverified = false } = options
+  const { plain = false, expect = {}, allowUnverified = false } = options
   return {
     accept,
     maxSize,
@@ -141,8 +144,12 @@ function policyOf({ hasNames }: Destination, options: Observed): Policy {
     takesFiles: !textOnly,
     takesMessages: hasNames || textOnly,
     hasNames,
-    names: { allowHidden, platform: process.platform },
+    names: nameRules(options),
     allowUnverified: plain || allowUnverified,
     expect: plain ? expect : {},
   }
+}
+
+function nameRules({ allowHidden = false }: ReceiveOptions): NameRules {
+  return { allowHidden, platform: process.platform }
 }

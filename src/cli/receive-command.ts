@@ -152,7 +152,7 @@ function readPlainOptions(
   if (!plain && isExpecting(expect))
     throw usage('--expect-size and --expect-blake3 are for --plain; the protocol verifies every file')
   if ((expect.size ?? 0) > maxSize) throw usage('--expect-size is above --max-size, so no file can match')
-  if (name !== undefined) checkNameOption(name, process.platform)
+  if (name !== undefined) checkNameOption(name, { allowHidden: args.flag('allow-hidden'), platform: process.platform })
   if (plain && args.flag('text-only')) throw usage('--text-only needs the protocol, so --plain does not go with it')
   if (plain && args.list('accept').length > 0)
     throw usage('--accept needs the protocol, so --plain does not go with it')

@@ -150,8 +150,8 @@ function readSources(args: Arguments, paths: string[]): SendOptions['sources'] {
   if (text !== undefined && name !== undefined) throw usage('a message has no name, so --name does not go with --text')
   if (text !== undefined) return [{ text: text === '-' ? process.stdin : text }]
   if (name !== undefined && paths.length > 1) throw usage('--name is for a single path')
-  // The receiver's system is unknown. A name that Linux rejects is rejected everywhere.
-  if (name !== undefined) checkNameOption(name, 'linux')
+  // The receiver's system and options are unknown. A name that Linux rejects is rejected everywhere.
+  if (name !== undefined) checkNameOption(name, { allowHidden: true, platform: 'linux' })
   if (paths.filter((path) => path === '-').length > 1) throw usage('standard input (-) can be sent only once')
   return paths.map((path) => {
     if (path === '-') return standardInput(name)

@@ -6,7 +6,7 @@
  */
 import { existsSync } from 'node:fs'
 import type { TransferError } from '../errors.js'
-import { shellWord } from '../text.js'
+import { printable, shellWord } from '../text.js'
 import type { Arguments } from './arguments.js'
 import { type EndpointGuess, guessEndpoint, readHost, splitEndpoint } from './endpoint.js'
 import { parseInteger, usage } from './values.js'
@@ -33,6 +33,7 @@ export function readSendPositionals(args: Arguments): SendPositionals {
   const endpoint = splitEndpoint(last)
   const { host, port } = endpoint ?? { host: words.at(-2) ?? '', port: last }
   const paths = words.slice(0, endpoint ? -1 : -2)
+  if (!endpoint && words.length > (isMessage ? 0 : 1)) assertNoWordAsPort(last)
   assertNoneEmpty(words, endpoint ? ['the host'] : ['the host', 'the port'])
   if (
     words.length < (endpoint ? 1 : 2) ||
@@ -48,6 +49,16 @@ export function readSendPositionals(args: Arguments): SendPositionals {
     )
   }
   return { paths, host: readHost('the host', host), port: parseInteger('the port', port, 1, 65535) }
+}
+
+/** Throws a usage error for `host:word`, which is neither an address nor a file. */
+function assertNoWordAsPort(word: string): void {
+  const [, host, port] = /^([^@/:[\]\s]+):([^/:\s]+)$/.exec(word) ?? []
+  if (host === undefined || port === undefined || existsSync(word)) return
+  const folder = 'the receiver chooses the folder, with tcp-recv --out'
+  throw usage(
+    `the port in "${printable(word, 80)}" must be a whole number from 1 to 65535, such as ${printable(host, 80)}:9000; ${folder}`,
+  )
 }
 
 /**

@@ -3,7 +3,7 @@
  */
 import { TransferError } from '../errors.js'
 import { printable } from '../text.js'
-import { nameProblem } from '../transfer/names.js'
+import { type NameRules, nameProblem } from '../transfer/names.js'
 
 /** An error in the command line (exit 2). */
 export function usage(message: string): TransferError {
@@ -62,8 +62,8 @@ export function parseDigest(option: string, text: string): string {
   throw usage(`${option} must be 64 hexadecimal digits, as b3sum prints them, not "${printable(text, 80)}"`)
 }
 
-/** Throws a usage error for a `--name` that no receiver on `platform` would store. */
-export function checkNameOption(name: string, platform: NodeJS.Platform): void {
-  const problem = nameProblem(name, { allowHidden: true, platform })
+/** Throws a usage error for a `--name` that no receiver with these rules would store. */
+export function checkNameOption(name: string, rules: NameRules): void {
+  const problem = nameProblem(name, rules)
   if (problem !== null) throw usage(`--name cannot be the name of a file: ${problem}`)
 }

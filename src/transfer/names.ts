@@ -24,8 +24,7 @@ export function nameProblem(name: string, { allowHidden, platform }: NameRules):
   const problem = generalProblem(name, name) ?? windowsProblem(name, platform)
   if (problem !== null) return problem
   if (name.toLowerCase() === STAGING) return 'it is the name of the staging folder'
-  if (!allowHidden && /^\.+[^.]/.test(name))
-    return 'it begins with a dot (the receiver allows that with --allow-hidden)'
+  if (!allowHidden && name.startsWith('.')) return 'it begins with a dot (the receiver allows that with --allow-hidden)'
   return null
 }
 

@@ -51,6 +51,7 @@ t.test('refuses every name that could leave the folder, lie on a terminal or cha
     'isolate\u2066',
     '.bashrc',
     '.ssh/authorized_keys',
+    '...',
     '.tcp-recv',
     '.TCP-RECV',
     'x'.repeat(256),

@@ -39,7 +39,7 @@ t.test('stores names of every script as they are', async (t) => {
     '\u00e9.txt',
     ' name',
     'name.',
-    '...',
+    'a...',
     'a:b.log',
     'aux.c',
     '-rf',

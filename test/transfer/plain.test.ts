@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import { gzipSync } from 'node:zlib'
 import t from 'tap'
+import { receive } from '../../dist/index.js'
 import { fakeClock } from '../fixtures/clock.ts'
 import { replaceDuring, systemError } from '../fixtures/disk.ts'
 import { startReceiver, startSender, tryReceive, trySend } from '../fixtures/ends.ts'
@@ -185,4 +186,20 @@ t.test('ends at once with what broke a plain transfer into an output stream', as
   await until(() => output.readableLength > 0)
   await peer.reset()
   t.match((await receiver.ended).error, { code: 'incomplete', exitCode: 6, reason: 'broken' })
+})
+
+t.test('does not start with a name under which it could store nothing', async (t) => {
+  const hidden = { port: 0, host: '127.0.0.1', out: t.testdir(), plain, name: '.hidden' }
+  const message = /^no file can be stored under that name: it begins with a dot/
+  await t.rejects(receive(hidden), { code: 'usage', message })
+  const receiver = await startReceiver(t, { out: t.testdir(), plain, name: '.hidden', allowHidden: true, count: 1 })
+  ;(await Peer.dial(t, receiver.port)).finish(text)
+  t.match((await receiver.ended).summary, { files: 1 })
+})
+
+t.test('refuses a file under the name that it was given', async (t) => {
+  const receiver = await startReceiver(t, { out: t.testdir(), plain, name: 'given.txt', maxSize: 1 })
+  await (await Peer.dial(t, receiver.port)).write(text)
+  t.match(await receiver.events.until('refused'), { name: 'given.txt', reason: 'too-large' })
+  await receiver.stop()
 })
