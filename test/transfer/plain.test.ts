@@ -99,7 +99,9 @@ t.test(
 
     const silent = await Peer.dial(t, receiver.port)
     await silent.write('x')
-    await receiver.events.until('progress')
+    // The first one was that of the large file.
+    await receiver.events.until('progress', 2)
+    await settle(20)
     const third = await Peer.dial(t, receiver.port)
     t.equal(await third.ended, 'reset')
     t.match(await receiver.events.until('refused', 2), { reason: 'busy' })
