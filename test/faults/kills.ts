@@ -1,0 +1,57 @@
+/** Either side is killed (SIGKILL) at every call of a transfer, so at every step of the commit. */
+import { readdirSync } from 'node:fs'
+import { type Expected, isStored, judgeFolder } from './judge.ts'
+import { type Side, Stage, toldOf } from './stage.ts'
+import { type Call, callsIn, unlike } from './strace.ts'
+import type { Tally } from './tally.ts'
+import { transfers } from './transfers.ts'
+
+/** How the side that lives may end if nothing is stored. */
+const livingCodes = [3, 6, 9]
+
+export async function kills(tally: Tally): Promise<void> {
+  for (const transfer of transfers.filter(({ output }) => !output)) {
+    const stage = new Stage(transfer)
+    try {
+      const told = toldOf(stage)
+      for (const side of ['receiver', 'sender'] as const) {
+        const { lines, threads } = await stage.run({ side, threads: ['main', 'pool'], args: [] })
+        const calls = unlike(callsIn(lines, threads, [stage.folder]))
+        for (const call of tally.chosen(calls)) await kill(stage, side, call, told, tally)
+      }
+    } finally {
+      await stage.end()
+    }
+  }
+}
+
+async function kill(stage: Stage, side: Side, call: Call, told: Expected, tally: Tally): Promise<void> {
+  const { transfer } = stage
+  const args = [`--trace=${call.name}`, `--inject=${call.name}:signal=KILL:when=${call.when}`]
+  const result = await stage.run({ side, threads: [call.thread], args })
+  const { sender, there, events, lines } = result
+  const isHit = lines.some((line) => line.includes('killed by SIGKILL'))
+  const problems = judgeFolder(transfer, there, told.before, told.after)
+  const stored = isStored(transfer, result, told.after)
+  if (!sender) problems.push('the sender hangs')
+  if (
+    !stored &&
+    events.some((event) => event.event === 'stored' && event.directory === undefined && transfer.send.length === 1)
+  ) {
+    problems.push('the receiver said that it is stored')
+  }
+  if (side === 'receiver') {
+    if (sender?.code === 0 && !stored) problems.push('the sender says that it is stored')
+    if (isHit && sender && ![0, ...livingCodes].includes(sender.code ?? -1))
+      problems.push(`the sender ends with ${sender.code}`)
+    if (isHit) await stage.startReceiver()
+    if (isHit && readdirSync(stage.out).includes('.tcp-recv')) problems.push('the next receiver does not clean up')
+  } else {
+    if (result.receiver !== undefined) problems.push('the listener has ended')
+    if (!(await stage.isAlive())) problems.push('the listener takes no other transfer')
+    if (result.staged.length > 0) problems.push(`left in staging: ${result.staged}`)
+  }
+  const what = `${call.thread} ${call.name} #${call.when}: ${lines.at(-2)}`
+  const outcome = `${isHit ? '' : 'not reached, '}${stored ? 'stored' : 'not stored'}`
+  tally.add(`${transfer.title}, ${side} killed`, what, problems, outcome)
+}

@@ -1,0 +1,34 @@
+/** What becomes of a transfer when the system fails it, at every call? See README.md. */
+import { parseArgs } from 'node:util'
+import { errors } from './errors.ts'
+import { kills } from './kills.ts'
+import { power } from './power.ts'
+import { short } from './short.ts'
+import { withoutStrace } from './strace.ts'
+import { Tally } from './tally.ts'
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { quick: { type: 'boolean', default: false }, sample: { type: 'string' } },
+})
+
+for (const [signal, status] of [['SIGINT', 130] as const, ['SIGTERM', 143] as const]) {
+  process.once(signal, () => process.exit(status))
+}
+
+const parts: Record<string, (tally: Tally) => Promise<void>> = { errors, kills, short, power }
+
+const missing = withoutStrace()
+if (missing) {
+  console.error(missing)
+  process.exit(2)
+}
+
+const tally = new Tally(Number(values.sample ?? (values.quick ? 20 : 1)))
+for (const name of positionals.length > 0 ? positionals : Object.keys(parts)) {
+  const part = parts[name]
+  if (!part) throw new Error(`there is no part ${name}: ${Object.keys(parts).join(', ')}`)
+  await part(tally)
+}
+tally.print()
+if (tally.problems.length > 0) process.exitCode = 1

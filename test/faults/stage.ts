@@ -1,0 +1,243 @@
+/** One transfer between the real commands, done again and again: with strace attached to one side, or without. */
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Readable } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { TransferEvent } from '../../dist/events.js'
+import { send } from '../../dist/index.js'
+import { type Outcome, portOf, type Running, type StartOptions, start } from '../fixtures/commands.ts'
+import { makeTree, tellTree } from '../fixtures/tree.ts'
+import type { Expected } from './judge.ts'
+import { Strace, type Thread, threadsOf } from './strace.ts'
+import type { Transfer } from './transfers.ts'
+
+export type Side = 'sender' | 'receiver'
+
+/** What is to be traced. */
+export interface Trace {
+  side: Side
+  threads: Thread[]
+  args: string[]
+}
+
+/** What has become of a transfer. */
+export interface Result {
+  /** Null if it had to be killed. */
+  sender: Outcome | null
+  /** Of a receiver that goes on: undefined. */
+  receiver: Outcome | null | undefined
+  /** The receiver's, of this transfer. */
+  events: TransferEvent[]
+  /** What is under final names: a line for each path. */
+  there: Record<string, string>
+  /** What is left in the staging folder. */
+  staged: string[]
+  /** What was traced. */
+  lines: string[]
+  threads: Record<Thread, number>
+  output: Buffer
+}
+
+/** Nothing takes as long, in milliseconds. */
+const LIMIT = 20_000
+
+/** What is to be done if this process is interrupted. */
+export const cleaning = new Set<() => void>()
+process.once('exit', () => {
+  for (const work of [...cleaning].reverse()) work()
+})
+
+/** The pool has a thread from the start, so that strace can be attached to it. */
+const withPool = `await (await import('node:fs/promises')).stat('/')`
+const stopped = `${withPool}; process.kill(process.pid, 'SIGSTOP')`
+
+export class Stage {
+  readonly folder = mkdtempSync(join(tmpdir(), 'tcp-faults-'))
+  readonly source = join(this.folder, 'source')
+  readonly out: string
+  readonly transfer: Transfer
+  receiver: Running | null = null
+  port = ''
+  readonly #started: Running[] = []
+  readonly #env: NodeJS.ProcessEnv
+  readonly #teardowns: (() => unknown)[] = []
+  readonly #scope = { teardown: (work: () => unknown) => void this.#teardowns.push(work) }
+
+  constructor(transfer: Transfer, { out, env = {} }: { out?: string; env?: NodeJS.ProcessEnv } = {}) {
+    this.transfer = transfer
+    this.out = out ?? join(this.folder, 'out')
+    this.#env = { ...process.env, ...env, UV_THREADPOOL_SIZE: '1' }
+    cleaning.add(this.#remove)
+    makeTree(this.source, transfer.source)
+    this.reset()
+  }
+
+  async end(): Promise<void> {
+    for (const work of this.#teardowns.splice(0).reverse()) await work()
+    this.#remove()
+    cleaning.delete(this.#remove)
+  }
+
+  readonly #remove = (): void => {
+    for (const { child } of this.#started.splice(0)) child.kill('SIGKILL')
+    rmSync(this.folder, { recursive: true, force: true })
+  }
+
+  /** The receiver's folder as it was before the transfer; what is staged stays. */
+  reset(): void {
+    mkdirSync(this.out, { recursive: true })
+    for (const name of readdirSync(this.out)) {
+      if (name !== '.tcp-recv') rmSync(join(this.out, name), { recursive: true })
+    }
+    makeTree(this.out, this.transfer.before ?? {})
+  }
+
+  start(name: 'tcp-send' | 'tcp-recv', args: string[], options: StartOptions = {}): Running {
+    const all = { env: this.#env, preload: withPool, ...options }
+    const running = start(this.#scope, name, ['--json', '--timeout', '3', ...args], all)
+    this.#started.push(running)
+    return running
+  }
+
+  /** A receiver for as many transfers as come, or for one if it writes to its standard output. */
+  async startReceiver(preload = ''): Promise<Running> {
+    const { receive = [], output } = this.transfer
+    const where = output ? ['--out', '-', '--one-attempt', '--wait', '9'] : ['--out', this.out]
+    this.receiver = this.start('tcp-recv', ['--host', '127.0.0.1', '--port', '0', ...where, ...receive], {
+      preload: `${withPool}; ${preload}`,
+    })
+    this.port = await portOf(this.receiver)
+    return this.receiver
+  }
+
+  async restart(): Promise<void> {
+    await this.receiver?.kill('SIGTERM')
+    await this.startReceiver()
+  }
+
+  /** The events of the receiver so far. */
+  events(): TransferEvent[] {
+    const text = this.transfer.output ? this.receiver?.stderr : this.receiver?.stdout
+    const lines = (text ?? '').split('\n').slice(0, -1)
+    return lines.flatMap((line) => (line.startsWith('{') ? [JSON.parse(line)] : []))
+  }
+
+  /** Does the transfer. */
+  async run(trace?: Trace): Promise<Result> {
+    this.reset()
+    if (!this.receiver || hasEnded(this.receiver) || this.transfer.output) await this.startReceiver()
+    const receiver = this.receiver as Running
+    const before = this.events().length
+    let [strace, threads] = [null as Strace | null, { main: 0, pool: 0 }]
+    const attach = async ({ child }: Running, trace: Trace) => {
+      threads = threadsOf(child.pid as number)
+      const traced = trace.threads.map((thread) => threads[thread])
+      strace = await Strace.attach(traced, trace.args)
+    }
+    if (trace?.side === 'receiver') await attach(receiver, trace)
+    const sender = this.startSender(trace?.side === 'sender' ? { preload: stopped } : {})
+    if (trace?.side === 'sender') {
+      while (!isStopped(sender.child.pid as number)) await sleep(5)
+      await attach(sender, trace)
+      sender.child.kill('SIGCONT')
+    }
+    const sent = await within(sender)
+    const received = this.transfer.output ? await within(receiver) : await this.#idle(receiver)
+    const lines = (await (strace as Strace | null)?.detach()) ?? []
+    return {
+      ...{ sender: sent, receiver: received, events: this.events().slice(before), lines, threads },
+      ...{ there: this.there(), staged: stagedIn(this.out), output: receiver.bytes('stdout') },
+    }
+  }
+
+  startSender(options: StartOptions = {}): Running {
+    const { send, input, source } = this.transfer
+    const args = send.map((name) => (name in source || this.#isTop(name) ? join(this.source, name) : name))
+    return this.start('tcp-send', [...args, '127.0.0.1', this.port], { ...(input ? { input } : {}), ...options })
+  }
+
+  #isTop(name: string): boolean {
+    return Object.keys(this.transfer.source).some((path) => path.startsWith(`${name}/`))
+  }
+
+  there(): Record<string, string> {
+    return withoutStaging(tellTree(this.out, { contentOnly: true }))
+  }
+
+  /** Waits until the receiver has no connection any more. Returns its end if it has ended. */
+  async #idle(receiver: Running): Promise<Outcome | undefined | null> {
+    const until = Date.now() + 5_000
+    const count = (name: string) => this.events().filter(({ event }) => event === name).length
+    while (count('connected') > count('ended') && !hasEnded(receiver) && Date.now() < until) await sleep(5)
+    // It may not have noticed yet that a sender has gone.
+    for (let turns = 0; turns < 100 && stagedIn(this.out).length > 0; turns++) await sleep(10)
+    return hasEnded(receiver) ? await receiver.done : undefined
+  }
+
+  /** True if the receiver takes another transfer. */
+  async isAlive(): Promise<boolean> {
+    const probe = { stream: Readable.from(['probe']), name: 'probe' }
+    const ended = await send({ sources: [probe], host: '127.0.0.1', port: Number(this.port), timeout: 5_000 }).then(
+      () => true,
+      () => false,
+    )
+    rmSync(join(this.out, 'probe'), { force: true })
+    return ended
+  }
+}
+
+/** How it ends; null if it has to be killed. */
+export async function within(running: Running): Promise<Outcome | null> {
+  const over = new AbortController()
+  const hang = sleep(LIMIT, null, { signal: over.signal }).catch(() => null)
+  const ended = await Promise.race([running.done, hang])
+  over.abort()
+  if (!ended) await running.kill('SIGKILL')
+  return ended
+}
+
+function hasEnded({ child }: Running): boolean {
+  return child.exitCode !== null || child.signalCode !== null
+}
+
+export function isStopped(pid: number): boolean {
+  return /\) [tT] /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))
+}
+
+export function withoutStaging(told: Record<string, string>): Record<string, string> {
+  return Object.fromEntries(Object.entries(told).filter(([path]) => path !== '.' && !path.startsWith('.tcp-recv')))
+}
+
+/** What the receiver's folder tells before and after the transfer. */
+export function toldOf({ folder, transfer }: Stage): Expected {
+  const { before = {}, after } = transfer
+  const [one, other] = [`${folder}/before`, `${folder}/after`]
+  const tell = (folder: string) => withoutStaging(tellTree(folder, { contentOnly: true }))
+  return { before: tell(makeTree(one, before)), after: tell(makeTree(other, after)) }
+}
+
+export function stagedIn(out: string): string[] {
+  try {
+    return readdirSync(join(out, '.tcp-recv'), { recursive: true, encoding: 'utf8' }).filter((path) =>
+      path.includes('/'),
+    )
+  } catch {
+    return []
+  }
+}
+
+/** What a process has open, less its runtime's own. */
+export function openIn(pid: number): string[] {
+  const open: string[] = []
+  for (const fd of readdirSync(`/proc/${pid}/fd`)) {
+    try {
+      const target = readlinkSync(`/proc/${pid}/fd/${fd}`)
+      // libuv keeps one descriptor in reserve, and after EMFILE that is another one.
+      open.push(target === '/dev/null' ? '/' : target.replace(/:\[\d+\]$/, ''))
+    } catch {
+      // It has just been closed.
+    }
+  }
+  return open.sort()
+}
