@@ -38,12 +38,16 @@ export class DescriptorSource extends SingleSource {
 
   async open(signal: AbortSignal): Promise<OpenEntry> {
     const fd = this.#fd
-    if (isatty(fd)) return await new StreamSource(new ReadStream(fd), this.name, this.label).open(signal)
-    const header = streamHeader(this.name)
-    const stats = fstatSync(fd)
-    return stats.isFIFO() || stats.isSocket()
-      ? new OpenPipe(header, this.label, fd, stats.isSocket(), signal)
-      : new OpenSequence(header, this.label, fd)
+    try {
+      if (isatty(fd)) return await new StreamSource(new ReadStream(fd), this.name, this.label).open(signal)
+      const header = streamHeader(this.name)
+      const stats = fstatSync(fd)
+      return stats.isFIFO() || stats.isSocket()
+        ? new OpenPipe(header, this.label, fd, stats.isSocket(), signal)
+        : new OpenSequence(header, this.label, fd)
+    } catch (error) {
+      throw localError('cannot read', this.label, error)
+    }
   }
 }
 

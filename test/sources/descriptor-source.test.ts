@@ -37,6 +37,18 @@ t.test('reads a file to its end, and leaves it open', async (t) => {
   t.ok(fstatSync(fd).isFile(), 'who opened it may close it')
 })
 
+t.test('says that it cannot be read if it was closed after it was announced', async (t) => {
+  const fd = openSync(join(t.testdir({ file: '' }), 'file'), 'r')
+  const source = new DescriptorSource(fd, 'dump.sql', 'standard input')
+  await source.inspect()
+  closeSync(fd)
+  await t.rejects(source.open(never), {
+    code: 'local-file',
+    reason: 'disk',
+    message: 'cannot read standard input: bad file descriptor (EBADF)',
+  })
+})
+
 t.test('reads a file from where it stands', async (t) => {
   const { fd, source } = opened(t)
   readSync(fd, Buffer.alloc(999), 0, 999, null)
