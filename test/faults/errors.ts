@@ -3,7 +3,7 @@ import { readdirSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Expected, type Fault, judge } from './judge.ts'
 import { openIn, type Result, type Side, Stage, toldOf } from './stage.ts'
-import { type Call, callsIn, kindOf, unlike } from './strace.ts'
+import { type Call, kindOf } from './strace.ts'
 import type { Tally } from './tally.ts'
 import { type Transfer, transfers } from './transfers.ts'
 
@@ -66,11 +66,10 @@ async function oneSide(
   const { transfer } = stage
   const title = `${transfer.title}, ${side}`
   if (!transfer.output) tally.add(title, 'a calm transfer', judge(transfer, await stage.run(), told))
-  const recorded = await stage.run({ side, threads: ['main', 'pool'], args: [] })
-  tally.add(title, 'a recorded transfer', recorded.sender?.code === 0 ? judge(transfer, recorded, told) : ['it fails'])
-  const all = callsIn(recorded.lines, recorded.threads, [stage.folder])
+  const { calls: all, result } = await stage.record(side)
+  tally.add(title, 'a recorded transfer', result.sender?.code === 0 ? judge(transfer, result, told) : ['it fails'])
   // What becomes of a lost line is no question of the transfer.
-  const calls = unlike(all).filter(({ kind }) => kind !== 'output' || (transfer.output && side === 'receiver'))
+  const calls = all.filter(({ kind }) => kind !== 'output' || (transfer.output && side === 'receiver'))
   const faults = calls.flatMap((call) => errorsOf(call).map((error): Fault => ({ side, call, error })))
   let open = transfer.output ? [] : openIn(stage.receiver?.child.pid as number)
   for (const fault of choose(faults)) {

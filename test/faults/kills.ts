@@ -2,7 +2,7 @@
 import { readdirSync } from 'node:fs'
 import { type Expected, isStored, judgeFolder } from './judge.ts'
 import { type Side, Stage, toldOf } from './stage.ts'
-import { type Call, callsIn, unlike } from './strace.ts'
+import type { Call } from './strace.ts'
 import type { Tally } from './tally.ts'
 import { transfers } from './transfers.ts'
 
@@ -15,8 +15,7 @@ export async function kills(tally: Tally): Promise<void> {
     try {
       const told = toldOf(stage)
       for (const side of ['receiver', 'sender'] as const) {
-        const { lines, threads } = await stage.run({ side, threads: ['main', 'pool'], args: [] })
-        const calls = unlike(callsIn(lines, threads, [stage.folder]))
+        const { calls } = await stage.record(side)
         for (const call of tally.chosen(calls)) await kill(stage, side, call, told, tally)
       }
     } finally {

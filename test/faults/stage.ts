@@ -9,7 +9,7 @@ import { send } from '../../dist/index.js'
 import { type Outcome, portOf, type Running, type StartOptions, start } from '../fixtures/commands.ts'
 import { makeTree, tellTree } from '../fixtures/tree.ts'
 import type { Expected } from './judge.ts'
-import { Strace, type Thread, threadsOf } from './strace.ts'
+import { type Call, callsIn, Strace, type Thread, threadsOf, unlike } from './strace.ts'
 import type { Transfer } from './transfers.ts'
 
 export type Side = 'sender' | 'receiver'
@@ -121,6 +121,18 @@ export class Stage {
     const text = this.transfer.output ? this.receiver?.stderr : this.receiver?.stdout
     const lines = (text ?? '').split('\n').slice(0, -1)
     return lines.flatMap((line) => (line.startsWith('{') ? [JSON.parse(line)] : []))
+  }
+
+  /** The calls that one side makes in a transfer that nobody disturbs, and that transfer. */
+  async record(side: Side): Promise<{ calls: Call[]; result: Result }> {
+    const found: { calls: Call[]; result: Result }[] = []
+    const pooled = ({ calls }: { calls: Call[] }) => calls.filter(({ thread }) => thread === 'pool').length
+    // After a call that happened to take long, others use the pool for a while. That is not what comes every time.
+    for (let count = 0; count < 3; count++) {
+      const result = await this.run({ side, threads: ['main', 'pool'], args: [] })
+      found.push({ calls: unlike(callsIn(result.lines, result.threads, [this.folder])), result })
+    }
+    return found.reduce((best, one) => (pooled(one) < pooled(best) ? one : best))
   }
 
   /** Does the transfer. */

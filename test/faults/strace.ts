@@ -87,7 +87,8 @@ export function kindOf(text: string, places: readonly string[]): Kind | null {
   // The standard streams of a child of Node are sockets.
   if (/^writev?\(1</.test(text)) return 'output'
   if (/^\w+\([12]</.test(text)) return null
-  if (/^read\(0</.test(text)) return 'file'
+  if (/^(?:read|statx)\(0</.test(text)) return 'file'
+  if (/^\w+\(0</.test(text)) return null
   if (/^\w+\(\d+<socket:/.test(text) || /^socket\(AF_INET/.test(text)) return 'socket'
   return places.some((place) => text.includes(place)) || text.includes('"/proc/self/fd/') ? 'file' : null
 }
