@@ -93,11 +93,11 @@ export class Answers {
     const size = record?.bytes ?? bytes
     // What `onEvent` throws is no failure of the entry: it ends the transfer.
     const facts = { path: entry.path, name, storedAs: answer.name, size, blake3, type, verified }
-    if (record) this.reporting = this.#reportTree(pending, report.sentTree(start, facts, record))
+    if (record) this.reporting = this.#reportTree(record, report.sentTree(start, facts, record))
     else report.sent(start, facts, answer.handedOver)
   }
 
-  async #reportTree({ record }: Pending, reporting: Promise<void>): Promise<void> {
+  async #reportTree(record: TreeRecord, reporting: Promise<void>): Promise<void> {
     try {
       await reporting
     } catch (error) {
@@ -105,7 +105,7 @@ export class Answers {
       throw error
     } finally {
       this.reporting = undefined
-      record?.close()
+      record.close()
     }
   }
 
