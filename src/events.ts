@@ -221,8 +221,11 @@ export type TransferEvent =
   | WarningEvent
   | DoneEvent
 
-/** Called for every event, in order. If it throws, the call of `send` or `receive` rejects. */
-export type OnEvent = (event: TransferEvent) => void
+/**
+ * Called for every event, in order. If it throws, the call of `send` or `receive` rejects. If it cannot take more for
+ * now, it may return a promise: the transfer then begins no other entry until the promise settles.
+ */
+export type OnEvent = (event: TransferEvent) => unknown
 
 /** What a failure is about. */
 export interface FailedAbout {

@@ -53,23 +53,32 @@ export async function receive(options: ReceiveOptions): Promise<Summary> {
 /** The options, with an `onEvent` that is always set. */
 type Observed = ReceiveOptions & { onEvent: OnEvent }
 
+/** So many calls of `afterStored` may wait. Then transfers wait, too. */
+const MAX_HOOKS = 100
+
 /** Runs `afterStored` for one file at a time, while transfers continue. */
 class Hooks {
   readonly onEvent: OnEvent
   settled: Promise<void> = Promise.resolve()
   /** The first failure. All failures have been reported. */
   failure: TransferError | null = null
+  #waiting = 0
 
   constructor(onEvent: OnEvent, afterStored: ReceiveOptions['afterStored']) {
     this.onEvent = (event) => {
-      onEvent(event)
-      if (event.event !== 'stored' || event.directory !== undefined || !afterStored) return
-      const run = () => afterStored(event)
-      this.settled = this.settled.then(run).catch((error) => {
-        const failure = asTransferError(error)
-        this.failure ??= failure
-        onEvent(failedEvent(failure, event))
-      })
+      const drained = onEvent(event)
+      if (event.event !== 'stored' || event.directory !== undefined || !afterStored) return drained
+      const run = async () => await afterStored(event)
+      this.#waiting++
+      this.settled = this.settled
+        .then(run)
+        .catch((error) => {
+          const failure = asTransferError(error)
+          this.failure ??= failure
+          onEvent(failedEvent(failure, event))
+        })
+        .finally(() => this.#waiting--)
+      return this.#waiting > MAX_HOOKS ? this.settled : drained
     }
   }
 }

@@ -60,7 +60,7 @@ async function receiveWith(args: Arguments, context: Context): Promise<TransferE
       signal: context.signal,
       onEvent: (event) => {
         writePort(event)
-        reporter.onEvent(event)
+        return reporter.onEvent(event)
       },
       afterStored: hook && ((event) => reporter.aside(() => hook(event))),
     })

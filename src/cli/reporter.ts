@@ -17,7 +17,7 @@ import type { TransferError } from '../errors.js'
 import { EVENTS_VERSION, failedEvent, type TransferEvent } from '../events.js'
 import { printableJson } from '../text.js'
 import { describeEvent } from './format.js'
-import { Output } from './output.js'
+import { Lines, Output } from './output.js'
 import { ProblemLines } from './problem-lines.js'
 import type { ProgressDisplay } from './progress.js'
 import { LineProgress, NoProgress } from './progress-lines.js'
@@ -57,7 +57,7 @@ export interface Reporter {
   /** Creates the receipt. Throws on failure. Called first, so that the failure can be reported as an event. */
   open(): void
   /** Reports an event. */
-  onEvent(event: TransferEvent): void
+  onEvent(event: TransferEvent): undefined | Promise<void>
   /** Prints a line for people that belongs to no event. */
   note(text: string): void
   /** Hides the progress while `work` runs, which may write to stderr at any time. */
@@ -84,6 +84,7 @@ export async function createReporter(options: ReporterOptions): Promise<Reporter
     // The files of a directory have lines of their own. b3sum cannot check the directory itself.
     const isFile = (event.event === 'stored' || event.event === 'sent') && event.files === undefined
     if (isFile) receipt?.add(event)
+    return output.drained
   }
   return {
     fileEvents: options.json || options.verbose || receipt !== null,
@@ -95,7 +96,7 @@ export async function createReporter(options: ReporterOptions): Promise<Reporter
       if (event.event !== 'done' || event.exitCode !== 0 || !failure) return onEvent(event)
       // The whole transfer was confirmed before the missing line could end it. Only the command fails.
       onEvent(failedEvent(failure))
-      onEvent({ ...event, exitCode: failure.exitCode })
+      return onEvent({ ...event, exitCode: failure.exitCode })
     },
     note(text) {
       printer.note(text)
@@ -125,7 +126,8 @@ async function createDisplay(options: ReporterOptions): Promise<ProgressDisplay>
   const canDrawBars = stderr.isTTY && !stdio.isDumbTerminal
   const kind = progress === 'auto' ? (json || quiet ? 'none' : canDrawBars ? 'bar' : 'lines') : progress
   if (kind === 'bar' && canDrawBars) return new (await import('./bars.js')).BarProgress(stderr)
-  const print = (text: string) => void stderr.write(`${stdio.linePrefix()}${text}\n`)
+  const lines = new Lines(stderr)
+  const print = (text: string) => lines.write(`${stdio.linePrefix()}${text}\n`)
   return kind === 'none' ? new NoProgress(print) : new LineProgress(print)
 }
 
@@ -189,7 +191,8 @@ class EventPrinter {
   }
 
   #printJson(event: TransferEvent): void {
-    if (event.event === 'progress' && this.#options.progress === 'none') return
+    // A later one says the same.
+    if (event.event === 'progress' && (this.#options.progress === 'none' || this.#output.drained)) return
     // If the JSON of a failure cannot be written, a line on stderr reports the failure.
     const onLost = () => event.event === 'failed' && this.#printLine(event)
     this.#write(`${printableJson({ v: EVENTS_VERSION, ...event })}\n`, onLost)

@@ -52,7 +52,7 @@ async function sendWith(args: Arguments, context: Context): Promise<TransferErro
   return await runReported(reporter, check, async () => {
     const onEvent = (event: TransferEvent) => {
       writePort(event)
-      reporter.onEvent(event)
+      return reporter.onEvent(event)
     }
     const { fileEvents } = reporter
     await (isDryRun ? list : send)({ ...options, exclude, fileEvents, signal: context.signal, onEvent })

@@ -68,7 +68,13 @@ export class ReceiverSession implements Session {
   #onMessage(message: EntryMessage): void | Promise<void> {
     this.motion.moved()
     const working = this.#handle(message)
-    return working && this.motion.during(working)
+    return working && this.motion.during(this.#settle(working))
+  }
+
+  /** Output that nobody reads holds up the sender. It must not grow. */
+  async #settle(working: Promise<void>): Promise<void> {
+    await working
+    await this.#receiver.report.untilDrained(this.#link.signal)
   }
 
   #handle(message: EntryMessage): void | Promise<void> {

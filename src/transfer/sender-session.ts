@@ -102,6 +102,7 @@ export class SenderSession implements Session {
    */
   async #next(): Promise<Entry | undefined> {
     const sender = this.#sender
+    await sender.report.untilDrained(this.#link.signal)
     if (sender.isExhausted && !this.#isSettled) await this.#greeting
     while (sender.isExhausted && this.#algorithm !== 'blake3' && this.#answers.isWaiting) {
       await new Promise<void>((resolve) => {
@@ -199,8 +200,7 @@ export class SenderSession implements Session {
     await this.#answers.reporting
     if (!this.#isSettled) {
       const text = 'the receiver closed the connection before it confirmed everything'
-      const peerMessage = 'the stream of answers ended before the last one'
-      throw new TransferError('incomplete', text, { reason: 'broken', peerMessage })
+      throw new TransferError('incomplete', text, { reason: 'broken', peerMessage: 'the answers ended too early' })
     }
   }
 

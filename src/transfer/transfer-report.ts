@@ -9,6 +9,7 @@ import {
   type SentEvent,
   type StoredEvent,
   secondsSince,
+  type TransferEvent,
 } from '../events.js'
 import { mediaType } from '../media-type.js'
 import { Turn } from '../net/turn.js'
@@ -31,9 +32,26 @@ export interface Reporting {
 export class TransferReport {
   readonly result: TransferResult = { admitted: false, files: 0, bytes: 0, failure: null, lastReported: null }
   readonly #reporting: Reporting
+  /** What `onEvent` has returned last. */
+  #drained: unknown
 
   constructor(reporting: Reporting) {
-    this.#reporting = reporting
+    const onEvent = (event: TransferEvent) => {
+      this.#drained = reporting.onEvent(event)
+    }
+    this.#reporting = { ...reporting, onEvent }
+  }
+
+  /** Waits until more events can be taken, or `signal` is aborted. */
+  async untilDrained(signal: AbortSignal): Promise<void> {
+    if (!(this.#drained instanceof Promise) || signal.aborted) return
+    let stop = () => {}
+    const aborted = new Promise<void>((resolve) => {
+      stop = resolve
+    })
+    signal.addEventListener('abort', stop)
+    await Promise.race([this.#drained, aborted])
+    signal.removeEventListener('abort', stop)
   }
 
   /** Starts the progress report of one entry. Its first event comes at once. */

@@ -78,7 +78,7 @@ t.test('tells either side what is wrong when its stream ends too early', async (
     peer.finish(receiverOpening)
   })
   const { error } = await trySend(t, port, [{ stream, name: 'pipe' }])
-  const ended = 'the stream of answers ended before the last one'
+  const ended = 'the answers ended too early'
   const abort = await peers[0]?.next('A')
   t.match(abort?.fields, { entry: null, reason: 'broken', message: ended })
   t.match(error, { code: 'incomplete', reason: 'broken' })
