@@ -105,10 +105,11 @@ export class SenderSession implements Session {
     await sender.report.untilDrained(this.#link.signal)
     if (sender.isExhausted && !this.#isSettled) await this.#greeting
     while (sender.isExhausted && this.#algorithm !== 'blake3' && this.#answers.isWaiting) {
+      // The link may have failed while the greeting was waited for: then nothing would end the wait for an answer.
+      this.#link.signal.throwIfAborted()
       await new Promise<void>((resolve) => {
         this.#onAnswered = resolve
       })
-      this.#link.signal.throwIfAborted()
     }
     return await sender.next()
   }

@@ -147,3 +147,11 @@ t.test('is not confused by a refusal of an entry that it never sent, or of one t
   t.match(error, { code: 'refused', reason: 'policy' })
   t.equal(events.of('failed').length, 1)
 })
+
+t.test('fails at once when a receiver without BLAKE3 breaks the protocol together with its greeting', async (t) => {
+  const { error } = await sendTo(t, async (peer) => {
+    await peer.next('E')
+    await peer.write('tcp-recv', frame('G', { version: 1, digest: 'sha256' }), frame('X', {}))
+  })
+  t.match(error, { code: 'incomplete', reason: 'protocol' })
+})
