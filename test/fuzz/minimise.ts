@@ -2,7 +2,7 @@
 import { type Case, join, partsOf } from './corpus.ts'
 
 /** The shortest list that was found by leaving out parts of `all`, and for which `fails` is still true. */
-async function shorten<T>(all: readonly T[], fails: (rest: T[]) => boolean | Promise<boolean>): Promise<T[]> {
+export async function shorten<T>(all: readonly T[], fails: (rest: T[]) => boolean | Promise<boolean>): Promise<T[]> {
   let rest = all.slice()
   for (let size = Math.ceil(rest.length / 2); size >= 1; size = size === 1 ? 0 : Math.ceil(size / 2)) {
     for (let at = 0; at < rest.length; ) {
