@@ -85,8 +85,9 @@ function mayEnd(decoder: TreeDecoder): boolean {
   }
 }
 
-/** Data that came in several pieces is one message. The payload of a nested frame is what was parsed. */
+/** Data that came in several pieces is one message. A frame that is skipped says nothing. */
 function keep(message: Message, messages: Message[]): void {
+  if (message.frame === 'ancillary') return
   const { bytes } = message
   if (!(bytes instanceof Buffer)) {
     messages.push(message)
