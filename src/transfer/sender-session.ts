@@ -105,8 +105,7 @@ export class SenderSession implements Session {
     await sender.report.untilDrained(this.#link.signal)
     if (sender.isExhausted && !this.#isSettled) await this.#greeting
     while (sender.isExhausted && this.#algorithm !== 'blake3' && this.#answers.isWaiting) {
-      // The link may have failed while the greeting was waited for: then nothing would end the wait for an answer.
-      this.#link.signal.throwIfAborted()
+      this.#link.signal.throwIfAborted() // It may have failed together with the greeting: no answer would come.
       await new Promise<void>((resolve) => {
         this.#onAnswered = resolve
       })
