@@ -59,6 +59,11 @@ export const reasons = {
     saidBy: 'both',
     meaning: 'the side that listens takes no more transfers now, or gave the place of one at rest to another',
   },
+  key: {
+    code: 'key',
+    saidBy: 'both',
+    meaning: 'the side that listens has a key, and the other side has not proved the same one',
+  },
   digest: { code: 'digest-mismatch', saidBy: 'both', meaning: 'a digest is not the announced or expected one' },
   unverifiable: {
     code: 'digest-mismatch',
@@ -102,7 +107,7 @@ const usualReasons: Record<ErrorCode, Reason> = {
   internal: 'internal',
   usage: 'usage',
   connect: 'connect',
-  key: 'policy',
+  key: 'key',
   refused: 'policy',
   incomplete: 'broken',
   'digest-mismatch': 'digest',

@@ -1,7 +1,6 @@
 /**
- * The events of a transfer. `onEvent` gets these objects, and `--json` prints each of them as one line of JSON with the
- * schema version `v`. README.md documents every field, and a test compares it with this file. Fields are added, never
- * changed: a change that would break a reader needs a new version.
+ * The events of a transfer, for `onEvent` and, with the schema version `v`, for `--json`. README.md documents every field,
+ * and a test compares. Fields are added, never changed: what would break a reader needs a new version.
  */
 import type { ErrorCode, Reason, TransferError } from './errors.js'
 
@@ -15,12 +14,16 @@ export interface ListeningEvent {
   address: string
   /** The port it listens on. */
   port: number
+  /** The number of keys, one of which a peer must have. Absent without a key. */
+  keys?: number
+  /** The fingerprint of the key that a peer must have. Absent if there are several. */
+  fingerprint?: string
 }
 
 /** This side waits for another try. Nothing has failed for good. */
 export interface WaitingEvent {
   event: 'waiting'
-  /** The role of the peer: one that may try again after a failed transfer, or one that does not listen yet. */
+  /** The role of the peer, which may try again after a failed transfer or does not listen yet. */
   for: 'sender' | 'receiver'
   /** The longest waiting time, in seconds. */
   seconds: number
@@ -39,6 +42,10 @@ export interface ConnectedEvent extends OfTransfer {
   event: 'connected'
   /** `address:port` of the peer. */
   peer: string
+  /** The name of the key that both sides have proved. Absent if it has none. */
+  key?: string
+  /** The fingerprint of that key. Absent without a key. */
+  fingerprint?: string
 }
 
 /** The progress of a file or directory. */
@@ -50,10 +57,7 @@ export interface ProgressEvent extends OfTransfer {
   bytes: number
   /** The size in bytes. Null if unknown. */
   size: number | null
-  /**
-   * For a sender: the number of bytes that the receiver has reported. `bytes` is ahead of it by the bytes that both
-   * systems hold on the way. Absent before the first report, and if the receiver never reports.
-   */
+  /** For a sender: the bytes that the receiver has reported, less than `bytes`. Absent before the first report. */
   received?: number
   /** For a directory: the number of files so far. */
   files?: number
@@ -85,11 +89,16 @@ interface Finished extends OfTransfer {
   directory?: string
 }
 
-/** A receiver has stored a file or directory. */
-export interface StoredEvent extends Finished {
-  event: 'stored'
+/** The sender, with the name of its key if it has one. */
+interface FromSender {
   /** `address:port` of the sender. */
   peer: string
+  key?: string
+}
+
+/** A receiver has stored a file or directory. */
+export interface StoredEvent extends Finished, FromSender {
+  event: 'stored'
   /** The final path, inside `out` as given. `-` if `out` is a stream. */
   path: string
   /** The duration from the header to the final name, in seconds, to the millisecond. */
@@ -97,10 +106,8 @@ export interface StoredEvent extends Finished {
 }
 
 /** A message has come instead of a file. Nothing is stored. */
-export interface MessageEvent extends OfTransfer {
+export interface MessageEvent extends OfTransfer, FromSender {
   event: 'message'
-  /** `address:port` of the sender. */
-  peer: string
   /** The text as it came. It must be escaped before a terminal shows it. */
   text: string
 }
@@ -183,10 +190,7 @@ export interface ListedEvent {
 /** Nothing has failed, but there is something to know. */
 export interface WarningEvent {
   event: 'warning'
-  /**
-   * `no-permissions`: other users of this machine may be able to access the files while they are received. `same-name`:
-   * several sources are offered under the same name.
-   */
+  /** `no-permissions`: other users may access files while they are received. `same-name`: several sources have a name. */
   reason: 'no-permissions' | 'same-name'
   /** One line for a person. */
   message: string
@@ -195,9 +199,8 @@ export interface WarningEvent {
 /** The call has ended. This is always the last event. */
 export interface DoneEvent {
   event: 'done'
-  /** The number of files stored, or of files and messages sent. */
+  /** As in the summary. */
   files: number
-  /** Their total size in bytes. */
   bytes: number
   /** The duration of the call in seconds, to the millisecond. */
   seconds: number

@@ -4,13 +4,14 @@ import type { Writable } from 'node:stream'
 import type { OnEvent, StoredEvent } from './events.js'
 import type { PeerOptions } from './peers.js'
 import type { IfExists } from './stores/final-name.js'
+import type { KeyOptions } from './transfer/entrance.js'
 import type { Expectation } from './transfer/expectation.js'
 
 /**
  * The options of `receive`. A "code" below is the `code` of a TransferError, a "reason" its `reason`. The event
  * `refused` reports a refused entry. The transfer then counts as failed, except with the reason `skipped`.
  */
-export interface ReceiveOptions extends PeerOptions {
+export interface ReceiveOptions extends PeerOptions, KeyOptions {
   /**
    * The port to listen on or, with `connect`, to connect to. 0 lets the system pick a port to listen on, which the
    * event `listening` reports. Code `connect` if the port cannot be used, `usage` if it is not a whole number up to
@@ -73,6 +74,11 @@ export interface ReceiveOptions extends PeerOptions {
    * to connect (code `connect`), and for another try after a failed transfer. Default 30,000.
    */
   timeout?: number | undefined
+  /**
+   * If true, what comes with a key is stored in a folder inside `out` that has the name of the key. Code `usage` if a key
+   * has no name, or `out` is a stream. Default false.
+   */
+  perKeyFolder?: boolean | undefined
   /** What to do if the name of a file is taken. Default `backup`. */
   ifExists?: IfExists | undefined
   /**

@@ -8,10 +8,12 @@ import { peerLimits, stallOf } from './peers.js'
 import { DIRECTORIES, type Heartbeat, KEPT_DIRECTORIES } from './protocol/messages.js'
 import type { ReceiveOptions } from './receive-options.js'
 import { createDestination } from './stores/create-destination.js'
+import { KeyFolders } from './stores/key-folders.js'
 import type { Destination } from './stores/store.js'
 import { runToSummary, type Summary } from './summary.js'
 import { call } from './transfer/call.js'
 import { createDigest } from './transfer/digest.js'
+import { type Entrance, entranceFor } from './transfer/entrance.js'
 import { Listener } from './transfer/listener.js'
 import { type NameRules, nameProblem } from './transfer/names.js'
 import type { Policy } from './transfer/policy.js'
@@ -33,25 +35,33 @@ export async function receive(options: ReceiveOptions): Promise<Summary> {
       throw new TransferError('usage', 'the expected size is beyond the largest allowed')
     const problem = options.name === undefined ? null : nameProblem(options.name, nameRules(options))
     if (problem !== null) throw new TransferError('usage', `no file can be stored under that name: ${problem}`)
+    const entrance = await entranceFor(options, 'receiver')
+    const names = entrance?.keys().map(({ name }) => name)
+    const folders = options.perKeyFolder ? KeyFolders.below({ path: out, ifExists }, names) : undefined
     // Loads the digest before the first connection. Later, connections may have taken the descriptors that this needs.
     await createDigest()
     const destination = createDestination(out, ifExists)
     for (const warning of await destination.prepare()) onEvent({ event: 'warning', ...warning })
     const hooks = new Hooks(onEvent, options.afterStored)
-    const observed = { ...options, onEvent: hooks.onEvent }
+    const observed = { ...options, onEvent: hooks.onEvent, entrance, folders }
     try {
       const failure = await (options.connect ? dial : listen)(destination, observed, totals)
       await hooks.settled
       return failure ?? hooks.failure
     } finally {
       await hooks.settled
+      await folders?.close()
       await destination.close()
     }
   })
 }
 
 /** The options, with an `onEvent` that is always set. */
-type Observed = ReceiveOptions & { onEvent: OnEvent }
+interface Observed extends ReceiveOptions {
+  onEvent: OnEvent
+  entrance: Entrance | undefined
+  folders: KeyFolders | undefined
+}
 
 /** So many calls of `afterStored` may wait. Then transfers wait, too. */
 const MAX_HOOKS = 100
@@ -90,7 +100,18 @@ async function listen(destination: Destination, options: Observed, totals: Total
   const { count = Number.POSITIVE_INFINITY } = options
   const isOnce = destination.isOnce || oneAttempt
   const listener = new Listener(
-    { ...peerLimits(options), host, port, sockets, wait, signal, timeout, onEvent, count: isOnce ? 1 : count },
+    {
+      ...peerLimits(options),
+      entrance: options.entrance,
+      host,
+      port,
+      sockets,
+      wait,
+      signal,
+      timeout,
+      onEvent,
+      count: isOnce ? 1 : count,
+    },
     {
       partner: 'sender',
       cannotRetry: () => oneAttempt || (destination.isOnce && destination.isUsed),
@@ -108,7 +129,17 @@ async function dial(destination: Destination, options: Observed, totals: Totals)
   const { host = defaults.host, port, wait = defaults.wait, timeout = defaults.timeout, onEvent } = options
   const signal = options.signal ?? new AbortController().signal
   const { admitted, files, bytes, failure, lastReported } = await call(
-    { host, port, wait, timeout, stall: stallOf(options), signal, onEvent, partner: 'sender' },
+    {
+      host,
+      port,
+      wait,
+      timeout,
+      stall: stallOf(options),
+      signal,
+      onEvent,
+      partner: 'sender',
+      entrance: options.entrance,
+    },
     (connection) => start(destination, options, connection),
   )
   Object.assign(totals, { files, bytes })
@@ -122,9 +153,12 @@ async function dial(destination: Destination, options: Observed, totals: Totals)
 /** One transfer into the destination over one connection. */
 function start(destination: Destination, options: Observed, connection: Connection): Session {
   const { socket, admit, transfer, peer } = connection
-  const report = new TransferReport({ onEvent: options.onEvent, transfer, peer, fileEvents: options.fileEvents })
-  const receiver = new Receiver({ policy: policyOf(destination, options), destination, report, admit })
-  return new ReceiverSession(receiver, (progress) => createLink(socket, destination, options, progress))
+  const { onEvent, fileEvents, folders } = options
+  const key = connection.key?.name ?? undefined
+  const report = new TransferReport({ onEvent, transfer, peer, key, fileEvents })
+  const place = folders && key !== undefined ? folders.of(key) : destination
+  const receiver = new Receiver({ policy: policyOf(place, options), destination: place, report, admit })
+  return new ReceiverSession(receiver, (progress) => createLink(socket, place, options, progress))
 }
 
 function createLink(

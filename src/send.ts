@@ -11,6 +11,7 @@ import type { Entry, Source } from './sources/source.js'
 import { runToSummary, type Summary } from './summary.js'
 import { shellWord } from './text.js'
 import { call } from './transfer/call.js'
+import { type Entrance, entranceFor } from './transfer/entrance.js'
 import { Listener } from './transfer/listener.js'
 import { Sender } from './transfer/sender.js'
 import { SenderSession } from './transfer/sender-session.js'
@@ -28,7 +29,8 @@ export async function send(options: SendOptions): Promise<Summary> {
   return await runToSummary(onEvent, totals, async () => {
     return await withOffer(options, asStream(options), async ({ offered, failure }) => {
       const ready = offered.map(({ source }) => source)
-      const later = ready.length > 0 ? await sendReady(ready, options, totals, failure) : null
+      const entrance = await entranceFor(options, 'sender')
+      const later = ready.length > 0 ? await sendReady(ready, { ...options, entrance }, totals, failure) : null
       return failure ?? later
     })
   })
@@ -39,7 +41,7 @@ export async function send(options: SendOptions): Promise<Summary> {
  */
 async function sendReady(
   sources: readonly Source[],
-  options: SendOptions,
+  options: Ready,
   totals: Totals,
   earlier: TransferError | null,
 ): Promise<TransferError | null> {
@@ -54,18 +56,30 @@ async function sendReady(
 
 type Totals = Pick<TransferResult, 'files' | 'bytes'>
 
-async function dial(sources: readonly Source[], options: SendOptions, totals: Totals): Promise<TransferError | null> {
+type Ready = SendOptions & { entrance: Entrance | undefined }
+
+async function dial(sources: readonly Source[], options: Ready, totals: Totals): Promise<TransferError | null> {
   const { host = defaults.host, port, wait = defaults.wait, timeout = defaults.timeout, onEvent = () => {} } = options
   const signal = options.signal ?? new AbortController().signal
   const { files, bytes, failure } = await call(
-    { host, port, wait, timeout, stall: stallOf(options), signal, onEvent, partner: 'receiver' },
+    {
+      host,
+      port,
+      wait,
+      timeout,
+      stall: stallOf(options),
+      signal,
+      onEvent,
+      partner: 'receiver',
+      entrance: options.entrance,
+    },
     (connection) => start(sources, options, connection),
   )
   Object.assign(totals, { files, bytes })
   return failure
 }
 
-async function listen(sources: readonly Source[], options: SendOptions, totals: Totals): Promise<TransferError | null> {
+async function listen(sources: readonly Source[], options: Ready, totals: Totals): Promise<TransferError | null> {
   const {
     host,
     port,
@@ -79,7 +93,18 @@ async function listen(sources: readonly Source[], options: SendOptions, totals: 
   const { count = defaults.sendCount } = options
   const isOnce = oneAttempt || sources.some((source) => source.isOnce)
   const listener = new Listener(
-    { ...peerLimits(options), host, port, sockets, wait, signal, timeout, onEvent, count: isOnce ? 1 : count },
+    {
+      ...peerLimits(options),
+      entrance: options.entrance,
+      host,
+      port,
+      sockets,
+      wait,
+      signal,
+      timeout,
+      onEvent,
+      count: isOnce ? 1 : count,
+    },
     {
       partner: 'receiver',
       cannotRetry: () => isOnce,
@@ -96,11 +121,11 @@ async function listen(sources: readonly Source[], options: SendOptions, totals: 
 /** One transfer of all sources over one connection. */
 function start(sources: readonly Source[], options: SendOptions, connection: Connection): Session {
   const { plain = false, timeout = defaults.timeout, expect = {}, onEvent = () => {} } = options
-  const { socket, admit, transfer, peer } = connection
+  const { socket, admit, transfer, peer, key } = connection
   const report = new TransferReport({ onEvent, transfer, peer, fileEvents: options.fileEvents })
   const link = plain
     ? new PlainSenderLink(socket, timeout)
-    : new FramedSenderLink(socket, { timeout, isAccepted: admit !== undefined })
+    : new FramedSenderLink(socket, { timeout, isAccepted: admit !== undefined, isProved: key !== undefined })
   const allowUnverified = plain || options.allowUnverified === true
   return new SenderSession(new Sender({ entries: entriesOf(sources), report, expect, allowUnverified, admit }), link)
 }

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { TransferError } from '../errors.js'
 import type { TransferEvent } from '../events.js'
+import type { KeyOption } from '../keys.js'
 import { runToSummary } from '../summary.js'
 import { type Arguments, parseArguments } from './arguments.js'
 import type { CommandLine } from './command-line.js'
@@ -23,14 +24,33 @@ export async function runCommand(
   work: (args: Arguments, context: Context) => Promise<TransferError | null>,
 ): Promise<number> {
   return await run(line.command, async (context) => {
+    context.key = takeKeyVariable()
     const args = parseArguments(line, argv)
     const shell = args.text('completion')
     if (args.flag('help')) await print(`${await (await import('./help.js')).help(line)}\n`)
     else if (args.flag('version')) await print(`${packageVersion()}\n`)
+    else if (args.flag('generate-key')) await print((await import('./key-options.js')).newKey())
+    else if (args.flag('fingerprint')) await print((await import('./key-options.js')).fingerprints(args, context.key))
     else if (shell === undefined) return await work(args, context)
     else await print((await import('./completion.js')).completion(line, parseChoice('--completion', shell, shells)))
     return null
   })
+}
+
+/** The environment variable that holds a key. */
+const KEY_VARIABLE = 'TCP_TRANSFER_KEY'
+
+/** Takes the key out of the environment, so that no program that this command starts gets it. */
+function takeKeyVariable(): string | undefined {
+  const text = process.env[KEY_VARIABLE]
+  delete process.env[KEY_VARIABLE]
+  return text
+}
+
+/** Reads the key that the options or the environment give; undefined if there is none. Throws a usage error. */
+export async function keyFor(args: Arguments, { key }: Context): Promise<(() => KeyOption) | undefined> {
+  if (key === undefined && !args.flag('key-file')) return undefined
+  return (await import('./key-options.js')).readKey(args, key)
 }
 
 async function print(text: string): Promise<void> {

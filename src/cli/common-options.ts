@@ -33,6 +33,11 @@ export const commonOptions: OptionTable = {
   'allow-unverified': {
     describe: 'Accept a file even if the peer sends no digest; the file counts as not verified',
   },
+  'key-file': {
+    value: 'FILE',
+    describe: 'Encrypt everything, and take only peers with the same key, which this file holds (or TCP_TRANSFER_KEY)',
+  },
+  fingerprint: { describe: 'Print the fingerprint of each key, for two people to compare, and exit' },
   receipt: { value: 'FILE', describe: 'Write the digest of each finished file to this file, for "b3sum --check"' },
   completion: { value: 'SHELL', choices: shells, describe: 'Print a completion script for bash, zsh or fish' },
   help: { short: 'h', describe: 'Show this help' },
@@ -115,6 +120,7 @@ const exitStatuses = [
   '1 internal error',
   '2 wrong usage or unsupported Node.js version',
   '3 cannot connect, listen or resolve',
+  '4 key missing or not the same',
   '5 refused by the receiver',
   '6 broken or incomplete transfer',
   '7 digest mismatch or missing digest',

@@ -3,7 +3,7 @@
  * is escaped, so that it can neither forge a line nor control the terminal.
  */
 import { basename } from 'node:path'
-import type { FailedEvent, SentEvent, StoredEvent, TransferEvent } from '../events.js'
+import type { FailedEvent, ListeningEvent, SentEvent, StoredEvent, TransferEvent } from '../events.js'
 import { formatAddress, isLoopback } from '../net/address.js'
 import { printable } from '../text.js'
 
@@ -76,9 +76,9 @@ function filesIn(files: number | undefined): string {
 }
 
 function describeStored(event: StoredEvent, isVerbose: boolean): string {
-  const { path, name, type, size, seconds, peer, files } = event
+  const { path, name, type, size, seconds, peer, key, files } = event
   const how = isVerbose
-    ? ` (${type}, ${formatThroughput(size, seconds)}) from ${peer}`
+    ? ` (${type}, ${formatThroughput(size, seconds)}) from ${peer}${key === undefined ? '' : ` (${key})`}`
     : `, ${formatThroughput(size, seconds)}`
   // Standard output gets a directory as an archive.
   const what = files !== undefined && path === '-' ? `${asDirectory(name)} as a tar archive` : shownPath(path, files)
@@ -97,6 +97,13 @@ function describeSent(event: SentEvent, isVerbose: boolean): string {
   return `sent ${printable(shownPath(what, files))}${how}, ${formatDigest(event, isVerbose)}`
 }
 
+/** Who can use an open port. Nothing is said of one that only this machine can reach. */
+function describeAccess({ address, keys = 0, fingerprint }: ListeningEvent, peerAction: string): string {
+  if (fingerprint !== undefined) return `; only peers with its key (${fingerprint}) can ${peerAction}`
+  if (keys > 0) return `; only peers with one of its ${keys} keys can ${peerAction}`
+  return isLoopback(address) ? '' : `; whoever can reach this port can ${peerAction}, and nothing is encrypted`
+}
+
 /**
  * The text of an event's line for people; null if the event has none. `peerAction` is what a stranger can do at an open
  * port. With `isVerbose` a finished file has its type, its peer and its whole digest.
@@ -107,10 +114,7 @@ export function describeEvent(event: TransferEvent, peerAction: 'send' | 'receiv
   switch (event.event) {
     case 'listening': {
       const where = formatAddress(event.address, event.port)
-      const open = isLoopback(event.address)
-        ? ''
-        : `; whoever can reach this port can ${peerAction}, and nothing is encrypted`
-      return `listening on ${where}${open}`
+      return `listening on ${where}${describeAccess(event, peerAction)}`
     }
     case 'waiting':
       return printable(event.message, 400)

@@ -49,6 +49,8 @@ const options: OptionTable = {
   ...connectionOptions(),
   'allow-hidden': { describe: 'Accept names that begin with a dot, such as .bashrc' },
   'text-only': { describe: 'Accept only messages (tcp-send --text), no files' },
+  'generate-key': { describe: 'Print a new key for --key-file or TCP_TRANSFER_KEY, and exit' },
+  'per-key-folder': { describe: 'Store what comes with a named key in a folder of that name, in the folder of --out' },
   exec: {
     value: 'COMMAND',
     describe: 'Run this command after each stored file or directory, without a shell; the README lists its environment',
@@ -78,6 +80,8 @@ export const receiveCommandLine: CommandLine = {
     ['tcp-recv --port 9000 --out - | tar -x', 'Unpack one archive; fail unless its end is verified'],
     ['tcp-recv --port 0 --port-file port --out dir', 'Listen on any free port and write it to a file'],
     ['tcp-recv --connect host --port 9000 --out dir', 'Fetch from: tcp-send --listen --port 9000 file.txt'],
+    ['umask 077; tcp-recv --generate-key >key', 'Make a key, for both sides: --key-file key'],
+    ['tcp-recv --key-file key --port 9000 --out dir', 'Receive from: tcp-send --key-file key file.txt host 9000'],
     ['tcp-recv --plain --port 9000 --name file.txt', 'Receive from: nc -N host 9000 <file.txt'],
   ],
   epilogue: exitCodesHelp,

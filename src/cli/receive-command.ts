@@ -6,6 +6,7 @@ import { isatty } from 'node:tty'
 import { defaults } from '../defaults.js'
 import type { TransferError } from '../errors.js'
 import type { TransferEvent } from '../events.js'
+import type { KeyOption } from '../keys.js'
 import { isTypePattern } from '../media-type.js'
 import { formatAddress } from '../net/address.js'
 import { receive } from '../receive.js'
@@ -14,7 +15,7 @@ import { ifExistsChoices } from '../stores/final-name.js'
 import { printable } from '../text.js'
 import { isExpecting } from '../transfer/expectation.js'
 import type { Arguments } from './arguments.js'
-import { reporterFor, runCommand, runReported } from './command.js'
+import { keyFor, reporterFor, runCommand, runReported } from './command.js'
 import {
   listeningOnly,
   readAllowUnverified,
@@ -43,6 +44,8 @@ export async function receiveCommand(argv: string[]): Promise<number> {
 async function receiveWith(args: Arguments, context: Context): Promise<TransferError | null> {
   const writePort = portFileWriter(args.text('port-file'))
   const options = readOptions(args)
+  const key = await keyFor(args, context)
+  const perKeyFolder = readPerKeyFolder(args, key?.())
   const output = options.out === '-' ? standardOutput() : null
   // If standard output carries the file, JSON goes to stderr.
   const stdout = output ? process.stderr : process.stdout
@@ -55,6 +58,8 @@ async function receiveWith(args: Arguments, context: Context): Promise<TransferE
     const hook = exec === undefined ? undefined : (await import('./exec.js')).createExecHook(exec, context.signal)
     await receive({
       ...options,
+      key,
+      perKeyFolder,
       out: output ?? options.out,
       fileEvents: reporter.fileEvents,
       signal: context.signal,
@@ -109,6 +114,14 @@ function readOptions(args: Arguments): Options {
     allowHidden: args.flag('allow-hidden'),
     textOnly: args.flag('text-only'),
   }
+}
+
+/** Reads `--per-key-folder`. Throws a usage error if there is no name for a folder, or no place for it. */
+function readPerKeyFolder(args: Arguments, keys: KeyOption | undefined): boolean {
+  if (!args.flag('per-key-folder')) return false
+  if (args.text('out') === '-') throw usage('--per-key-folder needs a folder, so it does not go with --out -')
+  if (typeof keys !== 'object') throw usage('--per-key-folder needs keys with names: a line of --key-file is NAME KEY')
+  return true
 }
 
 /** Reads the options for listening or connecting, and for the number of transfers. */

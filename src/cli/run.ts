@@ -6,6 +6,8 @@ export interface Context {
   signal: AbortSignal
   /** Ends the transfer with this error. */
   abort(error: Error): void
+  /** The text of the environment variable that holds a key. Undefined if it is not set. */
+  key?: string | undefined
 }
 
 const signals: Record<string, ErrorCode> = { SIGINT: 'interrupted', SIGTERM: 'terminated', SIGHUP: 'hung-up' }

@@ -5,7 +5,7 @@ import { SenderDecoder } from '../protocol/decoder.js'
 import { encode } from '../protocol/encode.js'
 import { HEADER_DEADLINE } from '../protocol/limits.js'
 import type { Heartbeat, SenderMessage, Stored } from '../protocol/messages.js'
-import { STRANGER_LINE } from '../protocol/strangers.js'
+import { NO_KEY_ALERT, STRANGER_LINE } from '../protocol/strangers.js'
 import { ChannelLink } from './channel-link.js'
 import type { EntryMessage, ReceiverLink } from './link.js'
 
@@ -39,6 +39,7 @@ export class FramedReceiverLink extends ChannelLink implements ReceiverLink {
   /** The farewell to the peer: a frame for a sender, a line of text for any other program. */
   #farewell({ reason, peerMessage }: TransferError): Buffer {
     if (reason === 'magic') return Buffer.from(STRANGER_LINE)
+    if (reason === 'key' && !this.#hasGreeted) return NO_KEY_ALERT
     const refused = encode.refused({ entry: null, reason, message: peerMessage })
     return this.#hasGreeted ? refused : Buffer.concat([encode.receiverOpening(), refused])
   }

@@ -13,20 +13,24 @@ export interface FramedSenderOptions {
   timeout: number
   /** True if this side listens. The peer may then be a stray connection, so it has less time to greet. */
   isAccepted: boolean
+  /** True if the peer has proved a key, so that it is no other program. */
+  isProved?: boolean
 }
 
 export class FramedSenderLink extends ChannelLink implements SenderLink {
   readonly prefix = FRAME_HEADER
   hasHeard = false
   readonly #isAccepted: boolean
+  readonly #isProved: boolean
   readonly #deadline: NodeJS.Timeout
   #isOpened = false
   #headers = 0
   #refusals = 0
 
-  constructor(socket: Duplex, { timeout, isAccepted }: FramedSenderOptions) {
+  constructor(socket: Duplex, { timeout, isAccepted, isProved = false }: FramedSenderOptions) {
     super(socket, { timeout, farewell: (error) => this.#farewell(error), heartbeat: () => encode.heartbeat() })
     this.#isAccepted = isAccepted
+    this.#isProved = isProved
     this.#deadline = this.#watchGreeting(isAccepted ? HEADER_DEADLINE : timeout)
   }
 
@@ -52,7 +56,7 @@ export class FramedSenderLink extends ChannelLink implements SenderLink {
   /** A peer that takes everything and answers nothing is usually a program that does not speak the protocol. */
   override explain(error: TransferError): TransferError {
     const isMute = !this.hasHeard && (error.reason === 'broken' || error.reason === 'timeout')
-    if (this.#isAccepted || !isMute) return error
+    if (this.#isAccepted || this.#isProved || !isMute) return error
     const hint = 'it has not said a word: if it is no tcp-recv, but nc or the like, send with --plain'
     return error.withMessage(`${error.message}; ${hint}`)
   }

@@ -9,7 +9,7 @@
  * - All waiting calls reject with the first error. `fail` sends a farewell and then lingers: closing with unread bytes
  *   makes TCP reset the connection and destroy the farewell on its way (RFC 1122, 4.2.2.13).
  */
-import { Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { asTransferError, TransferError } from '../errors.js'
 import { HEARTBEAT_INTERVAL } from '../protocol/limits.js'
@@ -169,8 +169,9 @@ export class Channel {
   #reset(): void {
     clearInterval(this.#clock)
     // After the end of this side's direction there is nothing to reset, and Node.js would leave the handle open.
-    if (this.#socket instanceof Socket && !this.#finished) this.#socket.resetAndDestroy()
-    else this.#socket.destroy()
+    const socket = this.#socket as Duplex & Partial<Pick<Socket, 'resetAndDestroy'>>
+    if (socket.resetAndDestroy && !this.#finished) socket.resetAndDestroy()
+    else socket.destroy()
   }
 
   #isWaiting(): boolean {

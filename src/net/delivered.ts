@@ -23,7 +23,9 @@ interface Handle {
  * machine has taken. A call takes a few milliseconds.
  */
 export function delivered(socket: Duplex): number {
-  const { _handle: handle } = socket as Duplex & { _handle?: Handle | null }
+  // The handle of a TLS socket counts plain text, which is shorter than what is on its way by less than 0.2 %.
+  const { carrier = socket } = socket as Duplex & { carrier?: Duplex }
+  const { _handle: handle } = carrier as Duplex & { _handle?: Handle | null }
   const { fd = -1, bytesWritten = 0, writeQueueSize = 0 } = handle ?? {}
   const taken = bytesWritten - writeQueueSize
   return taken > 0 ? taken - unacknowledged(fd) : 0

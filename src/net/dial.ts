@@ -28,6 +28,8 @@ export interface DialOptions {
   onWaiting?: ((failure: TransferError) => void) | undefined
   /** The role of the peer. The socket to a sender reads in large pieces, and `feed` must be called on it. */
   partner: 'sender' | 'receiver'
+  /** If true, TLS will read from the socket, and `feed` must not be called on it. */
+  isSecure?: boolean
 }
 
 /**
@@ -56,12 +58,12 @@ export async function dial(options: DialOptions): Promise<Socket> {
 
 type Target = DialOptions & { port: number }
 
-function connectOnce({ host, port, timeout, signal, partner }: Target): Promise<Socket> {
+function connectOnce({ host, port, timeout, signal, partner, isSecure }: Target): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const address = { host, port, allowHalfOpen: true, noDelay: true }
     const options = { ...address, autoSelectFamilyAttemptTimeout: ATTEMPT_TIMEOUT }
-    const socket =
-      partner === 'sender' ? connectWithLargeReads((large) => connect({ ...options, ...large })) : connect(options)
+    const isLarge = partner === 'sender' && !isSecure
+    const socket = isLarge ? connectWithLargeReads((large) => connect({ ...options, ...large })) : connect(options)
     const timer = setTimeout(() => socket.destroy(timedOut()), timeout)
     const interrupt = () => socket.destroy(interruption(signal))
     signal.addEventListener('abort', interrupt)

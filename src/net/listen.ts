@@ -3,8 +3,8 @@ import { createServer, type ListenOptions as NodeListenOptions, type Server, typ
 import { TransferError } from '../errors.js'
 import { describe } from '../system-errors.js'
 import { formatAddress, validPort } from './address.js'
-import { withLargeReads } from './feed.js'
 
+/** The socket is paused. */
 type OnConnection = (socket: Socket) => void
 
 export interface ListenOptions {
@@ -35,9 +35,7 @@ function start(
   errorOf: (error: NodeJS.ErrnoException) => TransferError,
 ): Promise<Server> {
   return new Promise((resolve, reject) => {
-    const server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, (socket) =>
-      onConnection(withLargeReads(socket)),
-    )
+    const server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, onConnection)
     server.once('error', (error) => reject(errorOf(error)))
     server.listen(where, () => {
       server.removeAllListeners('error')

@@ -48,9 +48,18 @@ export function readable(memory: Buffer): Buffer {
   return connections > 1 ? memory.subarray(0, SHARED) : memory
 }
 
-/** True if other connections read into the same memory. */
+/** True if the memory is read into again before the consumer may be done, as by other connections. */
 export function isShared(memory: Buffer): boolean {
-  return memory.buffer === shared?.buffer
+  return memory.buffer === shared?.buffer || reused.has(memory.buffer)
+}
+
+const reused = new WeakSet<ArrayBufferLike>()
+
+/** New memory of which a consumer must keep a copy. */
+export function reusedMemory(size: number): Buffer {
+  const memory = Buffer.allocUnsafeSlow(size)
+  reused.add(memory.buffer)
+  return memory
 }
 
 /** The same bytes, for use after the caller has returned: a copy if they lie in shared memory, otherwise `bytes`. */

@@ -4,7 +4,7 @@
  */
 import { FRAME_HEADER, MAX_CONTROL, MAX_DATA } from './limits.js'
 import { ProtocolError } from './protocol-error.js'
-import { describeStranger } from './strangers.js'
+import { describeStranger, isTlsHello } from './strangers.js'
 
 const EMPTY = Buffer.alloc(0)
 
@@ -126,8 +126,9 @@ export class FrameDecoder<Name extends string> {
   /** Checks the magic at its first wrong byte: a peer that speaks another protocol may be waiting for an answer. */
   #checkMagic(start: Buffer): void {
     const text = start.toString('latin1')
-    if (this.#grammar.magic.startsWith(text)) return
-    throw new ProtocolError(describeStranger(start), 'magic')
+    // A TLS client is recognized by two bytes.
+    if (text === '\x16' || this.#grammar.magic.startsWith(text)) return
+    throw new ProtocolError(describeStranger(start), isTlsHello(start) ? 'key' : 'magic')
   }
 
   #readHeader(unit: Buffer, offset: number): void {

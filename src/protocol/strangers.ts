@@ -16,15 +16,24 @@ const httpMethods = ['GET ', 'HEAD ', 'POST ', 'PUT ', 'DELETE ', 'OPTIONS ', 'C
 const strangers: readonly { who: string; starts: readonly string[] }[] = [
   { who: 'an HTTP client', starts: httpMethods },
   { who: 'an HTTP server', starts: ['HTTP/'] },
-  { who: 'a TLS peer', starts: ['\x16\x03', '\x15\x03'] },
+  { who: 'a TLS peer', starts: ['\x15\x03'] },
   { who: 'an SSH peer', starts: ['SSH-'] },
   { who: 'a sender, as this side is', starts: [SENDER_MAGIC] },
   { who: 'a receiver, as this side is', starts: [RECEIVER_MAGIC] },
 ]
 
+/** The answer to a peer with a key, of a side without one: a fatal alert, `unknown_psk_identity` (RFC 8446, 5.1 and 6). */
+export const NO_KEY_ALERT = Buffer.from([0x15, 0x03, 0x03, 0, 2, 2, 115])
+
+/** True for the first message of a TLS client, as a peer with a key sends it. */
+export function isTlsHello(start: Buffer): boolean {
+  return start[0] === 0x16 && start[1] === 3
+}
+
 /** Who the peer is. `start` is what came in place of the magic: at most eight bytes. */
 export function describeStranger(start: Buffer): string {
   const text = start.toString('latin1')
+  if (isTlsHello(start)) return 'the other side has a key, and this side has none; give it the same one (--key-file)'
   const who = strangers.find(({ starts }) => starts.some((mark) => text.startsWith(mark)))?.who
   const shown = `its first bytes are "${printable(text)}"`
   return who

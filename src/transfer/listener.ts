@@ -9,9 +9,19 @@ import { failedEvent, type OnEvent } from '../events.js'
 import { peerAddress } from '../net/address.js'
 import { peerNetwork } from '../net/ip.js'
 import { listen, listenOn } from '../net/listen.js'
+import type { Entrance } from './entrance.js'
 import { Gate } from './gate.js'
+import { enter } from './handshake.js'
 import { Places, type PlacesOptions } from './places.js'
-import { type Connection, endedEvent, runWatched, type Session, type TransferResult } from './session.js'
+import {
+  type Connection,
+  endedEvent,
+  keyFacts,
+  keysFacts,
+  runWatched,
+  type Session,
+  type TransferResult,
+} from './session.js'
 
 export interface ListenerOptions extends PlacesOptions {
   port: number | undefined
@@ -30,6 +40,8 @@ export interface ListenerOptions extends PlacesOptions {
   allowFrom: readonly string[] | undefined
   signal: AbortSignal | undefined
   onEvent: OnEvent
+  /** For a side with a key. */
+  entrance?: Entrance | undefined
 }
 
 /** The differences between a listening sender and a listening receiver. */
@@ -82,7 +94,7 @@ export class Listener {
    * has reported it, and throws it otherwise.
    */
   async run(): Promise<TransferError | null> {
-    const { signal, onEvent } = this.#options
+    const { signal, onEvent, entrance } = this.#options
     const servers = await this.#listen()
     const interrupt = () => this.#settle(interruption(signal as AbortSignal))
     signal?.addEventListener('abort', interrupt)
@@ -92,7 +104,7 @@ export class Listener {
     try {
       for (const server of servers) {
         const { address, port } = server.address() as AddressInfo
-        onEvent({ event: 'listening', address, port })
+        onEvent({ event: 'listening', address, port, ...keysFacts(entrance?.keys()) })
       }
       this.#watchIdle()
       failure = await this.#ended
@@ -151,20 +163,24 @@ export class Listener {
     else this.#options.onEvent(failedEvent(error.withMessage(`${peer}: ${message}`), { transfer }))
   }
 
-  async #serve(socket: Socket, number: number, peer: string): Promise<void> {
+  async #serve(accepted: Socket, number: number, peer: string): Promise<void> {
+    const entered = await enter(accepted, this.#options.entrance, this.#places, (error) => {
+      if (!this.#isOver) this.#onOutsider(number, peer, error)
+    })
+    if (!entered) return
     let isReturn = false
     let start = 0
     const admit = () => {
       if (this.#admitted >= this.#wanted) throw refusal('busy', 'it has all the transfers that it waited for')
       // Counted only afterwards: a connection whose event throws is not admitted, and must not keep the place.
-      this.#options.onEvent({ event: 'connected', transfer: number, peer })
+      this.#options.onEvent({ event: 'connected', transfer: number, peer, ...keyFacts(entered.key) })
       this.#onAdmitted()
       // After a failure, the next partner counts as the failed one that tries again. A partner from before does not.
       isReturn = this.#failure !== null
       start = performance.now()
     }
-    const transfer = this.#role.start({ socket, transfer: number, peer, admit })
-    const noPlace = this.#places.take(transfer, peerNetwork(socket))
+    const transfer = this.#role.start({ ...entered, transfer: number, peer, admit })
+    const noPlace = this.#places.take(transfer, peerNetwork(accepted))
     if (noPlace) transfer.fail(noPlace)
     try {
       const result = await runWatched(transfer, this.#options.stall, this.#role.partner)

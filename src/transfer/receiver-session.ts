@@ -150,7 +150,10 @@ export class ReceiverSession implements Session {
     if (entry !== null && !current) return
     // The reason of the sender is only shown. As the reason of this error, it would look like one of this side.
     const text = `the sender gave up: ${printable(message)} (${printable(reason, 40)})`
-    const error = new TransferError('incomplete', text, { reason: 'aborted', peerMessage: 'given up' })
+    const error =
+      reason === 'key'
+        ? new TransferError('key', text)
+        : new TransferError('incomplete', text, { reason: 'aborted', peerMessage: 'given up' })
     if (entry === null || !current) throw error
     const kept = await this.#drop(true)
     this.#report(current.header.name, error, kept)

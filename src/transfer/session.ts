@@ -1,7 +1,8 @@
 /** A transfer at work over one connection, as the listener and the call see it. */
-import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { TransferError } from '../errors.js'
-import { type EndedEvent, secondsSince } from '../events.js'
+import { type ConnectedEvent, type EndedEvent, type ListeningEvent, secondsSince } from '../events.js'
+import type { Key } from '../keys.js'
 import { type Motion, watchStall } from './motion.js'
 
 /** A transfer at work over one connection. */
@@ -28,16 +29,31 @@ export interface TransferResult {
 
 /** A connection, with the facts that its transfer needs. */
 export interface Connection {
-  socket: Socket
+  socket: Duplex
   /** The number of the connection, from 1. */
   transfer: number
   /** `address:port` of the other side. */
   peer: string
+  /** The key that both sides have proved. Absent if this side has none. */
+  key?: Key
   /**
    * Called when the other side turns out to be a partner. Throws a refusal if no more transfers are wanted. Absent for
    * a connection that this side has dialled.
    */
   admit?: (() => void) | undefined
+}
+
+/** What the event for a listener tells of its keys. */
+export function keysFacts(keys: readonly Key[] = []): Pick<ListeningEvent, 'keys' | 'fingerprint'> {
+  const [first, ...others] = keys
+  if (!first) return {}
+  return others.length > 0 ? { keys: keys.length } : { keys: 1, fingerprint: first.fingerprint }
+}
+
+/** What the event for a connection tells of its key. */
+export function keyFacts(key: Key | undefined): Pick<ConnectedEvent, 'key' | 'fingerprint'> {
+  if (!key) return {}
+  return { ...(key.name === null ? {} : { key: key.name }), fingerprint: key.fingerprint }
 }
 
 /** The event for the end of a transfer. `start` is the `performance.now()` of its start. */

@@ -25,6 +25,8 @@ export interface Reporting {
   transfer: number
   /** `address:port` of the other side. */
   peer: string
+  /** The name of the key of the other side. */
+  key?: string | undefined
   /** False if nobody needs an event for each file in a directory. Ten thousand events take time. Default true. */
   fileEvents?: boolean | undefined
 }
@@ -52,6 +54,12 @@ export class TransferReport {
     signal.addEventListener('abort', stop)
     await Promise.race([this.#drained, aborted])
     signal.removeEventListener('abort', stop)
+  }
+
+  /** Who the other side is, for events. */
+  get #by(): { peer: string; key?: string } {
+    const { peer, key } = this.#reporting
+    return key === undefined ? { peer } : { peer, key }
   }
 
   /** Starts the progress report of one entry. Its first event comes at once. */
@@ -103,7 +111,7 @@ export class TransferReport {
     const turn = new Turn()
     turn.begin(0)
     const seconds = secondsSince(start)
-    const { onEvent, transfer, peer, fileEvents = true } = this.#reporting
+    const { onEvent, transfer, fileEvents = true } = this.#reporting
     const { path, name: directory, verified } = facts
     // A stream gets an archive, in which the directory has its own name.
     const root = path === '-' ? directory : path
@@ -129,24 +137,24 @@ export class TransferReport {
       files++
       size += file.size
       if (!fileEvents) continue
-      onEvent({ event: 'stored', transfer, peer, directory, ...names, type: mediaType(path), verified, ...file })
+      onEvent({ event: 'stored', transfer, ...this.#by, directory, ...names, type: mediaType(path), verified, ...file })
     }
     while (skips.isSymlink) skip()
     this.result.files += files
     this.result.bytes += size
-    onEvent({ event: 'stored', transfer, peer, ...facts, size, files, seconds })
+    onEvent({ event: 'stored', transfer, ...this.#by, ...facts, size, files, seconds })
   }
 
   /** Counts and reports an entry that was stored. */
   stored(start: number, facts: Omit<StoredEvent, 'event' | 'transfer' | 'peer' | 'seconds'>): void {
-    const { onEvent, transfer, peer } = this.#reporting
+    const { onEvent, transfer } = this.#reporting
     this.#count(facts.size)
-    onEvent({ event: 'stored', transfer, peer, ...facts, seconds: secondsSince(start) })
+    onEvent({ event: 'stored', transfer, ...this.#by, ...facts, seconds: secondsSince(start) })
   }
 
   message(text: string): void {
-    const { onEvent, transfer, peer } = this.#reporting
-    onEvent({ event: 'message', transfer, peer, text })
+    const { onEvent, transfer } = this.#reporting
+    onEvent({ event: 'message', transfer, ...this.#by, text })
   }
 
   /** Reports the failure of one entry, of something in the entry `directory`, or, without a name, of the connection. */

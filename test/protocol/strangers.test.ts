@@ -23,7 +23,7 @@ const known: [who: string, starts: string[]][] = [
     ],
   ],
   ['an HTTP server', ['HTTP/1.1', 'HTTP/2 2']],
-  ['a TLS peer', ['\x16\x03\x01\x02\x00\x01\x00\x01', '\x15\x03\x03\x00\x02\x02\x28']],
+  ['a TLS peer', ['\x15\x03\x03\x00\x02\x02\x28']],
   ['an SSH peer', ['SSH-2.0-', 'SSH-1.99']],
   ['a sender, as this side is', ['tcp-send']],
   ['a receiver, as this side is', ['tcp-recv']],
@@ -36,6 +36,14 @@ t.test('calls a peer by its name where its first bytes tell it', async (t) => {
       t.ok(text.startsWith(`the other side is ${who} (its first bytes are "`), text)
       t.notOk(text.includes('--plain'), 'it would not help to take such bytes as a file')
     }
+  }
+})
+
+t.test('says of a TLS client that only it has a key', async (t) => {
+  for (const start of ['\x16\x03\x01\x02\x00\x01\x00\x01', '\x16\x03']) {
+    const text = describeStranger(Buffer.from(start, 'latin1'))
+    t.match(text, 'the other side has a key, and this side has none')
+    t.match(text, '--key-file')
   }
 })
 

@@ -1,6 +1,6 @@
 /** Dialling for one transfer: how it begins, and how it is interrupted. */
 import { getEventListeners } from 'node:events'
-import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import t, { type Test } from 'tap'
 import { TransferError } from '../../dist/errors.js'
 import type { TransferEvent } from '../../dist/index.js'
@@ -25,7 +25,7 @@ async function dialling(t: Test) {
   const { signal } = controller
   const place = { host: '127.0.0.1', port, partner: 'receiver' as const }
   const options = { ...place, wait: 0, timeout: 60_000, stall: 3_600_000, signal, onEvent: events.add }
-  const keep = (socket: Socket) => t.teardown(() => socket.destroy())
+  const keep = (socket: Duplex) => t.teardown(() => socket.destroy())
   return { options, events, controller, keep }
 }
 

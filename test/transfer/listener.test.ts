@@ -1,5 +1,6 @@
 /** Listening for either command: who counts and who is waited for. The transfers are scripted. */
 import { getEventListeners } from 'node:events'
+import type { Socket } from 'node:net'
 import t from 'tap'
 import { refusal, TransferError } from '../../dist/errors.js'
 import type { TransferEvent } from '../../dist/events.js'
@@ -11,7 +12,7 @@ t.test('numbers the connections, and says who is at their other end', async (t) 
   for (const number of [1, 2, 3]) {
     const { connection } = await connect()
     t.equal(connection.transfer, number)
-    t.equal(connection.peer, `127.0.0.1:${connection.socket.remotePort}`)
+    t.equal(connection.peer, `127.0.0.1:${(connection.socket as Socket).remotePort}`)
   }
 })
 

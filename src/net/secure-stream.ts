@@ -1,0 +1,86 @@
+/**
+ * A connection behind TLS, as a link uses any connection. It differs from a TLS socket of Node.js in that bytes come in
+ * large pieces, in that the end never overtakes them while the link holds them back, and in that every error ends it.
+ */
+import type { Socket } from 'node:net'
+import { Duplex } from 'node:stream'
+import type { TLSSocket } from 'node:tls'
+import { Gatherer } from './gather.js'
+
+type Callback = (error?: Error | null) => void
+
+export class SecureStream extends Duplex {
+  /** The TLS socket. Its handle counts the bytes of both the plain text and the connection (delivered.ts). */
+  readonly carrier: TLSSocket
+  readonly #socket: Socket
+
+  /** @param socket what the TLS socket runs over */
+  constructor(tls: TLSSocket, socket: Socket) {
+    super({ allowHalfOpen: true })
+    this.carrier = tls
+    this.#socket = socket
+    const gatherer = new Gatherer(tls, (bytes) => this.#onBytes(bytes))
+    tls.once('end', () => {
+      gatherer.flush()
+      this.push(null)
+    })
+    tls.on('error', (error) => this.destroy(asBreak(error)))
+    // Node.js reports some errors after the handshake only so, unless a tls.Server has made the socket.
+    tls.on('_tlsError', (error: Error) => this.destroy(asBreak(error)))
+    tls.once('close', () => this.destroy())
+  }
+
+  #onBytes(bytes: Buffer): void {
+    // A piece that is taken at once is not copied.
+    if (this.readableFlowing && this.readableLength === 0) this.emit('data', bytes)
+    else this.push(Buffer.from(bytes))
+    if (!this.readableFlowing) this.carrier.pause()
+  }
+
+  /** Nothing: the TLS socket reads by itself until it is paused. */
+  override _read(): void {}
+
+  override pause(): this {
+    this.carrier.pause()
+    return super.pause()
+  }
+
+  override resume(): this {
+    this.carrier.resume()
+    return super.resume()
+  }
+
+  override _write(bytes: Uint8Array, _encoding: string, done: Callback): void {
+    this.carrier.write(bytes, done)
+  }
+
+  /** Small frames that wait for each other go out in one record. */
+  override _writev(pieces: { chunk: Uint8Array }[], done: Callback): void {
+    this.carrier.cork()
+    for (const { chunk } of pieces.slice(0, -1)) this.carrier.write(chunk)
+    this.carrier.write((pieces.at(-1) as { chunk: Uint8Array }).chunk, done)
+    this.carrier.uncork()
+  }
+
+  override _final(done: Callback): void {
+    this.carrier.end(done)
+  }
+
+  override _destroy(error: Error | null, done: Callback): void {
+    this.carrier.destroy()
+    this.#socket.destroy()
+    done(error)
+  }
+
+  /** Breaks the connection with a TCP reset. */
+  resetAndDestroy(): void {
+    this.#socket.resetAndDestroy()
+    this.destroy()
+  }
+}
+
+/** An error of OpenSSL here means that somebody without the key has changed or added bytes. */
+function asBreak(error: NodeJS.ErrnoException): Error {
+  if (!error.code?.startsWith('ERR_SSL')) return error
+  return new Error(`what came is not what the other side has sent (${error.code})`)
+}

@@ -1,0 +1,52 @@
+/** A folder for each key: what comes with the key `alice` is stored in `alice`, below the folder that the user named. */
+import { join } from 'node:path'
+import { TransferError } from '../errors.js'
+import type { IfExists } from './final-name.js'
+import { FolderDestination, type FolderDestinationOptions } from './folder-destination.js'
+import type { Destination, Store } from './store.js'
+
+export class KeyFolders {
+  readonly #options: FolderDestinationOptions
+  readonly #folders = new Map<string, KeyFolder>()
+
+  constructor(options: FolderDestinationOptions) {
+    this.#options = options
+  }
+
+  /** Throws a usage error unless every key has a name and `path` is a folder. */
+  static below(
+    { path, ifExists }: { path: unknown; ifExists: IfExists },
+    names: readonly (string | null)[] = [null],
+  ): KeyFolders {
+    if (typeof path === 'string' && !names.includes(null)) return new KeyFolders({ path, ifExists })
+    throw new TransferError('usage', 'a folder for each key needs keys with names, and a folder to be in')
+  }
+
+  /** The folder for the key of that name. */
+  of(name: string): Destination {
+    let folder = this.#folders.get(name)
+    if (!folder) {
+      const { path, ifExists } = this.#options
+      folder = new KeyFolder({ path: join(path, name), ifExists })
+      this.#folders.set(name, folder)
+    }
+    return folder
+  }
+
+  /** Removes the temporary files of this receiver. Never throws. */
+  async close(): Promise<void> {
+    for (const folder of this.#folders.values()) await folder.close()
+  }
+}
+
+/** A folder that is created when its first file comes, because a key may be added at any time. */
+class KeyFolder extends FolderDestination {
+  #isPrepared = false
+
+  override async open(): Promise<Store> {
+    // The user has been warned about the folder above, which is on the same file system.
+    if (!this.#isPrepared) await this.prepare()
+    this.#isPrepared = true
+    return await super.open()
+  }
+}

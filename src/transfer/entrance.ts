@@ -1,0 +1,131 @@
+/**
+ * What comes before a session if this side has a key: the other side must prove that it has the key, too. So must this
+ * side to the other one.
+ */
+import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { TransferError } from '../errors.js'
+import type { Key, KeyOption, KeyRole } from '../keys.js'
+import { type DialOptions, dial } from '../net/dial.js'
+import { encode } from '../protocol/encode.js'
+import { HEADER_DEADLINE } from '../protocol/limits.js'
+import { STRANGER_LINE } from '../protocol/strangers.js'
+
+/** A connection behind the entrance. */
+export interface Entered {
+  /** What a link uses. */
+  socket: Duplex
+  /** The key that both sides have proved. */
+  key?: Key
+}
+
+/** The entrance for one side with a key. */
+export interface Entrance {
+  /** The keys that count now. */
+  keys(): readonly Key[]
+  /**
+   * Rejects with a TransferError if the peer has not proved a key, and the connection is closed. Resolves with null for
+   * a peer that has come and gone without a word.
+   */
+  accept(socket: Socket, signal: AbortSignal): Promise<Entered | null>
+  /** The same for a connection that this side has dialled. */
+  dialled(socket: Socket, options: DialOptions): Promise<Entered>
+  /** Turns away a peer that has dialled, because there are too many. */
+  turnAway(socket: Socket): void
+}
+
+/** The keys, or a function that returns those that count now: a listener calls it for every connection. */
+export type KeySource = KeyOption | (() => KeyOption)
+
+/** The options about keys, of `send` and `receive`. */
+export interface KeyOptions {
+  /**
+   * The key that both sides must have: then the connection is encrypted, and nobody else can send, receive or read. Of
+   * several keys with names, a side that connects uses the first, and a side that listens takes any; it calls a function
+   * for every connection. Code `key` if the other side has not the same one, `usage` if the key can be guessed, and
+   * with `plain`. Default: none.
+   */
+  key?: KeySource | undefined
+}
+
+/** Returns the entrance for a side that has a key; undefined without a key. Throws a usage error for an invalid key. */
+export async function entranceFor(
+  { key: source, plain = false }: KeyOptions & { plain?: boolean | undefined },
+  role: KeyRole,
+): Promise<Entrance | undefined> {
+  if (source === undefined) return undefined
+  if (plain) throw new TransferError('usage', 'a key needs the protocol, so plain does not go with it')
+  // Loaded only with a key: TLS takes a tenth of the time in which a command starts.
+  const [secure, { judgeFirstBytes, turnAway }, { BUSY_ALERT, NOT_TLS, noKeyError }, { keysOf }] = await Promise.all([
+    import('../net/secure.js'),
+    import('../net/first-bytes.js'),
+    import('../net/tls-errors.js'),
+    import('../keys.js'),
+  ])
+  secure.checkNode(process.versions.node)
+  // A receiver without a key waits for the sender to speak first. It is told before its own deadline.
+  const silence = role === 'sender' ? HEADER_DEADLINE / 2 : HEADER_DEADLINE
+  const partner = role === 'sender' ? 'receiver' : 'sender'
+  const read = typeof source === 'function' ? source : () => source
+  let [option, keys]: [KeyOption | undefined, Key[]] = [undefined, []]
+  const current = () => {
+    const now = read()
+    if (now !== option) [option, keys] = [now, keysOf(now)]
+    return keys
+  }
+  current()
+  return {
+    keys: current,
+    async accept(socket, signal) {
+      const start = performance.now()
+      const stop = () => void socket.destroy()
+      signal.addEventListener('abort', stop)
+      const refusal = await judgeFirstBytes(socket, silence).catch(() => undefined)
+      signal.removeEventListener('abort', stop)
+      if (refusal === undefined) return null
+      if (refusal) {
+        const isWaiting = role === 'sender' && refusal.reason === 'timeout'
+        turnAway(socket, farewell(role, isWaiting ? noKeyError() : refusal))
+        if (refusal.reason === 'broken') return null
+        throw refusal
+      }
+      const deadline = HEADER_DEADLINE - (performance.now() - start)
+      const { stream, key } = await secure.secureAccepted(socket, current(), { dialler: partner, deadline, signal })
+      return { socket: stream, key }
+    },
+    async dialled(socket, options) {
+      const { signal } = options
+      const [key] = current() as [Key]
+      const handshake = { dialler: role, deadline: HEADER_DEADLINE, signal }
+      const { stream } = await secure.secureDialled(socket, key, handshake).catch(async (error: TransferError) => {
+        const { code } = error.cause as { code?: string }
+        throw code === NOT_TLS && (await speaksFirst(options)) ? noKeyError() : error
+      })
+      return { socket: stream, key }
+    },
+    turnAway: (socket) => turnAway(socket, BUSY_ALERT),
+  }
+
+  /**
+   * True if a listening sender without a key answers at that address: it speaks first. TLS has taken its words for
+   * an error, and has not kept them. So they are asked for again.
+   */
+  async function speaksFirst(options: DialOptions): Promise<boolean> {
+    const socket = await dial({ ...options, wait: 0, isSecure: true })
+    const judged = await judgeFirstBytes(socket, SECOND_LOOK).catch((error: TransferError) => error)
+    socket.destroy()
+    return judged?.code === 'key'
+  }
+}
+
+/** What a side with a key says in plain text to a peer that has not begun with TLS. */
+function farewell(role: KeyRole, { reason, peerMessage: message }: TransferError): Buffer {
+  if (reason === 'magic') return Buffer.from(STRANGER_LINE)
+  const entry = null
+  return role === 'receiver'
+    ? Buffer.concat([encode.receiverOpening(), encode.refused({ entry, reason, message })])
+    : Buffer.concat([encode.senderOpening(), encode.abort({ entry, reason, message })])
+}
+
+/** How long a peer may take to speak once more, in milliseconds. */
+const SECOND_LOOK = 1_000
