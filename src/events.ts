@@ -14,9 +14,8 @@ export interface ListeningEvent {
   address: string
   /** The port it listens on. */
   port: number
-  /** The number of keys, one of which a peer must have. Absent without a key. */
+  /** The number of keys, one of which a peer must have, and the fingerprint if it is a single one. */
   keys?: number
-  /** The fingerprint of the key that a peer must have. Absent if there are several. */
   fingerprint?: string
 }
 
@@ -42,9 +41,8 @@ export interface ConnectedEvent extends OfTransfer {
   event: 'connected'
   /** `address:port` of the peer. */
   peer: string
-  /** The name of the key that both sides have proved. Absent if it has none. */
+  /** The name, if it has one, and the fingerprint of the key that both sides have proved. */
   key?: string
-  /** The fingerprint of that key. Absent without a key. */
   fingerprint?: string
 }
 
@@ -89,9 +87,8 @@ interface Finished extends OfTransfer {
   directory?: string
 }
 
-/** The sender, with the name of its key if it has one. */
+/** `address:port` of the sender, and the name of its key if it has one. */
 interface FromSender {
-  /** `address:port` of the sender. */
   peer: string
   key?: string
 }

@@ -13,6 +13,8 @@ export class SecureStream extends Duplex {
   /** The TLS socket. Its handle counts the bytes of both the plain text and the connection (delivered.ts). */
   readonly carrier: TLSSocket
   readonly #socket: Socket
+  /** True once the other side has ended its direction. */
+  #hasEnded = false
 
   /** @param socket what the TLS socket runs over */
   constructor(tls: TLSSocket, socket: Socket) {
@@ -22,7 +24,8 @@ export class SecureStream extends Duplex {
     const gatherer = new Gatherer(tls, (bytes) => this.#onBytes(bytes))
     tls.once('end', () => {
       gatherer.flush()
-      this.push(null)
+      this.#hasEnded = true
+      this.#endIfDrained()
     })
     tls.on('error', (error) => this.destroy(asBreak(error)))
     // Node.js reports some errors after the handshake only so, unless a tls.Server has made the socket.
@@ -47,7 +50,15 @@ export class SecureStream extends Duplex {
 
   override resume(): this {
     this.carrier.resume()
-    return super.resume()
+    super.resume()
+    // The stream reads what it holds in the next tick, before this.
+    if (this.#hasEnded) process.nextTick(() => this.#endIfDrained())
+    return this
+  }
+
+  /** Node.js would say that the stream has ended as soon as the last piece is handed over, even if it is held back then. */
+  #endIfDrained(): void {
+    if (this.readableFlowing && this.readableLength === 0) this.push(null)
   }
 
   override _write(bytes: Uint8Array, _encoding: string, done: Callback): void {
