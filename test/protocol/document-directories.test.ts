@@ -155,7 +155,7 @@ const refused: Buffer[][][] = [
   [brokenDirectory('d', [...Array.from({ length: 12 }, () => tree.open('x'.repeat(255))), tree.file('y', '')])],
   [tree.link('l', '..'), tree.link('l', 'x'.repeat(4096))].map((part) => brokenDirectory('d', [part])),
   [brokenDirectory('d', deep(33))],
-  // A transfer with too many items takes no entry after it: test/hostile/directory-limits.test.ts.
+  // A transfer with too many items takes no entry after it: test/hostile/directory-limits-and-cuts.test.ts.
   [],
   [brokenDirectory('d', [tree.file('a', 'x'.repeat(5001))])],
   [brokenDirectory('d', [tree.file('a.png', 'x')])],

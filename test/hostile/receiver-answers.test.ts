@@ -1,3 +1,4 @@
+/** Receivers that answer wrongly, or are none, to the real sender: nothing is confirmed, and the sender says why. */
 import { PassThrough } from 'node:stream'
 import t from 'tap'
 import { trySend } from '../fixtures/ends.ts'

@@ -1,3 +1,4 @@
+/** Receivers that go away, never answer or never read: the sender ends in time, and holds no more than it must. */
 import { PassThrough, Readable } from 'node:stream'
 import t from 'tap'
 import { fakeClock, passUntil } from '../fixtures/clock.ts'
