@@ -119,7 +119,7 @@ export class ReceiverSession implements Session {
   async #onEnd(end: EntryMessage & { frame: 'end' }): Promise<void> {
     const current = this.#current
     if (!current) return
-    let taken: Taken
+    let taken: Taken | undefined
     try {
       taken = await current.finish(end)
       this.#current = null
@@ -129,9 +129,10 @@ export class ReceiverSession implements Session {
       await this.#answer(current, taken)
     } catch (error) {
       await this.#giveUp(current, error)
-      return
+    } finally {
+      // It is stored, also if the sender has gone and cannot hear of it.
+      if (taken?.record) await this.#receiver.onTaken(current, taken)
     }
-    if (taken.record) await this.#receiver.onTaken(current, taken)
   }
 
   async #answer(current: Intake | TreeIntake, { name, bytes, blake3, sha256, skipped }: Taken): Promise<void> {

@@ -1,5 +1,4 @@
 /** The connection ends at every place where it can: a file is there whole or not at all, and the receiver lives. */
-import { unlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { startReceiver, trySend } from '../fixtures/ends.ts'
@@ -13,56 +12,6 @@ import { settle } from '../fixtures/turns.ts'
 const content = 'x'.repeat(1_500)
 const frames = transferFrames({ 'file.txt': content })
 const whole = Buffer.concat(frames)
-
-/** Every byte of the opening and the header, and the surroundings of every later frame's edge. */
-function places(): number[] {
-  const [opening, header] = frames as [Buffer, Buffer]
-  const dense = Array.from({ length: opening.length + header.length + 7 }, (_, index) => index)
-  const edges: number[] = []
-  let at = 0
-  for (const { length } of frames) {
-    at += length
-    edges.push(at - 1, at, at + 1)
-  }
-  return [...new Set([...dense, ...edges])].filter((place) => place <= whole.length)
-}
-
-for (const how of ['end', 'reset'] as const) {
-  t.test(
-    `survives the ${how} of a sender at every byte of its opening and header, and at every frame's edge`,
-    async (t) => {
-      const out = t.testdir()
-      const receiver = await startReceiver(t, { out })
-      const leftOpen = watchOpenFiles(out)
-      for (const place of places()) {
-        const before = receiver.events.all.length
-        const peer = await Peer.dial(t, receiver.port)
-        await peer.write(whole.subarray(0, place))
-        if (how === 'reset') await peer.reset()
-        else peer.finish()
-        await peer.closed
-        // The connections come one after the other, so when the next one is answered this one is over.
-        const next = await Peer.dial(t, receiver.port)
-        next.finish(senderOpening, frame('F', { entries: 0 }))
-        await next.closed
-        const news = receiver.events.all.slice(before).map(({ event }) => event)
-        const isWhole = filesIn(out)['file.txt'] === content
-        t.ok(isWhole || namesIn(out).every((name) => name === '.tcp-recv'), `nothing half-written, cut at ${place}`)
-        const hasEnd = place >= whole.length - (frames.at(-1) as Buffer).length
-        if (how === 'end') t.equal(isWhole, hasEnd, `cut at ${place}`)
-        if (!hasEnd) t.notOk(news.includes('stored'))
-        if (isWhole) unlinkSync(join(out, 'file.txt'))
-      }
-      const good = await Peer.dial(t, receiver.port)
-      good.finish(whole)
-      t.match((await good.next('S')).fields, { name: 'file.txt' })
-      await good.closed
-      await receiver.stop()
-      t.strictSame(filesIn(out), { 'file.txt': content })
-      t.strictSame(await leftOpen(), [])
-    },
-  )
-}
 
 t.test('reports each connection that broke after its first byte, once', async (t) => {
   const out = t.testdir()
