@@ -137,6 +137,7 @@ t.test('links to files and headings that exist, as the other documents do', asyn
     'README.md',
     'ARCHITECTURE.md',
     'CHANGELOG.md',
+    'SECURITY.md',
     'bench/README.md',
     'src/protocol/README.md',
     ...fixtures,
