@@ -1,16 +1,14 @@
 /** Hostile names, as a sender can say them, against the real receiver: nothing leaves the folder, or reaches a terminal. */
-import { lstatSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import type { IfExists } from '../../dist/index.js'
+import { countCalls } from '../fixtures/disk.ts'
 import { startReceiver } from '../fixtures/ends.ts'
 import { filesIn, namesIn } from '../fixtures/folder.ts'
 import { Peer } from '../fixtures/peer.ts'
 import { entryFrames, type Frame, frame, senderOpening } from '../fixtures/peer-frames.ts'
 
 /** Sends each name as an entry of one transfer; the answers in their order. */
-async function offer(t: Test, out: string, names: readonly string[], options: { ifExists?: IfExists } = {}) {
+async function offer(t: Test, out: string, names: readonly string[], options: { allowHidden?: boolean } = {}) {
   const receiver = await startReceiver(t, { out, ...options })
   const peer = await Peer.dial(t, receiver.port)
   const entries = names.flatMap((name) => entryFrames(name, 'hostile'))
@@ -25,30 +23,39 @@ async function offer(t: Test, out: string, names: readonly string[], options: { 
 
 const said = ({ type, fields }: Frame) => `${type} ${fields.reason ?? fields.name}`
 
+/** C0, DEL, C1, the separators of lines and paragraphs, and what changes the direction of text. */
+const unsafe = [
+  [0x00, 0x1f],
+  [0x7f, 0x9f],
+  [0x2028, 0x2029],
+  [0x202a, 0x202e],
+  [0x2066, 0x2069],
+].flatMap(([first = 0, last = 0]) =>
+  Array.from({ length: last - first + 1 }, (_, index) => String.fromCharCode(first + index)),
+)
+
 t.test('refuses every name that could leave the folder, lie on a terminal or change what a program does', async (t) => {
   const names = [
     '../evil',
     'a/../../evil',
     '..',
+    '../..',
     'a/..',
+    './a',
+    '/',
     '/etc/cron.d/x',
     '..\\evil',
     '\\evil',
+    'a\\..\\..\\evil',
+    'a\\',
     '',
     '.',
     'a//b',
     'a/',
     'a/b',
-    'nul\0byte',
-    'new\nline',
-    'carriage\rreturn',
     '\u001b[1A\rharmless',
     '\u001b]52;c;ZXZpbA==\u0007',
-    'c1\u009b2J',
-    'del\u007f',
-    'line\u2028separator',
-    'txt.\u202egpj.exe',
-    'isolate\u2066',
+    ...unsafe.map((character) => `txt.${character}gpj.exe`),
     '.bashrc',
     '.ssh/authorized_keys',
     '...',
@@ -91,49 +98,48 @@ t.test('tells names apart where the file system does, and loses nothing where it
   t.strictSame(namesIn(out), [...stored].sort())
 })
 
-/** What may be there already under the final name. Nothing of it may be followed, opened or waited for. */
-const obstacles: Record<string, (path: string) => unknown> = {
-  'a file': (path) => writeFileSync(path, 'old'),
-  'a link': (path) => symlinkSync('../outside.txt', path),
-  'a dangling link': (path) => symlinkSync('../nowhere', path),
-  'a link to itself': (path) => symlinkSync('taken.txt', path),
-  'a folder': (path) => mkdirSync(path),
-}
-
-for (const [what, make] of Object.entries(obstacles)) {
-  t.test(`leaves ${what} of the same name alone, or replaces it as a whole`, async (t) => {
-    const expected: Record<IfExists, string> = {
-      backup: 'S taken_bak.txt',
-      fail: 'R exists',
-      skip: 'R skipped',
-      overwrite: what === 'a folder' ? 'R exists' : 'S taken.txt',
-    }
-    for (const [ifExists, wanted] of Object.entries(expected) as [IfExists, string][]) {
-      const folder = t.testdir({ 'outside.txt': 'outside', out: {} })
-      const out = join(folder, 'out')
-      make(join(out, 'taken.txt'))
-      const before = lstatSync(join(out, 'taken.txt'))
-      const { answers } = await offer(t, out, ['taken.txt'], { ifExists })
-      t.strictSame(answers.map(said), [wanted], ifExists)
-      const after = lstatSync(join(out, 'taken.txt'))
-      if (wanted === 'S taken.txt') t.ok(after.isFile() && readFileSync(join(out, 'taken.txt'), 'utf8') === 'hostile')
-      else t.equal(after.ino, before.ino)
-      t.equal(readFileSync(join(folder, 'outside.txt'), 'utf8'), 'outside')
-      t.strictSame(readdirSync(folder).sort(), ['out', 'outside.txt'])
-    }
-  })
-}
-
-t.test('does not wait for a socket of the same name', async (t) => {
+t.test('stores every other name as it is, a second time under a name of its own', async (t) => {
+  const longest = ['x'.repeat(255), `${'é'.repeat(125)}.tar`, `${'😀'.repeat(62)}.tar.gz`]
+  const names = [
+    ...['%2e%2e%2f', '%00', 'a%2fb', '．．／x', 'a\u2215b', 'aux.c', 'a:b.log', 'name.', ' name', 'x...', '__proto__'],
+    ...['-rf', '--help', '~', '$(id)', '`id`', '; rm x', '* ?', '"quoted"', 'constructor', 'stdin', '_bak', 'a_bak'],
+    ...['👨‍👩‍👧.png', '\u200eعربي\u200f.txt', '\u061cملف', '漢字', '\ufeffbom', '\ufffd', ...longest],
+  ]
   const out = t.testdir()
-  const server = createServer()
-  // A path to a socket may have a hundred bytes or so, and the folder of a test has more.
-  const cwd = process.cwd()
-  process.chdir(out)
-  t.teardown(() => process.chdir(cwd))
-  await new Promise<void>((resolve) => server.listen('taken.txt', resolve))
-  t.teardown(() => server.close())
-  const { answers } = await offer(t, '.', ['taken.txt'])
-  t.strictSame(answers.map(said), ['S taken_bak.txt'])
-  t.ok(lstatSync('taken.txt').isSocket())
+  const { answers } = await offer(t, out, [...names, ...names])
+  const stored = answers.map(({ type, fields }) => `${type === 'S' ? fields.name : ''}`)
+  t.strictSame(stored.slice(0, names.length), names)
+  t.equal(new Set(stored).size, stored.length, 'none replaces another')
+  t.strictSame(filesIn(out), Object.fromEntries(stored.toSorted().map((name) => [name, 'hostile'])))
+})
+
+t.test('takes hidden names where they are allowed, and no others for that', async (t) => {
+  const folder = t.testdir({ out: {} })
+  const hidden = ['.bashrc', '..hidden', '...', '.tcp-recv2']
+  const never = ['.', '..', '.ssh/authorized_keys', '.tcp-recv', '.TCP-Recv', '.\u202e', '../.bashrc', '.\\evil']
+  const { answers } = await offer(t, join(folder, 'out'), [...hidden, ...never], { allowHidden: true })
+  t.strictSame(answers.map(said), [...hidden.map((name) => `S ${name}`), ...never.map(() => 'R name')])
+  t.strictSame(namesIn(folder), ['out'])
+  t.strictSame(namesIn(join(folder, 'out')), hidden.toSorted())
+})
+
+t.test('asks no disk about a name that it refuses', async (t) => {
+  const out = t.testdir()
+  const receiver = await startReceiver(t, { out })
+  const callsFor = async (names: readonly string[]) => {
+    const peer = await Peer.dial(t, receiver.port)
+    const counts = await countCalls(async () => {
+      peer.finish(
+        senderOpening,
+        ...names.flatMap((name) => entryFrames(name, '')),
+        frame('F', { entries: names.length }),
+      )
+      await peer.closed
+    })
+    return Object.fromEntries(counts)
+  }
+  const none = await callsFor([])
+  t.strictSame(await callsFor(['d/'.repeat(2_000), '../evil', '/etc/passwd', 'a\0b', 'x'.repeat(256)]), none)
+  t.notSame(await callsFor(['good.txt']), none)
+  await receiver.stop()
 })

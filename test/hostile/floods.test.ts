@@ -25,17 +25,25 @@ function block(...frames: Buffer[]): Buffer {
 /** A nested frame that costs work and no place on a disk. */
 const nested = (letter: string) => frame('D', block(frame(letter, Buffer.from('1'))).subarray(0, BLOCK - (BLOCK % 6)))
 
+/** Heartbeats that are large and costly to read. */
+const nestedBeat = frame('B', Buffer.from(`{"a":${'['.repeat(30_000)}${']'.repeat(30_000)}}`))
+const manyKeys = frame('B', Object.fromEntries(Array.from({ length: 6_000 }, (_, index) => [`k${index}`, 0])))
+
 /** What each peer sends, again and again, after its opening. */
 const senders: Record<string, [opening: Buffer, again: Buffer]> = {
   heartbeats: [header, block(beat)],
   'frames of one byte': [header, block(frame('x', Buffer.from('1')))],
-  'nested JSON': [header, block(frame('B', Buffer.from(`{"a":${'['.repeat(30_000)}${']'.repeat(30_000)}}`)))],
+  'nested JSON': [header, block(nestedBeat)],
+  'JSON of many keys': [header, block(manyKeys)],
   'data in small pieces': [header, block(frame('D', Buffer.alloc(1024)))],
   'frames to skip in a directory': [directoryHeader('flood'), nested('x')],
 }
 
 const receivers: Record<string, [opening: Buffer, again: Buffer]> = {
   heartbeats: [Buffer.alloc(0), block(beat)],
+  'frames of one byte': [Buffer.alloc(0), block(frame('x', Buffer.from('1')))],
+  'nested JSON': [Buffer.alloc(0), block(nestedBeat)],
+  'JSON of many keys': [Buffer.alloc(0), block(manyKeys)],
   'refusals of nothing': [Buffer.alloc(0), block(frame('R', { entry: 7, reason: 'name', message: 'no' }))],
 }
 

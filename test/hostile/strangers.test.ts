@@ -11,13 +11,13 @@ import { frameHeader, senderOpening, transferFrames } from '../fixtures/peer-fra
 import { settle, until } from '../fixtures/turns.ts'
 
 /** A good sender, to see that the receiver still takes what it should. */
-async function takesGoodOne(t: Test, receiver: Listening, out: string): Promise<void> {
+async function takesGoodOne(t: Test, receiver: Listening, out: string, others = {}): Promise<void> {
   const peer = await Peer.dial(t, receiver.port)
   peer.finish(...transferFrames({ 'good.txt': 'good' }))
   t.match((await peer.next('S')).fields, { name: 'good.txt' })
   t.equal(await peer.ended, 'end')
   await receiver.stop()
-  t.strictSame(filesIn(out), { 'good.txt': 'good' })
+  t.strictSame(filesIn(out), { 'good.txt': 'good', ...others })
 }
 
 const strangers: Record<string, Buffer | string> = {
@@ -62,10 +62,16 @@ t.test('answers a TLS client at once, which fails cleanly', async (t) => {
   await takesGoodOne(t, receiver, out)
 })
 
-t.test('closes at the deadline for the first header, whatever came until then', async (t) => {
+t.test('closes at the deadline for the first header, whatever came until then, and nobody else', async (t) => {
   const clock = fakeClock(t)
   const out = t.testdir()
   const receiver = await startReceiver(t, { out, timeout: 30_000 })
+  const running = await Peer.dial(t, receiver.port)
+  const [opening, header, ...rest] = transferFrames({ 'running.txt': 'content' }) as [Buffer, Buffer, ...Buffer[]]
+  await running.write(opening, header)
+  await receiver.events.until('progress')
+  await settle()
+  const { timers } = clock
   const silent = await Peer.dial(t, receiver.port)
   const greeting = await Peer.dial(t, receiver.port)
   await greeting.write(senderOpening)
@@ -75,7 +81,7 @@ t.test('closes at the deadline for the first header, whatever came until then', 
   await started.next('G')
   const slow = await Peer.dial(t, receiver.port)
   // Each connection has a clock of its own, the deadline and the watch over its progress.
-  await until(() => clock.timers === 12)
+  await until(() => clock.timers === timers + 12)
 
   clock.advance(5_000)
   await slow.write('t')
@@ -92,7 +98,9 @@ t.test('closes at the deadline for the first header, whatever came until then', 
     peer.finish()
     await peer.closed
   }
-  await takesGoodOne(t, receiver, out)
+  running.finish(...rest)
+  t.match((await running.next('S')).fields, { name: 'running.txt' })
+  await takesGoodOne(t, receiver, out, { 'running.txt': 'content' })
   t.match(receiver.events.of('refused'), Array(4).fill({ reason: 'timeout' }))
 })
 
