@@ -8,7 +8,7 @@ import { Random } from './random.ts'
 
 /** A longer seed would slow down everything that comes from it. */
 const LONGEST_SEED = 1024
-const MOST_SEEDS = 20_000
+const MOST_SEEDS = 5_000
 
 interface Seeds {
   corpus: Parts[]
@@ -17,7 +17,7 @@ interface Seeds {
 
 export class DecoderRun {
   inputs = 0
-  readonly signatures = new Set<string>()
+  readonly signatures = new Set<number>()
   readonly findings = new Findings()
   readonly #random: Random
   readonly #seed: number

@@ -151,7 +151,7 @@ export interface Judgement {
   /** What is wrong, in words that are the same for the same fault; null if nothing is. */
   problem: string | null
   /** What happened, in short: a stream for which it is new may lead to others. */
-  signature: string
+  signature: number
 }
 
 /** Decodes a stream in several ways. */
@@ -186,9 +186,13 @@ function isSlow({ grammar, bytes }: Case): boolean {
   })
 }
 
-function signatureOf(grammar: string, { messages, error, isWhole }: Outcome): string {
+/** A number, because millions of texts would fill the memory. */
+function signatureOf(grammar: string, { messages, error, isWhole }: Outcome): number {
   let letters = ''
   for (let at = 0; at < messages.length && at < 8; at++) letters += messages[at]?.frame.slice(0, 2)
   const text = error === null ? String(isWhole) : (error as Error).message.replace(/\d+|"[^"]*"/g, '').slice(0, 70)
-  return `${grammar} ${letters} ${text}`
+  const all = `${grammar} ${letters} ${text}`
+  let hash = 0x811c9dc5
+  for (let at = 0; at < all.length; at++) hash = Math.imul(hash ^ all.charCodeAt(at), 0x01000193)
+  return hash
 }
