@@ -111,7 +111,8 @@ const [GROUP_AND_OTHERS, ALL_BUT_GROUP_READ] = [0o077, 0o037]
  * owner, and a credential of systemd: its folder is closed to everybody else.
  */
 function checkPrivate(path: string, stats: Stats): void {
-  if (process.getuid === undefined || stats.isCharacterDevice()) return
+  // What a directory is, reading it says.
+  if (process.getuid === undefined || stats.isCharacterDevice() || stats.isDirectory()) return
   const isOwn = stats.uid === process.getuid()
   const open = stats.mode & (isOwn && !isCredential(path) ? GROUP_AND_OTHERS : ALL_BUT_GROUP_READ)
   if (open === 0) return
