@@ -1,8 +1,8 @@
 /** Every call of a transfer fails once, in turn, on either side. */
-import { readdirSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { judgeKept, judgeStaging, openIn, toldOf } from './folders.ts'
 import { type Expected, type Fault, judge } from './judge.ts'
-import { openIn, type Result, type Side, Stage, toldOf } from './stage.ts'
+import { type Result, type Side, Stage } from './stage.ts'
 import { type Call, kindOf } from './strace.ts'
 import type { Tally } from './tally.ts'
 import { type Transfer, transfers } from './transfers.ts'
@@ -118,6 +118,7 @@ async function inject(stage: Stage, fault: Fault, told: Expected, open: readonly
 async function afterwards(stage: Stage, result: Result, call: Call, open: readonly string[]): Promise<string[]> {
   const problems: string[] = []
   if (result.staged.length > 0 && !mayLeave.test(call.name)) problems.push(`left in staging: ${result.staged}`)
+  problems.push(...judgeKept(stage))
   if (!(await stage.isAlive())) problems.push('the listener takes no other transfer')
   let now: string[] = []
   for (let turns = 0; turns < 200; turns++) {
@@ -139,6 +140,6 @@ async function lastly(stage: Stage, tally: Tally): Promise<void> {
   const next = stage.start('tcp-recv', ['--host', '127.0.0.1', '--port', '0', '--wait', '0.1', '--out', stage.out])
   const { code } = await next.done
   const problems = code === 9 ? [] : [`the next receiver ends with ${code}`]
-  if (readdirSync(stage.out).includes('.tcp-recv')) problems.push('the staging folder is still there')
+  problems.push(...judgeStaging(stage))
   tally.add(stage.transfer.title, 'the next start', problems)
 }

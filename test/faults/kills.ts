@@ -1,7 +1,8 @@
 /** Either side is killed (SIGKILL) at every call of a transfer, so at every step of the commit. */
-import { readdirSync } from 'node:fs'
+
+import { judgeKept, judgeStaging, toldOf } from './folders.ts'
 import { type Expected, isStored, judgeFolder } from './judge.ts'
-import { type Side, Stage, toldOf } from './stage.ts'
+import { type Side, Stage } from './stage.ts'
 import type { Call } from './strace.ts'
 import type { Tally } from './tally.ts'
 import { transfers } from './transfers.ts'
@@ -44,10 +45,11 @@ async function kill(stage: Stage, side: Side, call: Call, told: Expected, tally:
     if (isHit && sender && ![0, ...livingCodes].includes(sender.code ?? -1))
       problems.push(`the sender ends with ${sender.code}`)
     if (isHit) await stage.startReceiver()
-    if (isHit && readdirSync(stage.out).includes('.tcp-recv')) problems.push('the next receiver does not clean up')
+    if (isHit) problems.push(...judgeStaging(stage))
   } else {
     if (result.receiver !== undefined) problems.push('the listener has ended')
     if (!(await stage.isAlive())) problems.push('the listener takes no other transfer')
+    problems.push(...judgeKept(stage))
     if (result.staged.length > 0) problems.push(`left in staging: ${result.staged}`)
   }
   const what = `${call.thread} ${call.name} #${call.when}: ${lines.at(-2)}`

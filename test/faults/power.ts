@@ -8,8 +8,9 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { basename, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { tellTree } from '../fixtures/tree.ts'
+import { judgeStaging, toldOf, withoutStaging } from './folders.ts'
 import { type Expected, judgeFolder, type Told, topOf } from './judge.ts'
-import { cleaning, Stage, toldOf, withoutStaging } from './stage.ts'
+import { cleaning, Stage } from './stage.ts'
 import { Strace, threadsOf } from './strace.ts'
 import { Tally } from './tally.ts'
 import { type Transfer, transfers } from './transfers.ts'
@@ -133,7 +134,7 @@ async function judgeMoment(stage: Stage, disk: Disk, moment: Moment, told: Expec
     }
     const next = stage.start('tcp-recv', ['--host', '127.0.0.1', '--port', '0', '--wait', '0.1', '--out', stage.out])
     if ((await next.done).code !== 9) problems.push(`the next receiver fails: ${next.stderr}`)
-    if (readdirSync(stage.out).includes('.tcp-recv')) problems.push('the next receiver does not clean up')
+    problems.push(...judgeStaging(stage))
     if (JSON.stringify(tell()) !== JSON.stringify(there)) problems.push('the next receiver removes something')
     return problems
   } finally {

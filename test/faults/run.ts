@@ -12,10 +12,6 @@ const { values, positionals } = parseArgs({
   options: { quick: { type: 'boolean', default: false }, sample: { type: 'string' } },
 })
 
-for (const [signal, status] of [['SIGINT', 130] as const, ['SIGTERM', 143] as const]) {
-  process.once(signal, () => process.exit(status))
-}
-
 const parts: Record<string, (tally: Tally) => Promise<void>> = { errors, kills, short, power }
 
 const missing = withoutStrace()
@@ -25,6 +21,12 @@ if (missing) {
 }
 
 const tally = new Tally(Number(values.sample ?? (values.quick ? 20 : 1)))
+for (const [signal, status] of [['SIGINT', 130] as const, ['SIGTERM', 143] as const]) {
+  process.once(signal, () => {
+    tally.print()
+    process.exit(status)
+  })
+}
 for (const name of positionals.length > 0 ? positionals : Object.keys(parts)) {
   const part = parts[name]
   if (!part) throw new Error(`there is no part ${name}: ${Object.keys(parts).join(', ')}`)

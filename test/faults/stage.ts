@@ -1,5 +1,5 @@
 /** One transfer between the real commands, done again and again: with strace attached to one side, or without. */
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
@@ -8,7 +8,7 @@ import type { TransferEvent } from '../../dist/events.js'
 import { send } from '../../dist/index.js'
 import { type Outcome, portOf, type Running, type StartOptions, start } from '../fixtures/commands.ts'
 import { makeTree, tellTree } from '../fixtures/tree.ts'
-import type { Expected } from './judge.ts'
+import { stagedIn, withoutStaging } from './folders.ts'
 import { type Call, callsIn, Strace, type Thread, threadsOf, unlike } from './strace.ts'
 import type { Transfer } from './transfers.ts'
 
@@ -215,41 +215,4 @@ function hasEnded({ child }: Running): boolean {
 
 export function isStopped(pid: number): boolean {
   return /\) [tT] /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))
-}
-
-export function withoutStaging(told: Record<string, string>): Record<string, string> {
-  return Object.fromEntries(Object.entries(told).filter(([path]) => path !== '.' && !path.startsWith('.tcp-recv')))
-}
-
-/** What the receiver's folder tells before and after the transfer. */
-export function toldOf({ folder, transfer }: Stage): Expected {
-  const { before = {}, after } = transfer
-  const [one, other] = [`${folder}/before`, `${folder}/after`]
-  const tell = (folder: string) => withoutStaging(tellTree(folder, { contentOnly: true }))
-  return { before: tell(makeTree(one, before)), after: tell(makeTree(other, after)) }
-}
-
-export function stagedIn(out: string): string[] {
-  try {
-    return readdirSync(join(out, '.tcp-recv'), { recursive: true, encoding: 'utf8' }).filter((path) =>
-      path.includes('/'),
-    )
-  } catch {
-    return []
-  }
-}
-
-/** What a process has open, less its runtime's own. */
-export function openIn(pid: number): string[] {
-  const open: string[] = []
-  for (const fd of readdirSync(`/proc/${pid}/fd`)) {
-    try {
-      const target = readlinkSync(`/proc/${pid}/fd/${fd}`)
-      // libuv keeps one descriptor in reserve, and after EMFILE that is another one.
-      open.push(target === '/dev/null' ? '/' : target.replace(/:\[\d+\]$/, ''))
-    } catch {
-      // It has just been closed.
-    }
-  }
-  return open.sort()
 }
