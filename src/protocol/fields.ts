@@ -1,7 +1,8 @@
 /** The payload of a control frame: one JSON object, whose fields are taken by name and checked one by one. */
 import { printable } from '../text.js'
-import { VERSION } from './limits.js'
+import { MAX_COMMAS, MAX_NESTING, VERSION } from './limits.js'
 import { ProtocolError } from './protocol-error.js'
+import { isSimple } from './shape.js'
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
@@ -17,6 +18,11 @@ export class Fields {
 
   constructor(frame: string, payload: Uint8Array) {
     this.#frame = frame
+    if (!isSimple(payload)) {
+      throw new ProtocolError(
+        `the ${frame} frame is nested deeper than ${MAX_NESTING} or has over ${MAX_COMMAS} commas`,
+      )
+    }
     let value: unknown
     try {
       value = JSON.parse(utf8.decode(payload))

@@ -12,6 +12,13 @@ export const MAX_DATA = 1024 * CHUNK
 /** The most bytes of one control payload. A name has at most 255 bytes, so 64 KiB leaves room for extensions. */
 export const MAX_CONTROL = 64 * 1024
 
+/**
+ * The most brackets and braces that are open at once in a control payload, and the most commas outside of its strings.
+ * No frame needs more than 2 of the one and 80 of the other, and more of them cost more work than they are long.
+ */
+export const MAX_NESTING = 16
+export const MAX_COMMAS = 256
+
 /** Bytes before a frame's payload: one of type and four of length, big-endian. */
 export const FRAME_HEADER = 5
 

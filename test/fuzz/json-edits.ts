@@ -71,6 +71,12 @@ function otherValue(value: string, random: Random): string {
     return value.slice(0, at) + random.pick(['a', '\\u0041', '/', '\\n', '\\\\', '\u202e', '"', '😀']) + value.slice(at)
   }
   if (random.once(300)) return '['.repeat(random.pick([10, 1000, 30_000]))
+  if (random.once(100)) {
+    const depth = random.pick([14, 15, 16, 17, 1000])
+    return `${'['.repeat(depth)}"]}"${']'.repeat(depth)}`
+  }
+  if (random.once(100))
+    return JSON.stringify(Array(random.pick([250, 256, 257, 258, 5000])).fill(random.pick([0, ',', '"'])))
   if (random.once(300))
     return `"${random.pick(['x', '\\u001b', '漢'])}`.padEnd(random.pick([4096, 20_000, 65_600]), 'x')
   if (random.once(8)) return `[${value}]`

@@ -45,6 +45,11 @@ const breaches: Record<string, [Buffer[], string]> = {
   'a header that is a list': [[rawHeader('[]')], 'protocol'],
   'a header that is null': [[rawHeader('null')], 'protocol'],
   'a header that is not UTF-8': [[rawHeader(Buffer.from('7b226e616d65223a22ff227d', 'hex'))], 'protocol'],
+  'a header that is nested too deep': [[rawHeader(`{"name":"bad.txt","size":5,"a":${'['.repeat(16)}`)], 'protocol'],
+  'a header of too many fields': [
+    [header(Object.fromEntries(Array.from({ length: 257 }, (_, index) => [`k${index}`, 1])))],
+    'protocol',
+  ],
   'a header without a name': [[frame('H', { size: 5 })], 'protocol'],
   'a name that is a number': [[header({ name: 5 })], 'protocol'],
   'a name with half a character': [[rawHeader('{"name":"\\ud800.txt"}')], 'protocol'],

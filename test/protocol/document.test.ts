@@ -22,6 +22,8 @@ t.test('lists the limits that the code has', async (t) => {
     chunk: limits.CHUNK,
     'data payload': limits.MAX_DATA,
     'control payload': limits.MAX_CONTROL,
+    'nesting of a control payload': limits.MAX_NESTING,
+    'commas of a control payload': limits.MAX_COMMAS,
     message: limits.MAX_MESSAGE,
     'header deadline': limits.HEADER_DEADLINE,
     'heartbeat interval': limits.HEARTBEAT_INTERVAL,

@@ -19,6 +19,22 @@ function parse(frame: ControlFrame, payload: string | Uint8Array): object {
   return parsers[frame](Buffer.from(payload))
 }
 
+const nested = (depth: number) => `${'['.repeat(depth)}${']'.repeat(depth)}`
+const list = (commas: number) => `[1${',{}'.repeat(commas)}]`
+
+t.test('refuses what is nested too deep or has too many commas, before it is parsed', async (t) => {
+  const tooMuch = /^the \w+ frame is nested deeper than 16 or has over 256 commas$/
+  for (const frame of controlFrames) {
+    const commas = Object.keys(leastFields[frame]).length
+    t.doesNotThrow(() => parse(frame, withField(frame, 'later', nested(15))))
+    t.doesNotThrow(() => parse(frame, withField(frame, 'later', list(256 - commas))))
+    for (const json of [nested(16), `{"a":${nested(15)}}`, nested(30_000), list(257 - commas), '['.repeat(60_000)]) {
+      t.throws(() => parse(frame, withField(frame, 'later', json)), breach(tooMuch))
+    }
+  }
+  t.throws(() => parse('finished', ','.repeat(257)), breach(tooMuch), 'it need not be JSON')
+})
+
 t.test('refuses a payload that is not JSON in UTF-8', async (t) => {
   const payloads = [
     ...['', ' ', '{', '{} {}', "{'a':1}", '{"a":NaN}', '{"a":01}', '{"name":"a\nb"}', 'G'].map((text) =>
@@ -54,7 +70,10 @@ t.test('ignores a field that it does not know, in every frame, whatever it holds
       '{"a":[1,2,{}]}',
       '"\\ud800"',
       '1e400',
-      `${'['.repeat(9000)}${']'.repeat(9000)}`,
+      nested(15),
+      list(200),
+      // What is in a string is no nesting and no comma.
+      JSON.stringify(`\\"${'[{,'.repeat(5000)}`),
     ]) {
       t.strictSame(parse(frame, withField(frame, 'later', json)), plain)
       t.strictSame(parse(frame, withField(frame, 'not!first', json)), plain)
@@ -114,10 +133,9 @@ t.test('quotes a wrong value short, and without what could harm a terminal', asy
 })
 
 t.test('refuses a wrong value however deep it is nested', async (t) => {
-  const deep = `${'['.repeat(30_000)}${']'.repeat(30_000)}`
   for (const [frame, field] of counts) {
     t.throws(
-      () => parse(frame, withField(frame, field, deep)),
+      () => parse(frame, withField(frame, field, nested(15))),
       breach(new RegExp(`^"${field}" of the ${frame} frame must be`)),
     )
   }
