@@ -198,12 +198,14 @@ export class Channel {
   #onConsumed(): void {
     this.#busy = false
     if (this.#error) this.#receiving?.reject(this.#error)
+    else if (this.#ended) this.#stopWaiting()
     this.#patience.moved()
   }
 
   #onEnd(): void {
     this.#ended = true
-    this.#stopWaiting()
+    // A socket with the `data` event ends while it is paused. The consumer may still be at the last bytes.
+    if (!this.#busy) this.#stopWaiting()
   }
 
   /** Resolves `receive`, unless the channel has failed: `receive` then rejects after the consumer's work. */

@@ -1,5 +1,6 @@
 /** The parts of a channel that only a real TCP connection shows: resets, unread bytes and full buffers. */
-import type { AddressInfo, Socket } from 'node:net'
+import { once } from 'node:events'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import t, { type Test } from 'tap'
 import { TransferError } from '../../dist/index.js'
 import { Channel } from '../../dist/net/channel.js'
@@ -177,4 +178,24 @@ t.test('is cut off after the last word when the peer goes on talking', async (t)
   await channel.close(Buffer.from('no'))
   t.ok(socket.destroyed)
   t.equal(peer.received.toString(), 'no')
+})
+
+t.test('has received everything only when the consumer has, although the end came before', async (t) => {
+  const server = createServer((socket) => socket.end('the last bytes')).listen({ host: '127.0.0.1', port: 0 })
+  t.teardown(() => server.close())
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  const socket = connect({ host: '127.0.0.1', port, allowHalfOpen: true })
+  const ended = once(socket, 'end')
+  const channel = new Channel(socket, { timeout: 30_000, farewell: () => null, heartbeat: () => encode.heartbeat() })
+  let goOn = () => {}
+  const consumed = new Promise<void>((resolve) => {
+    goOn = resolve
+  })
+  const received = channel.receive(() => consumed)
+  await ended
+  t.equal(await stateOf(received), 'pending')
+  goOn()
+  await received
+  await channel.close()
 })
