@@ -17,7 +17,7 @@ export function splitCommand(text: string): string[] {
 
 /** The environment variables that describe the stored file or directory to the program. */
 function environmentOf(event: StoredEvent): Record<string, string> {
-  const { path, name, size, blake3, type, peer, verified, files } = event
+  const { path, name, size, blake3, type, peer, verified, files, key } = event
   return {
     TCP_TRANSFER_PATH: path,
     TCP_TRANSFER_NAME: name,
@@ -27,6 +27,7 @@ function environmentOf(event: StoredEvent): Record<string, string> {
     TCP_TRANSFER_PEER: peer,
     TCP_TRANSFER_VERIFIED: String(verified),
     ...(files === undefined ? {} : { TCP_TRANSFER_FILES: String(files) }),
+    ...(key === undefined ? {} : { TCP_TRANSFER_KEY_NAME: key }),
   }
 }
 

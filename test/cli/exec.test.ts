@@ -82,6 +82,12 @@ t.test('tells the program the facts of the file, in its environment and on its i
   t.notOk(existsSync('shell'), 'no shell has seen the name')
 })
 
+t.test('tells the program whose key it was', async (t) => {
+  const { command, seen } = recorder(t)
+  await createExecHook(command, new AbortController().signal)({ ...event, key: 'alice' })
+  t.match(seen().facts, { TCP_TRANSFER_KEY_NAME: 'alice' })
+})
+
 t.test('fails when the program does, and says how it ended', async (t) => {
   const { signal } = new AbortController()
   const table: [command: string, message: string | RegExp][] = [
