@@ -3,6 +3,7 @@ import t from 'tap'
 import { Blocking } from '../../dist/disk/blocking.js'
 import { disk, errno } from '../../dist/disk/disk.js'
 import { systemError } from '../fixtures/disk.ts'
+import { replaceProperty } from '../fixtures/replace-property.ts'
 
 const CLOSED = 1_000_000
 
@@ -33,7 +34,7 @@ t.test('knows the code of a system error, and that nothing else has one', async 
 
 for (const isQuick of [true, false]) {
   t.test(`does the same ${isQuick ? 'in this thread' : 'in the thread pool'}`, async (t) => {
-    t.intercept(Blocking.prototype, 'isQuick', { get: () => isQuick })
+    replaceProperty(t, Blocking.prototype, 'isQuick', { get: () => isQuick })
     const calls = t.capture(Blocking.prototype, 'call', Blocking.prototype.call)
     const folder = t.testdir({ file: 'content' })
     const path = (name: string) => join(folder, name)

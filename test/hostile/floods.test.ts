@@ -6,6 +6,7 @@ import { bytesOf, treeOf } from '../fixtures/folder.ts'
 import { directoryHeader } from '../fixtures/hostile-directory.ts'
 import { Peer } from '../fixtures/peer.ts'
 import { frame, receiverOpening, senderOpening } from '../fixtures/peer-frames.ts'
+import { replaceProperty } from '../fixtures/replace-property.ts'
 import { sendTo } from '../fixtures/scripted-receiver.ts'
 
 const BLOCK = 256 * 1024
@@ -148,7 +149,7 @@ for (const [what, one] of [
 t.test('heartbeats of hours may come at once', async (t) => {
   let hours = 0
   const { now } = performance
-  t.intercept(performance, 'now', { value: () => now.call(performance) + hours * 3_600_000 })
+  replaceProperty(t, performance, 'now', { value: () => now.call(performance) + hours * 3_600_000 })
   const receiver = await startReceiver(t, { out: t.testdir(), timeout: 10 * 3_600_000 })
   const peer = await Peer.dial(t, receiver.port)
   await peer.write(senderOpening)

@@ -12,6 +12,7 @@ import {
   stagedFiles,
   storeIn,
 } from '../fixtures/folder-store.ts'
+import { replaceProperty } from '../fixtures/replace-property.ts'
 import { append } from '../fixtures/sinks.ts'
 import { settle } from '../fixtures/turns.ts'
 
@@ -103,7 +104,7 @@ t.test('moves between the two ways in the middle of a file', async (t) => {
   const path = t.testdir()
   const blocking = new AlwaysQuick()
   let quick = true
-  t.intercept(blocking, 'isQuick', { get: () => quick })
+  replaceProperty(t, blocking, 'isQuick', { get: () => quick })
   const entry = await (await openFolder(t, { path, blocking })).begin(header())
   for (let piece = 0; piece < 10; piece++) {
     quick = piece % 3 !== 0

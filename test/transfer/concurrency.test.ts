@@ -8,6 +8,7 @@ import { startReceiver, trySend } from '../fixtures/ends.ts'
 import { bytesOf, filesIn } from '../fixtures/folder.ts'
 import { watchOpenFiles } from '../fixtures/open-files.ts'
 import { digest } from '../fixtures/peer-frames.ts'
+import { replaceProperty } from '../fixtures/replace-property.ts'
 import { settle } from '../fixtures/turns.ts'
 
 t.test('serves a hundred senders at once', async (t) => {
@@ -25,7 +26,7 @@ t.test('serves a hundred senders at once', async (t) => {
 })
 
 t.test('mixes up nothing of many large files while the disk is slow', async (t) => {
-  t.intercept(Blocking.prototype, 'isQuick', { get: () => false })
+  replaceProperty(t, Blocking.prototype, 'isQuick', { get: () => false })
   replaceDuring(t, 'write', (write) => async (...args) => {
     await settle(2)
     return await write(...args)

@@ -5,6 +5,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import type { TransferEvent } from '../../dist/events.js'
 import { startReceiver, trySend } from '../fixtures/ends.ts'
+import { replaceProperty } from '../fixtures/replace-property.ts'
 import { makeTree } from '../fixtures/tree.ts'
 
 const FILES = 60
@@ -13,7 +14,7 @@ const FILES = 60
 function slowly(t: Test, kind: 'sent' | 'stored'): { onEvent: (event: TransferEvent) => void; longest: () => number } {
   const { now } = performance
   let ahead = 0
-  t.intercept(performance, 'now', { value: () => now.call(performance) + ahead })
+  replaceProperty(t, performance, 'now', { value: () => now.call(performance) + ahead })
   let inTurn = 0
   let longest = 0
   let isOver = false

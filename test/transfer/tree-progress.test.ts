@@ -7,13 +7,14 @@ import { ProgressReport } from '../../dist/transfer/progress-report.js'
 import { startReceiver, trySend } from '../fixtures/ends.js'
 import { watchOpenFiles } from '../fixtures/open-files.js'
 import { fakePerformanceNow } from '../fixtures/performance-clock.js'
+import { replaceProperty } from '../fixtures/replace-property.ts'
 
 t.test('tells on the way how many files are done, and how many there are', async (t) => {
   const folder = t.testdir({ d: { a: '', b: '', sub: { c: '', empty: '' } }, out: {} })
   for (const name of ['a', 'b', 'sub/c']) truncateSync(join(folder, 'd', name), 4 * 1024 ** 2)
   // Time passes whenever somebody looks at the clock.
   let now = 5000
-  t.intercept(performance, 'now', {
+  replaceProperty(t, performance, 'now', {
     value: () => {
       now += 50
       return now
