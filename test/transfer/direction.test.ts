@@ -49,7 +49,7 @@ t.test('says no more than its greeting until the other side has greeted', async 
 /** Whoever finds the port: what they say, and the reason that the sender reports. */
 const strangers: Record<string, { words: Buffer | string; reason: string }> = {
   'a browser': { words: 'GET /a.txt HTTP/1.1\r\nHost: example.org\r\n\r\n', reason: 'magic' },
-  'a TLS client': { words: Buffer.from([0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc]), reason: 'magic' },
+  'a TLS client': { words: Buffer.from([0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc]), reason: 'key' },
   'an SSH client': { words: 'SSH-2.0-OpenSSH_9.6\r\n', reason: 'magic' },
   'almost a receiver': { words: 'tcp-recV', reason: 'magic' },
   'a receiver of a later version': {

@@ -203,10 +203,19 @@ t.test('a stream gets a tar archive', { skip: withoutProgram('tar') }, async (t)
 
 t.test('a stream gets no end of an archive if a file could not be read', { skip: withoutProgram('tar') }, async (t) => {
   let hasFailed = false
-  replaceDuring(t, 'readSync', (current) => (fd, buffer, offset, length, at) => {
-    if (at === null || at < 100_000 || hasFailed) return current(fd, buffer, offset, length, at)
+  const fail = (at: number | null) => {
+    if (at === null || at < 100_000 || hasFailed) return
     hasFailed = true
     throw systemError('EIO', 'read')
+  }
+  replaceDuring(t, 'readSync', (current) => (fd, buffer, offset, length, at) => {
+    fail(at)
+    return current(fd, buffer, offset, length, at)
+  })
+  // A busy machine looks like a slow disk.
+  replaceDuring(t, 'read', (current) => async (fd, buffer, offset, length, at) => {
+    fail(at)
+    return await current(fd, buffer, offset, length, at)
   })
   const { sent, received, bytes } = await sendToStream(t)
   t.match(sent.error, { code: 'local-file' })
