@@ -120,8 +120,20 @@ export interface SentEvent extends Finished {
   seconds: number
 }
 
+/** What a refusal and a failure have. */
+interface Problem {
+  /** The class of the failure; `refused`, unless a refused connection failed before the peer offered anything. */
+  code: ErrorCode
+  /** The finer cause. */
+  reason: Reason
+  /** One line for a person. */
+  message: string
+  /** How many other connections were refused before this one and, because there were so many, only counted. */
+  others?: number
+}
+
 /** A receiver has refused a file, a transfer or a connection. */
-export interface RefusedEvent extends OfTransfer {
+export interface RefusedEvent extends OfTransfer, Problem {
   event: 'refused'
   /** `address:port` of the peer. */
   peer: string
@@ -129,16 +141,10 @@ export interface RefusedEvent extends OfTransfer {
   name?: string
   /** For something in a directory: the name that the sender offered for the directory. */
   directory?: string
-  /** `refused`, or another code if the connection failed before the peer offered anything. */
-  code: ErrorCode
-  /** The finer cause. */
-  reason: Reason
-  /** One line for a person. */
-  message: string
 }
 
 /** A file, a transfer or the call has failed. */
-export interface FailedEvent {
+export interface FailedEvent extends Problem {
   event: 'failed'
   /** The number of the connection in this call, from 1. 0 if the failure belongs to no connection. */
   transfer: number
@@ -148,12 +154,6 @@ export interface FailedEvent {
   directory?: string
   /** For a directory that a receiver has not got whole: the path where it keeps the complete files, for a day. */
   kept?: string
-  /** The class of the failure. */
-  code: ErrorCode
-  /** The finer cause. */
-  reason: Reason
-  /** One line for a person. */
-  message: string
 }
 
 /** A transfer has ended. Each event `connected` is followed by one of these. */

@@ -152,10 +152,10 @@ async function dial(destination: Destination, options: Observed, totals: Totals)
 
 /** One transfer into the destination over one connection. */
 function start(destination: Destination, options: Observed, connection: Connection): Session {
-  const { socket, admit, transfer, peer } = connection
+  const { socket, admit, transfer, peer, refusals } = connection
   const { onEvent, fileEvents, folders } = options
   const key = connection.key?.name ?? undefined
-  const report = new TransferReport({ onEvent, transfer, peer, key, fileEvents })
+  const report = new TransferReport({ onEvent, transfer, peer, key, fileEvents, refusals })
   const place = folders && key !== undefined ? folders.of(key) : destination
   const receiver = new Receiver({ policy: policyOf(place, options), destination: place, report, admit })
   return new ReceiverSession(receiver, (progress) => createLink(socket, place, options, progress))

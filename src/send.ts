@@ -121,8 +121,8 @@ async function listen(sources: readonly Source[], options: Ready, totals: Totals
 /** One transfer of all sources over one connection. */
 function start(sources: readonly Source[], options: SendOptions, connection: Connection): Session {
   const { plain = false, timeout = defaults.timeout, expect = {}, onEvent = () => {} } = options
-  const { socket, admit, transfer, peer, key } = connection
-  const report = new TransferReport({ onEvent, transfer, peer, fileEvents: options.fileEvents })
+  const { socket, admit, transfer, peer, key, refusals } = connection
+  const report = new TransferReport({ onEvent, transfer, peer, fileEvents: options.fileEvents, refusals })
   const link = plain
     ? new PlainSenderLink(socket, timeout)
     : new FramedSenderLink(socket, { timeout, isAccepted: admit !== undefined, isProved: key !== undefined })

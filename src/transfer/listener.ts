@@ -13,6 +13,7 @@ import type { Entrance } from './entrance.js'
 import { Gate } from './gate.js'
 import { enter } from './handshake.js'
 import { Places, type PlacesOptions } from './places.js'
+import { Refusals } from './refusals.js'
 import {
   type Connection,
   endedEvent,
@@ -63,6 +64,7 @@ export class Listener {
   #connections = 0
   readonly #places: Places
   readonly #gate: Gate
+  readonly #refusals: Refusals
   readonly #running = new Set<Promise<void>>()
   /** The failure of the last transfer, as long as its partner may try again. */
   #failure: TransferError | null = null
@@ -83,6 +85,7 @@ export class Listener {
     this.#role = role
     this.#places = new Places(options)
     this.#gate = new Gate(options.allowFrom)
+    this.#refusals = new Refusals(options.onEvent, (thrown) => this.#settle(asTransferError(thrown)))
     this.#wanted = options.count
     this.#ended = new Promise((resolve) => {
       this.#settle = resolve
@@ -108,12 +111,12 @@ export class Listener {
       }
       this.#watchIdle()
       failure = await this.#ended
-      this.#gate.flush()
     } catch (error) {
       failure = asTransferError(error)
     }
     signal?.removeEventListener('abort', interrupt)
     await this.#stop(servers, failure)
+    this.#refusals.end()
     if (failure && failure !== this.#reported) throw failure
     return failure
   }
@@ -145,12 +148,6 @@ export class Listener {
 
   #onConnection(socket: Socket): void {
     const [number, peer] = [++this.#connections, peerAddress(socket)]
-    try {
-      if (!this.#gate.lets(socket, (error) => this.#onOutsider(number, peer, error))) return
-    } catch (error) {
-      this.#settle(asTransferError(error))
-      return
-    }
     const running = this.#serve(socket, number, peer)
     this.#running.add(running)
     running.catch((error) => this.#settle(asTransferError(error))).finally(() => this.#running.delete(running))
@@ -158,12 +155,13 @@ export class Listener {
 
   #onOutsider(transfer: number, peer: string, error: TransferError): void {
     const { code, reason, message } = error
-    if (this.#role.partner === 'sender')
-      this.#options.onEvent({ event: 'refused', transfer, peer, code, reason, message })
-    else this.#options.onEvent(failedEvent(error.withMessage(`${peer}: ${message}`), { transfer }))
+    if (this.#role.partner === 'sender') this.#refusals.add({ event: 'refused', transfer, peer, code, reason, message })
+    else this.#refusals.add(failedEvent(error.withMessage(`${peer}: ${message}`), { transfer }))
   }
 
   async #serve(accepted: Socket, number: number, peer: string): Promise<void> {
+    const refused = this.#gate.refuses(accepted)
+    if (refused) return this.#onOutsider(number, peer, refused)
     const entered = await enter(accepted, this.#options.entrance, this.#places, (error) => {
       if (!this.#isOver) this.#onOutsider(number, peer, error)
     })
@@ -179,7 +177,8 @@ export class Listener {
       isReturn = this.#failure !== null
       start = performance.now()
     }
-    const transfer = this.#role.start({ ...entered, transfer: number, peer, admit })
+    const refusals = this.#refusals
+    const transfer = this.#role.start({ ...entered, transfer: number, peer, admit, refusals })
     const noPlace = this.#places.take(transfer, peerNetwork(accepted))
     if (noPlace) transfer.fail(noPlace)
     try {

@@ -4,6 +4,7 @@ import { TransferError } from '../errors.js'
 import { type ConnectedEvent, type EndedEvent, type ListeningEvent, secondsSince } from '../events.js'
 import type { Key } from '../keys.js'
 import { type Motion, watchStall } from './motion.js'
+import type { Refusals } from './refusals.js'
 
 /** A transfer at work over one connection. */
 export interface Session {
@@ -41,6 +42,8 @@ export interface Connection {
    * a connection that this side has dialled.
    */
   admit?: (() => void) | undefined
+  /** Takes the events before `admit`. Absent for a connection that this side has dialled. */
+  refusals?: Refusals | undefined
 }
 
 /** What the event for a listener tells of its keys. */

@@ -4,8 +4,10 @@ import type { Spool } from '../disk/spool.js'
 import { refusal, type TransferError } from '../errors.js'
 import {
   type FailedAbout,
+  type FailedEvent,
   failedEvent,
   type OnEvent,
+  type RefusedEvent,
   type SentEvent,
   type StoredEvent,
   secondsSince,
@@ -15,6 +17,7 @@ import { mediaType } from '../media-type.js'
 import { Turn } from '../net/turn.js'
 import { below } from '../text.js'
 import { ProgressReport } from './progress-report.js'
+import type { Refusals } from './refusals.js'
 import type { TransferResult } from './session.js'
 import type { TreeRecord } from './tree-record.js'
 
@@ -29,6 +32,8 @@ export interface Reporting {
   key?: string | undefined
   /** False if nobody needs an event for each file in a directory. Ten thousand events take time. Default true. */
   fileEvents?: boolean | undefined
+  /** Takes the failures and refusals of a peer that is not admitted yet. Default: they are events like all others. */
+  refusals?: Refusals | undefined
 }
 
 export class TransferReport {
@@ -159,21 +164,26 @@ export class TransferReport {
 
   /** Reports the failure of one entry, of something in the entry `directory`, or, without a name, of the connection. */
   failed(name: string | undefined, error: TransferError, more: Pick<FailedAbout, 'directory' | 'kept'> = {}): void {
-    const { onEvent, transfer } = this.#reporting
     this.fail(error)
     this.result.lastReported = error
-    onEvent(failedEvent(error, { transfer, name, ...more }))
+    this.#tell(failedEvent(error, { transfer: this.#reporting.transfer, name, ...more }))
   }
 
   /** Reports that this side refuses an entry, something in the entry `directory`, or, without a name, the connection. */
   refused(name: string | undefined, error: TransferError, directory?: string): void {
-    const { onEvent, transfer, peer } = this.#reporting
+    const { transfer, peer } = this.#reporting
     const { code, reason, message } = error
     // A skipped file exists already, as this side wants it, so this is no failure.
     if (reason !== 'skipped') this.fail(error)
     this.result.lastReported = error
     const names = { ...(name === undefined ? {} : { name }), ...(directory === undefined ? {} : { directory }) }
-    onEvent({ event: 'refused', transfer, peer, ...names, code, reason, message })
+    this.#tell({ event: 'refused', transfer, peer, ...names, code, reason, message })
+  }
+
+  #tell(event: FailedEvent | RefusedEvent): void {
+    const { onEvent, refusals } = this.#reporting
+    if (refusals && !this.result.admitted) refusals.add(event)
+    else onEvent(event)
   }
 
   /** Records a failure of the transfer. Only the first one counts. */

@@ -171,8 +171,8 @@ t.test('refuses connections over the limit, and no others', async (t) => {
   t.match(refused.error, { code: 'refused', exitCode: 5, reason: 'busy' })
   t.match(refused.error?.message, 'it has 2 connections already')
   await peers[0]?.reset()
-  // What is left is the clock of the other connection, and the watch over its progress.
-  await until(() => clock.timers === 2)
+  // What is left is the clock of the other connection, the watch over its progress, and the period of the refusal.
+  await until(() => clock.timers === 3)
   t.match((await trySend(t, receiver.port, join(folder, 'file.txt'))).summary, { files: 1 })
   await peers[1]?.reset()
   await receiver.stop()
