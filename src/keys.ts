@@ -70,12 +70,17 @@ function derive(key: string, purpose: string, length: number): Buffer {
 
 function createKey(name: string | null, text: string): Key {
   const groups = derive(text, 'fingerprint', 8).toString('hex').match(/.{4}/g) as string[]
+  const psks = new Map<KeyRole, Buffer>()
   // The key itself is only in this closure, where no inspection of an object shows it.
   return {
     name,
     id: derive(text, 'id', 16).toString('hex'),
     fingerprint: groups.join(' '),
-    psk: (dialler) => derive(text, `psk ${dialler}`, 32),
+    psk(dialler) {
+      const psk = psks.get(dialler) ?? derive(text, `psk ${dialler}`, 32)
+      psks.set(dialler, psk)
+      return psk
+    },
   }
 }
 

@@ -14,7 +14,7 @@ import type { Duplex } from 'node:stream'
 import { asTransferError, TransferError } from '../errors.js'
 import { HEARTBEAT_INTERVAL } from '../protocol/limits.js'
 import { describe } from '../system-errors.js'
-import { type Consumer, feed } from './feed.js'
+import { type Consumer, dropUntil, feed } from './feed.js'
 import { Patience } from './patience.js'
 import { Turn } from './turn.js'
 
@@ -151,10 +151,10 @@ export class Channel {
     else this.#reset()
   }
 
-  /** Ends this side's direction after `farewell`. Drops all bytes until the peer ends, too, for at most a second. */
+  /** Ends this side's direction after `farewell`. Drops what comes until the peer ends, too, for at most a second. */
   async close(farewell?: Uint8Array): Promise<void> {
     clearInterval(this.#clock)
-    this.#consume = drop
+    this.#consume = dropUntil(this.closed)
     const socket = this.#socket
     const deadline = setTimeout(() => socket.destroy(), LINGER)
     if (socket.writable) socket.end(farewell)

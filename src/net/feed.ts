@@ -16,6 +16,9 @@ export type Consumer = (bytes: Buffer) => void | Promise<void>
 /** The size of one read while the large memory is lent to the consumer, in bytes. */
 const ASIDE = 64 * 1024
 
+/** The most bytes that are dropped of a connection that comes to its end, in bytes. */
+const DROPPED = 1024 * 1024
+
 /** Takes bytes. Returns false if the socket must pause. */
 type Take = (bytes: Buffer) => boolean
 
@@ -158,4 +161,13 @@ export function feed(socket: Duplex, consume: Consumer, turn: Turn, careful = fa
   }
   socket.on('data', take)
   if (!reader || reader.start(take)) socket.resume()
+}
+
+/** Drops bytes. Of a flood, what comes after the first ones is not even read until `closed` resolves. */
+export function dropUntil(closed: Promise<void>): Consumer {
+  let left = DROPPED
+  return ({ length }) => {
+    left -= length
+    return left < 0 ? closed : undefined
+  }
 }

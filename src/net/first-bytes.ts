@@ -3,22 +3,39 @@ import type { Socket } from 'node:net'
 import { TransferError } from '../errors.js'
 import { RECEIVER_MAGIC, SENDER_MAGIC } from '../protocol/limits.js'
 import { describeStranger } from '../protocol/strangers.js'
-import { noKeyError } from './tls-errors.js'
+import { listenerError, noKeyError } from './tls-errors.js'
 
-/** The type of a TLS record with the first message of a handshake (RFC 8446, 5.1). */
+/** The types of a TLS record and of the first message of a handshake (RFC 8446, 5.1 and 4). */
 const HANDSHAKE = 0x16
+const CLIENT_HELLO = 1
+
+/** The bytes before the payload of a record, and those before the content of a message. */
+const [RECORD_HEADER, MESSAGE_HEADER] = [5, 4]
 
 /**
- * Returns null if `bytes` begin like a TLS client, an error for any other peer, and undefined if there are too few
- * bytes to tell.
+ * Returns null if `bytes` hold the whole first message of a TLS client, an error for any other peer, and undefined if
+ * there are too few bytes to tell.
  */
 function judge(bytes: Buffer): TransferError | null | undefined {
-  if (bytes[0] === HANDSHAKE) return null
+  if (bytes[0] === HANDSHAKE) return judgeHello(bytes)
   const start = bytes.subarray(0, SENDER_MAGIC.length)
   const text = start.toString('latin1')
   const magic = [SENDER_MAGIC, RECEIVER_MAGIC].find((magic) => magic.startsWith(text))
   if (!magic) return new TransferError('incomplete', describeStranger(start), { reason: 'magic' })
   return text === magic ? noKeyError() : undefined
+}
+
+/**
+ * A TLS connection takes 70 KB of memory, and who has sent its whole first message has proved the key or is refused. So
+ * before that there is none. No client cuts this message into several records.
+ */
+function judgeHello(bytes: Buffer): TransferError | null | undefined {
+  const start = RECORD_HEADER + MESSAGE_HEADER
+  if (bytes.length < start) return undefined
+  const length = bytes.readUInt16BE(RECORD_HEADER - 2)
+  const isHello = bytes[RECORD_HEADER] === CLIENT_HELLO && bytes.readUIntBE(start - 3, 3) === length - MESSAGE_HEADER
+  if (!isHello) return listenerError(new Error('no TLS client begins like this'))
+  return bytes.length < RECORD_HEADER + length ? undefined : null
 }
 
 /**
@@ -68,10 +85,18 @@ function closed(): TransferError {
 /** How long a peer that is turned away may take to close, in milliseconds. */
 const LINGER = 1_000
 
+/** The most bytes that are read and dropped of such a peer. What else a flood brings is not even read. */
+const DROPPED = 256 * 1024
+
 /** Sends the last bytes to a peer that must not come in, and closes the connection. */
 export function turnAway(socket: Socket, farewell: Uint8Array): void {
   const deadline = setTimeout(() => socket.destroy(), LINGER)
   socket.on('error', () => {}).once('close', () => clearTimeout(deadline))
+  let left = DROPPED
+  socket.on('data', ({ length }) => {
+    left -= length
+    if (left < 0) socket.pause()
+  })
   // A close with unread bytes would destroy the farewell on its way.
   socket.resume().end(farewell)
 }

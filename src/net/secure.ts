@@ -16,6 +16,7 @@ import type { Socket } from 'node:net'
 import { connect, createSecureContext, type SecureContext, TLSSocket } from 'node:tls'
 import { asTransferError, interruption, TransferError } from '../errors.js'
 import { KEY_CONTEXT, type Key, type KeyRole } from '../keys.js'
+import { HEADER_DEADLINE } from '../protocol/limits.js'
 import { SecureStream } from './secure-stream.js'
 import { diallerError, keyError, listenerError } from './tls-errors.js'
 
@@ -134,7 +135,7 @@ function handshake(
     const onError = (error: NodeJS.ErrnoException) => fail(describe(error))
     const onClose = () => onError(Object.assign(new Error('closed'), { code: 'ECONNRESET' }))
     const onAbort = () => fail(interruption(signal))
-    const timer = setTimeout(() => fail(tooSlow(deadline)), deadline)
+    const timer = setTimeout(() => fail(tooSlow()), deadline)
     const settle = () => {
       clearTimeout(timer)
       signal.removeEventListener('abort', onAbort)
@@ -151,7 +152,7 @@ function handshake(
   })
 }
 
-function tooSlow(deadline: number): TransferError {
-  const text = `the other side has not proved a key within ${deadline / 1000} seconds; is it tcp-send or tcp-recv?`
+function tooSlow(): TransferError {
+  const text = `the other side has not proved a key within ${HEADER_DEADLINE / 1000} seconds; is it tcp-send or tcp-recv?`
   return new TransferError('timeout', text)
 }

@@ -4,6 +4,7 @@ import t, { type Test } from 'tap'
 import { startReceiver, startSender, tryReceive, trySend } from '../fixtures/ends.ts'
 import { bytesOf, treeOf } from '../fixtures/folder.ts'
 import { directoryHeader } from '../fixtures/hostile-directory.ts'
+import { key } from '../fixtures/keys.ts'
 import { Peer } from '../fixtures/peer.ts'
 import { frame, receiverOpening, senderOpening } from '../fixtures/peer-frames.ts'
 import { replaceProperty } from '../fixtures/replace-property.ts'
@@ -163,3 +164,20 @@ t.test('heartbeats of hours may come at once', async (t) => {
   t.notOk(peer.frames.some(({ type }) => type === 'R'))
   await receiver.stop()
 })
+
+for (const [what, options, opening] of [
+  ['a key', { key }, Buffer.from('tcp-send')],
+  ['no key', {}, Buffer.concat([senderOpening, frame('H', {})])],
+] as const) {
+  t.test(`a receiver with ${what} does not read on from who is turned away`, async (t) => {
+    const receiver = await startReceiver(t, { out: t.testdir(), ...options })
+    const peer = await Peer.dial(t, receiver.port)
+    await peer.write(opening)
+    await peer.next('R')
+    // The kernels hold less than that.
+    const error = await new Promise((resolve) => peer.socket.write(Buffer.alloc(128 * 1024 * 1024), resolve))
+    t.ok(error, 'it was not taken')
+    await peer.closed
+    await receiver.stop()
+  })
+}

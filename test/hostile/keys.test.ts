@@ -2,8 +2,10 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { connect, createServer as createPlain } from 'node:net'
 import { join } from 'node:path'
+import { Duplex } from 'node:stream'
+import { connect as connectTls } from 'node:tls'
 import t, { type Test } from 'tap'
-import { keysOf } from '../../dist/keys.js'
+import { type Key, keysOf } from '../../dist/keys.js'
 import { startReceiver, trySend } from '../fixtures/ends.ts'
 import { key, otherKey } from '../fixtures/keys.ts'
 import { Peer } from '../fixtures/peer.ts'
@@ -141,6 +143,51 @@ t.test('takes nothing of what comes in plain text, however it is cut', async (t)
   await receiver.stop()
   t.equal(receiver.events.of('refused').length, 2, 'nothing is said of who comes and goes')
   t.strictSame(receiver.events.of('connected'), [])
+})
+
+/** The first message of a TLS client with a key. */
+function hello(): Promise<Buffer> {
+  return new Promise((resolve) => {
+    const write = (bytes: Buffer, _encoding: string, done: () => void) => {
+      done()
+      resolve(bytes)
+    }
+    const [{ id, psk }] = keysOf(key) as [Key]
+    const pskCallback = () => ({ psk: psk('sender'), identity: `tcp-transfer/1 sender ${id}` })
+    const options = { minVersion: 'TLSv1.3', ciphers: 'TLS_CHACHA20_POLY1305_SHA256', pskCallback } as const
+    connectTls({ socket: new Duplex({ read() {}, write }), ...options }).on('error', () => {})
+  })
+}
+
+t.test('answers to TLS after its whole first message, however that comes', async (t) => {
+  const receiver = await startReceiver(t, { out: t.testdirName, key })
+  const first = await hello()
+  for (const cuts of [[], [1], [8, 9], [first.length - 1]]) {
+    const peer = await Peer.dial(t, receiver.port)
+    for (const [index, end] of [...cuts, first.length].entries())
+      await peer.write(first.subarray(cuts[index - 1] ?? 0, end))
+    await peer.bytes(1)
+    t.equal(peer.received[0], 0x16, 'the answer to a right first message')
+    peer.finish()
+    await peer.closed
+  }
+  const half = await Peer.dial(t, receiver.port)
+  await half.write(first.subarray(0, -1))
+  half.finish()
+  await half.closed
+  t.strictSame([...half.received.subarray(0, 8)], [...Buffer.from('tcp-recv')], 'half of it is no TLS')
+  await receiver.stop()
+})
+
+t.test('refuses what begins like TLS and is no first message of a client', async (t) => {
+  const receiver = await startReceiver(t, { out: t.testdirName, key })
+  for (const [index, bytes] of ['16030100060100000100ff', '16030100060200000200ff', '160301000101000000'].entries()) {
+    const peer = await Peer.dial(t, receiver.port)
+    await peer.write(Buffer.from(bytes, 'hex'))
+    t.match(await receiver.events.until('refused', index + 1), { code: 'key', message: /speaks TLS, but is no/ })
+    await peer.reset()
+  }
+  await receiver.stop()
 })
 
 t.test('lives through a thousand wrong keys, and takes the right one afterwards', async (t) => {
