@@ -6,8 +6,9 @@
  * Node), WORK (a temporary folder for keys and configuration), USER_NAME.
  */
 import { spawnSync } from 'node:child_process'
-import { accessSync, constants, mkdirSync, writeFileSync } from 'node:fs'
+import { accessSync, constants, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { generateKey } from '../dist/keys.js'
 import { removeAtEnd } from './files.js'
 import { shellEnvironment } from './measure.js'
 
@@ -130,6 +131,60 @@ const limit = {
     return made.status === 0 ? null : `cc will not compile limit.c: ${made.stderr.toString().trim()}`
   },
 }
+
+/** This tool as it is without a key, for `--key`. @type {Peer} */
+const open = { ...ours, file: [...ours.file], pipe: [...ours.pipe], id: 'open', label: 'tcp-send / tcp-recv, no key' }
+
+/** @param {string} work */
+function makeCertificate(work) {
+  const args = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2']
+  const made = spawnSync('openssl', [...args, '-subj', '/CN=127.0.0.1', '-keyout', 'tls.key', '-out', 'tls.crt'], {
+    cwd: work,
+  })
+  if (made.status !== 0) return `openssl made no certificate: ${made.stderr}`
+  const [key, certificate] = ['tls.key', 'tls.crt'].map((name) => readFileSync(join(work, name), 'utf8'))
+  writeFileSync(join(work, 'tls.pem'), `${key}${certificate}`)
+  return null
+}
+
+const tls = { promises: 'encrypted', prepare: makeCertificate }
+
+/** @type {Peer} */
+const socatTls = {
+  ...copier(
+    'socat-tls',
+    'socat -b 1048576, OPENSSL',
+    'socat -u -b 1048576 STDIN OPENSSL:127.0.0.1:$PORT,verify=0',
+    'socat -u -b 1048576 OPENSSL-LISTEN:$PORT,bind=127.0.0.1,reuseaddr,cert="$WORK/tls.pem",verify=0 STDOUT',
+  ),
+  ...tls,
+  tools: ['socat', 'openssl'],
+}
+
+/** @type {Peer} */
+const ncatTls = {
+  ...copier(
+    'ncat-tls',
+    'ncat --ssl',
+    'ncat --ssl --send-only 127.0.0.1 $PORT',
+    // ncat ends without the end of TLS, which it then takes for an error. What it has received is compared all the same.
+    `sh -c 'ncat --ssl --ssl-cert "$WORK/tls.crt" --ssl-key "$WORK/tls.key" --recv-only -l 127.0.0.1 $PORT; true'`,
+  ),
+  ...tls,
+  tools: ['ncat', 'openssl'],
+}
+
+/** Gives this tool a key from now on. @param {string} work */
+export function useKey(work) {
+  writeFileSync(join(work, 'key'), `${generateKey()}\n`, { mode: 0o600 })
+  const keyed = (/** @type {string} */ line) => `${line} --key-file "$WORK/key"`
+  ours.label += ', with a key'
+  ours.promises += ' + encrypted'
+  for (const lines of [ours.file, ours.pipe]) lines?.splice(0, 2, ...lines.map(keyed))
+}
+
+/** Those to compare with if this tool has a key. */
+export const keyPeers = [open, socatTls, ncatTls, scp]
 
 export const peers = [
   limit,

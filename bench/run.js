@@ -6,9 +6,12 @@ import { writeChart } from './chart.js'
 import { diskFolder, hasRoom, makeSources, memoryFolder, removeFolders } from './files.js'
 import { readHours } from './hours.js'
 import { hasTime, killAll, measure } from './measure.js'
-import { ours, peers, preparePeer } from './peers.js'
+import { keyPeers, peers as openPeers, ours, preparePeer, useKey } from './peers.js'
 import { summarise, toMarkdown } from './report.js'
 import { MANY, workloads } from './workloads.js'
+
+/** The workloads that are measured with a key. */
+const KEYED = 'file,pipe,small'
 
 const here = (/** @type {string} */ name) => new URL(name, import.meta.url)
 const say = (/** @type {string} */ text) => console.error(text)
@@ -25,7 +28,10 @@ for (const [signal, status] of /** @type {const} */ ([
   process.on(signal, () => process.exit(status))
 }
 
-const { only, rounds, size, wanted } = readOptions()
+const { only, rounds, size, wanted, isKeyed } = readOptions()
+const peers = isKeyed ? keyPeers : openPeers
+/** What is measured with a key is another table. */
+const kept = isKeyed ? 'results-key' : 'results'
 if (!existsSync(here('../dist/index.js'))) stop('there is no build: npm run build')
 if (!hasTime) say('no /usr/bin/time (package "time"): CPU and memory are skipped')
 
@@ -35,6 +41,8 @@ const disk = needsDisk ? diskFolder() : null
 if (needsDisk && disk === null) say('no temporary folder is on a real disk: "disk" and "tree-disk" are skipped')
 if (!hasRoom(work, 2.2 * size)) stop(`no room for twice ${size} bytes in memory; give a smaller --size`)
 if (disk !== null && !hasRoom(disk, 1.2 * size)) stop(`no room for ${size} bytes on the disk; give a smaller --size`)
+
+if (isKeyed) useKey(work)
 
 /** @type {{ id: string, reason: string }[]} */
 const skipped = []
@@ -72,11 +80,11 @@ for (const name of only) {
   if (rows.length > 0) results.sections.push({ name, title, rounds: rounds * times, ratio, rows })
   results.sections.sort((a, b) => order.indexOf(a.name) - order.indexOf(b.name))
   // Written after each workload: what is measured is kept, whatever comes.
-  writeFileSync(here('results.json'), `${JSON.stringify(results, null, 2)}\n`)
-  writeFileSync(here('results.md'), toMarkdown(results))
+  writeFileSync(here(`${kept}.json`), `${JSON.stringify(results, null, 2)}\n`)
+  writeFileSync(here(`${kept}.md`), toMarkdown(results))
 }
-if (only.includes('file')) addHour()
-writeChart()
+if (only.includes('file') && !isKeyed) addHour()
+if (!isKeyed) writeChart()
 console.log(toMarkdown(results))
 
 /** Adds the medians of `file` to hours.json. A shorter run, or one of a smaller file, is a look and no claim. */
@@ -92,9 +100,9 @@ function addHour() {
 
 /** What was measured of other workloads before, if it was the same file on the same machine. */
 function keptSections() {
-  if (!existsSync(here('results.json'))) return []
+  if (!existsSync(here(`${kept}.json`))) return []
   /** @type {import('./report.js').Results} */
-  const before = JSON.parse(readFileSync(here('results.json'), 'utf8'))
+  const before = JSON.parse(readFileSync(here(`${kept}.json`), 'utf8'))
   const { CPU, Node, Linux } = describeMachine()
   const isSame =
     [before.size, before.machine.CPU, before.machine.Node, before.machine.Linux].join() ===
@@ -111,17 +119,19 @@ function shuffled(length) {
 function readOptions() {
   const values = readArguments()
   const [, digits, unit] = /^(\d+)([KMG]?)$/.exec(values.size) ?? stop(`--size ${values.size} is not a number of bytes`)
+  const readable = values.key ? keyPeers : openPeers
   const options = {
-    only: values.only.split(','),
+    only: (values.only ?? (values.key ? KEYED : Object.keys(workloads).join())).split(','),
     rounds: Number(values.rounds),
     size: Number(digits) * 1024 ** ' KMG'.indexOf(unit || ' '),
-    wanted: values.peers.split(','),
+    wanted: (values.peers ?? readable.map(({ id }) => id).join()).split(','),
+    isKeyed: values.key,
   }
   if (!(options.rounds >= 1)) stop('--rounds must be at least 1')
   for (const name of options.only) if (!(name in workloads)) stop(`--only knows ${Object.keys(workloads)}, not ${name}`)
   for (const id of options.wanted) {
-    if (![...peers, ours, { id: 'none' }].some((peer) => peer.id === id)) {
-      stop(`--peers knows ${peers.map((peer) => peer.id)} and none, not ${id}`)
+    if (![...readable, ours, { id: 'none' }].some((peer) => peer.id === id)) {
+      stop(`--peers knows ${readable.map((peer) => peer.id)} and none, not ${id}`)
     }
   }
   return options
@@ -131,10 +141,11 @@ function readArguments() {
   try {
     return parseArgs({
       options: {
-        only: { type: 'string', default: Object.keys(workloads).join() },
+        only: { type: 'string' },
         rounds: { type: 'string', default: '5' },
         size: { type: 'string', default: '2G' },
-        peers: { type: 'string', default: peers.map(({ id }) => id).join() },
+        peers: { type: 'string' },
+        key: { type: 'boolean', default: false },
       },
     }).values
   } catch (error) {

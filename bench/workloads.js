@@ -75,7 +75,7 @@ export const workloads = {
     times: 4,
     candidates(setup) {
       const small = { ...setup, source: setup.small, size: 1024 }
-      const senders = withFile(small).filter(({ id }) => id === 'ours' || id === 'nc')
+      const senders = withFile(small).filter(({ id }) => ['ours', 'open', 'nc'].includes(id))
       const plain = { promises: NONE, bytes: null }
       return [
         ...senders.map((peer) => {
