@@ -6,6 +6,7 @@ import {
   renameSync,
   rmSync,
   statSync,
+  symlinkSync,
   truncateSync,
   utimesSync,
   writeFileSync,
@@ -300,4 +301,10 @@ t.test('announces no time that the protocol cannot carry', async (t) => {
     t.equal(opened.header.mtime, null, String(mtimeMs))
     await opened.close()
   }
+})
+
+t.test('says of a symlink that leads to itself that it cannot be read', async (t) => {
+  const path = join(t.testdir({}), 'loop')
+  symlinkSync('loop', path)
+  await t.rejects(new FileSource(path).inspect(), { code: 'local-file', message: /^cannot read .*loop: .*\(ELOOP\)$/ })
 })
