@@ -98,7 +98,8 @@ export async function entranceFor(
       const [key] = current() as [Key]
       const handshake = { dialler: role, deadline: HEADER_DEADLINE, signal }
       const { stream } = await secure.secureDialled(socket, key, handshake).catch(async (error: TransferError) => {
-        const { code } = error.cause as { code?: string }
+        // An interruption and the deadline have no cause.
+        const { code } = Object(error.cause) as { code?: unknown }
         throw code === NOT_TLS && (await speaksFirst(options)) ? noKeyError() : error
       })
       return { socket: stream, key }
@@ -111,7 +112,8 @@ export async function entranceFor(
    * an error, and has not kept them. So they are asked for again.
    */
   async function speaksFirst(options: DialOptions): Promise<boolean> {
-    const socket = await dial({ ...options, wait: 0, isSecure: true })
+    const socket = await dial({ ...options, wait: 0, isSecure: true }).catch(() => null)
+    if (!socket) return false
     const judged = await judgeFirstBytes(socket, SECOND_LOOK).catch((error: TransferError) => error)
     socket.destroy()
     return judged?.code === 'key'

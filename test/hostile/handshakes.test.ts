@@ -1,0 +1,68 @@
+/** Peers that take part in the handshake of a key, but not as they should: silent, slow, or without the key. */
+import { createServer, type Socket } from 'node:net'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { fakeClock, passUntil } from '../fixtures/clock.ts'
+import { startReceiver, trySend } from '../fixtures/ends.ts'
+import { key } from '../fixtures/keys.ts'
+import { Peer } from '../fixtures/peer.ts'
+
+/** A listener that answers nothing. Returns its port, and a promise of the bytes that came first. */
+async function muteListener(t: Test, onBytes: (socket: Socket) => void): Promise<number> {
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    socket.on('error', () => {}).once('data', () => onBytes(socket))
+    t.teardown(() => socket.destroy())
+  })
+  t.teardown(() => server.close())
+  return await new Promise((resolve) => {
+    server.listen(0, '127.0.0.1', () => resolve((server.address() as { port: number }).port))
+  })
+}
+
+const fileOf = (t: Test) => join(t.testdir({ 'file.txt': 'text', out: {} }), 'file.txt')
+
+t.test('a sender that is interrupted in the handshake says so', async (t) => {
+  const file = fileOf(t)
+  const controller = new AbortController()
+  const port = await muteListener(t, () => controller.abort())
+  const { error } = await trySend(t, port, file, { key, signal: controller.signal })
+  t.match(error, { code: 'interrupted', exitCode: 130 })
+})
+
+t.test('a sender gives up a listener that proves nothing', async (t) => {
+  const file = fileOf(t)
+  const clock = fakeClock(t)
+  const port = await muteListener(t, () => {})
+  const sending = trySend(t, port, file, { key })
+  await passUntil(clock, sending)
+  const message = 'the other side has not proved a key within 10 seconds; is it tcp-send or tcp-recv?'
+  t.match((await sending).error, { code: 'timeout', exitCode: 9, message })
+})
+
+t.test('a listener gives up a peer that begins a handshake and goes no further', async (t) => {
+  const out = join(fileOf(t), '..', 'out')
+  const clock = fakeClock(t)
+  const receiver = await startReceiver(t, { out, key })
+  const peer = await Peer.dial(t, receiver.port)
+  await peer.write(Buffer.from([0x16, 3, 1, 1, 0, 1]))
+  const refused = receiver.events.until('refused')
+  await passUntil(clock, refused)
+  const message = /^the other side has not proved a key within \d+ seconds; /
+  t.match(await refused, { code: 'timeout', message }, 'in whole seconds')
+  await peer.ended
+  await passUntil(clock, receiver.stop())
+})
+
+t.test('a sender says what it heard if the listener that spoke in plain text is gone', async (t) => {
+  const file = fileOf(t)
+  const server = createServer((socket) => {
+    socket.on('error', () => {}).end('220 ready\r\n')
+    server.close()
+  })
+  t.teardown(() => server.close())
+  const port = await new Promise<number>((resolve) => {
+    server.listen(0, '127.0.0.1', () => resolve((server.address() as { port: number }).port))
+  })
+  const { error } = await trySend(t, port, file, { key })
+  t.match(error, { code: 'key', message: /no tcp-send or tcp-recv with a key, so nothing was sent/ })
+})
