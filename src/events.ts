@@ -187,8 +187,8 @@ export interface ListedEvent {
 /** Nothing has failed, but there is something to know. */
 export interface WarningEvent {
   event: 'warning'
-  /** `no-permissions`: other users may access files while they are received. `same-name`: several sources have a name. */
-  reason: 'no-permissions' | 'same-name'
+  /** `no-permissions`: others may access files meanwhile. `same-name`: for several sources. `key`: it cannot be used. */
+  reason: 'no-permissions' | 'same-name' | 'key'
   /** One line for a person. */
   message: string
 }

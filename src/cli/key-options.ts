@@ -44,7 +44,7 @@ export function newKey(): string {
 
 /**
  * Reads a key file. The result reads a regular file again when it has changed, so that keys can be added and removed
- * while a receiver runs. A change that cannot be used changes nothing.
+ * while a receiver runs. It throws once for each change that cannot be used; otherwise that changes nothing.
  */
 function keyFile(path: string): () => KeyOption {
   if (path === '-') throw usage('--key-file takes a file and does not read standard input; that is /dev/stdin')
@@ -57,13 +57,9 @@ function keyFile(path: string): () => KeyOption {
     const now = versionOf(path)
     if (now === version) return keys
     version = now
-    try {
-      const changed = readKeyFile(path)
-      // Keys with names may be needed for --per-key-folder.
-      if (typeof changed === typeof keys) keys = changed
-    } catch {
-      // What was valid stays valid until the file can be used again.
-    }
+    // To open a FIFO could take for ever.
+    if (now === null) throw usage(`${printable(path)} is no file any more`)
+    keys = readKeyFile(path)
     return keys
   }
 }
@@ -86,7 +82,6 @@ function readKeyFile(path: string): KeyOption {
   } catch (error) {
     throw localError('cannot read', path, error)
   }
-  if (text.length > MAX_FILE) throw usage(`${where} is too large for a key file`)
   return parseKeyFile(where, text)
 }
 
@@ -98,6 +93,7 @@ function read(path: string): string {
     let length = 0
     for (let count = -1; count !== 0 && length < buffer.length; length += count)
       count = readSync(fd, buffer, length, buffer.length - length, null)
+    if (length > MAX_FILE) throw usage(`${printable(path)} is too large for a key file`)
     return buffer.toString('utf8', 0, length)
   } finally {
     closeSync(fd)

@@ -78,10 +78,10 @@ export async function secureDialled(socket: Socket, key: Key, options: Handshake
   throw diallerError(new Error('the key was not used'))
 }
 
-/** Takes a peer that has dialled and has one of `keys`. Throws a TransferError for any other peer. */
+/** Takes a peer that has dialled and has one of the keys that count now. Throws a TransferError for any other peer. */
 export async function secureAccepted(
   socket: Socket,
-  keys: readonly Key[],
+  keys: () => readonly Key[],
   options: HandshakeOptions,
 ): Promise<Secured> {
   const { dialler } = options
@@ -89,7 +89,7 @@ export async function secureAccepted(
   let problem: TransferError | undefined
   const pskCallback = (_socket: TLSSocket, identity: string) => {
     try {
-      found = findKey(keys, identity, dialler)
+      found = findKey(keys(), identity, dialler)
       return found.psk(dialler)
     } catch (error) {
       problem = asTransferError(error)

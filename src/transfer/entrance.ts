@@ -4,7 +4,8 @@
  */
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { TransferError } from '../errors.js'
+import { asTransferError, TransferError } from '../errors.js'
+import type { OnEvent } from '../events.js'
 import type { Key, KeyOption, KeyRole } from '../keys.js'
 import { type DialOptions, dial } from '../net/dial.js'
 import { encode } from '../protocol/encode.js'
@@ -48,9 +49,16 @@ export interface KeyOptions {
   key?: KeySource | undefined
 }
 
+export interface EntranceOptions extends KeyOptions {
+  plain?: boolean | undefined
+  /** True if every key needs a name. */
+  perKeyFolder?: boolean | undefined
+  onEvent?: OnEvent | undefined
+}
+
 /** Returns the entrance for a side that has a key; undefined without a key. Throws a usage error for an invalid key. */
 export async function entranceFor(
-  { key: source, plain = false }: KeyOptions & { plain?: boolean | undefined },
+  { key: source, plain = false, perKeyFolder = false, onEvent = () => {} }: EntranceOptions,
   role: KeyRole,
 ): Promise<Entrance | undefined> {
   if (source === undefined) return undefined
@@ -68,12 +76,29 @@ export async function entranceFor(
   const partner = role === 'sender' ? 'receiver' : 'sender'
   const read = typeof source === 'function' ? source : () => source
   let [option, keys]: [KeyOption | undefined, Key[]] = [undefined, []]
-  const current = () => {
+  const load = () => {
     const now = read()
-    if (now !== option) [option, keys] = [now, keysOf(now)]
+    if (now === option) return
+    const found = keysOf(now)
+    if (perKeyFolder && found.some(({ name }) => name === null))
+      throw new TransferError('usage', 'a folder for each key needs keys with names')
+    option = now
+    keys = found
+  }
+  load()
+  let told = ''
+  // A key that was removed would go on counting unnoticed, so what cannot be used is said.
+  const current = () => {
+    try {
+      load()
+    } catch (error) {
+      const { message } = asTransferError(error)
+      if (message === told) return keys
+      told = message
+      onEvent({ event: 'warning', reason: 'key', message: `${message}; the keys from before go on counting` })
+    }
     return keys
   }
-  current()
   return {
     keys: current,
     async accept(socket, signal) {
@@ -90,12 +115,12 @@ export async function entranceFor(
         throw refusal
       }
       const deadline = HEADER_DEADLINE - (performance.now() - start)
-      const { stream, key } = await secure.secureAccepted(socket, current(), { dialler: partner, deadline, signal })
+      const { stream, key } = await secure.secureAccepted(socket, current, { dialler: partner, deadline, signal })
       return { socket: stream, key }
     },
     async dialled(socket, options) {
       const { signal } = options
-      const [key] = current() as [Key]
+      const [key] = keys as [Key]
       const handshake = { dialler: role, deadline: HEADER_DEADLINE, signal }
       const { stream } = await secure.secureDialled(socket, key, handshake).catch(async (error: TransferError) => {
         // An interruption and the deadline have no cause.

@@ -69,6 +69,12 @@ t.test('refuses what is no key, and what would show it', async (t) => {
     [['--key-file', write('weak', 'hunter2\n')], undefined, 'usage', /weak, line 1: .*--generate-key/],
     [['--key-file', write('empty', '')], undefined, 'usage', /empty: it has no key/],
     [['--key-file', write('large', `${'# long\n'.repeat(10_000)}${key}`)], undefined, 'usage', /too large/],
+    [
+      ['--key-file', write('wide', `alice ${key}\n# ${'\u00e4'.repeat(40_000)}\nbob ${otherKey}`)],
+      undefined,
+      'usage',
+      /too large/,
+    ],
     [['--key-file', at('missing')], undefined, 'local-file', /cannot read .*ENOENT/],
     [['--key-file', root], undefined, 'local-file', /cannot read .*EISDIR/],
     [['--key-file', '/dev/null'], undefined, 'usage', /it has no key/],
@@ -163,31 +169,41 @@ t.test('reads a file again when it has changed, and only then', async (t) => {
   write('next', otherKey)
   renameSync(at('next'), at('key'))
   t.equal(current(), otherKey)
-  // A change that cannot be used changes nothing.
-  write('key', 'hunter2')
-  t.equal(current(), otherKey, 'broken')
-  write('key', `carol ${key}`)
-  t.equal(current(), otherKey, 'names where there were none')
-  rmSync(at('key'))
-  t.equal(current(), otherKey, 'gone')
-  t.equal(current(), otherKey, 'still gone')
-  write('key', key)
-  chmodSync(at('key'), 0o644)
-  t.equal(current(), otherKey, 'open to others')
-  chmodSync(at('key'), 0o600)
-  t.equal(current(), key, 'it can be used again')
   utimesSync(at('key'), 1, 1)
-  t.equal(current(), key)
+  t.equal(current(), otherKey)
 })
 
-t.test('adds and removes keys with names', async (t) => {
+t.test('throws once for each change that cannot be used, and keeps the keys from before', async (t) => {
+  const { at, write } = place(t)
+  const current = read(write('key', key)) as () => unknown
+  const remains = (why: RegExp, title: string) => {
+    t.match(refusalOf(t, current), { code: 'usage', message: why }, title)
+    t.equal(current(), key, title)
+  }
+  write('key', 'hunter2')
+  remains(/key, line 1: /, 'broken')
+  rmSync(at('key'))
+  remains(/key is no file any more$/, 'gone')
+  if (process.platform !== 'win32') execFileSync('mkfifo', ['-m', '600', at('key')])
+  t.equal(current(), key, 'a FIFO is not waited for')
+  rmSync(at('key'), { force: true })
+  write('key', otherKey)
+  chmodSync(at('key'), 0o644)
+  remains(/chmod 600/, 'open to others')
+  chmodSync(at('key'), 0o600)
+  t.equal(current(), otherKey, 'it can be used again')
+})
+
+t.test('adds and removes keys with names, and takes the names away', async (t) => {
   const { write } = place(t)
   const current = read(write('keys', `alice ${key}\nbob ${otherKey}\n`)) as () => unknown
   t.match(current(), [{ name: 'alice' }, { name: 'bob' }])
   write('keys', `carol ${otherKey}\n`)
   t.strictSame(current(), [{ name: 'carol', key: otherKey }])
   write('keys', otherKey)
-  t.strictSame(current(), [{ name: 'carol', key: otherKey }], 'names are needed for the folders')
+  t.equal(current(), otherKey, 'the key without a name is the only one that counts')
+  write('keys', `alice ${key}\nbob ${otherKey}\n`)
+  t.match(current(), [{ name: 'alice' }, { name: 'bob' }])
 })
 
 t.test('reads a pipe once', { skip: process.platform === 'win32' && 'needs a FIFO' }, async (t) => {

@@ -59,7 +59,7 @@ t.test('waits no longer than the deadline, on both sides', async (t) => {
   const message = 'the other side has not proved a key within 10 seconds; is it tcp-send or tcp-recv?'
   for (const shake of [
     (socket: Socket) => secureDialled(socket, own, options(10_000)),
-    (socket: Socket) => secureAccepted(socket, keys, options(10_000)),
+    (socket: Socket) => secureAccepted(socket, () => keys, options(10_000)),
   ]) {
     const { near, far } = await sockets(t)
     far.on('error', () => {}).resume()
@@ -111,7 +111,7 @@ t.test('calls each way to fail by its cause', async (t) => {
   near.end(Buffer.from([0x16, 3, 1, 0, 4, 1, 0, 0, 0]))
   near.resume()
   const said = { code: 'key', message: 'the other side speaks TLS, but is no tcp-send or tcp-recv with a key' }
-  t.match(await failure(secureAccepted(far, keys, options())), said)
+  t.match(await failure(secureAccepted(far, () => keys, options())), said)
 })
 
 t.test('judges the first bytes within the deadline, however they come and end', async (t) => {

@@ -3,7 +3,7 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { PassThrough, Readable } from 'node:stream'
 import t, { type Test } from 'tap'
-import { keysOf } from '../../dist/keys.js'
+import { type KeyOption, keysOf } from '../../dist/keys.js'
 import { fakeClock, passUntil } from '../fixtures/clock.ts'
 import { startReceiver, startSender, tryReceive, trySend } from '../fixtures/ends.ts'
 import { key, otherKey } from '../fixtures/keys.ts'
@@ -181,6 +181,34 @@ t.test('asks for the keys that count now at every connection', async (t) => {
   t.match((await trySend(t, receiver.port, file, { key })).error, { code: 'key' })
   t.equal((await trySend(t, receiver.port, file, { key: otherKey })).error, undefined)
   t.equal((await receiver.ended).error, undefined)
+})
+
+t.test('says once of keys that cannot be used, and goes on with those from before', async (t) => {
+  const { file, out } = place(t)
+  const named = [{ name: 'alice', key }]
+  let current: () => KeyOption = () => named
+  const receiver = await startReceiver(t, { out, key: () => current(), perKeyFolder: true })
+  const refuses = () => {
+    throw new Error('gone')
+  }
+  for (const next of [() => [], refuses, () => key]) {
+    current = next
+    for (let time = 0; time < 2; time++) t.equal((await trySend(t, receiver.port, file, { key })).error, undefined)
+    current = () => named
+    t.equal((await trySend(t, receiver.port, file, { key })).error, undefined)
+  }
+  await receiver.stop()
+  const after = /; the keys from before go on counting$/
+  const reasons = [/the list is empty/, /gone/, /needs keys with names/]
+  const warnings = receiver.events.of('warning')
+  t.equal(warnings.length, 3)
+  for (const [index, message] of reasons.entries()) t.match(warnings[index], { reason: 'key', message })
+  for (const { message } of warnings) t.match(message, after)
+  t.strictSame(
+    Object.keys(filesIn(out)).filter((path) => !path.startsWith('alice/')),
+    [],
+    'nothing is beside its folder',
+  )
 })
 
 t.test('counts peers that have not proved a key yet for the maximum of connections', async (t) => {
