@@ -22,12 +22,12 @@ const foreignNames: Record<string, string> = {
 }
 
 const directory = 'a directory needs no option: tcp-send dir host 9000'
-const open = 'nothing is encrypted; use a network that you trust, or a tunnel'
+const key = '--key-file FILE encrypts everything; tcp-recv --generate-key makes a key'
 
 /** Foreign options without a counterpart here, and what to do instead. */
 const explanations: Record<'both' | 'tcp-send' | 'tcp-recv', Record<string, string>> = {
   both: {
-    'i key key-file identity code pass password secret tls ssl encrypt': open,
+    'i key identity code pass password secret tls ssl encrypt': key,
     'u udp': 'files go over TCP only',
     'z compress gzip': 'compress with a program: gzip -c file | tcp-send --name file.gz - host 9000',
   },

@@ -54,6 +54,7 @@ function context(): SecureContext {
     maxVersion: 'TLSv1.3',
     ciphers: 'TLS_CHACHA20_POLY1305_SHA256',
     ca: [],
+    ecdhCurve: 'X25519',
     secureOptions: constants.SSL_OP_NO_TICKET,
   })
   return sharedContext

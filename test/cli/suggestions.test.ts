@@ -36,7 +36,10 @@ t.test('knows the words of other programs', async (t) => {
     ['--force', '', '; did you mean --if-exists overwrite?'],
     [
       '--ssl',
-      ...(Array(2).fill('; nothing is encrypted; use a network that you trust, or a tunnel') as [string, string]),
+      ...(Array(2).fill('; --key-file FILE encrypts everything; tcp-recv --generate-key makes a key') as [
+        string,
+        string,
+      ]),
     ],
   ]
   for (const [typed, sending, receiving] of table) {

@@ -1,7 +1,9 @@
 /** Peers that take part in the handshake of a key, but not as they should: silent, slow, or without the key. */
 import { createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
+import { type ConnectionOptions, connect } from 'node:tls'
 import t, { type Test } from 'tap'
+import { keysOf } from '../../dist/keys.js'
 import { fakeClock, passUntil } from '../fixtures/clock.ts'
 import { startReceiver, trySend } from '../fixtures/ends.ts'
 import { key } from '../fixtures/keys.ts'
@@ -65,4 +67,33 @@ t.test('a sender says what it heard if the listener that spoke in plain text is 
   })
   const { error } = await trySend(t, port, file, { key })
   t.match(error, { code: 'key', message: /no tcp-send or tcp-recv with a key, so nothing was sent/ })
+})
+
+/** How a TLS client with the key, but other parameters than the protocol document names, fares: an error or null. */
+function shake(port: number, parameters: ConnectionOptions): Promise<string | null> {
+  const [{ id = '', psk } = {}] = keysOf(key)
+  const identity = `tcp-transfer/1 sender ${id}`
+  const pskCallback = () => ({ psk: psk?.('sender') as Buffer, identity })
+  const options = { host: '127.0.0.1', port, ciphers: 'TLS_CHACHA20_POLY1305_SHA256', pskCallback, ...parameters }
+  return new Promise((resolve) => {
+    const tls = connect({ ...options, rejectUnauthorized: false })
+    const settle = (outcome: string | null) => {
+      tls.destroy()
+      resolve(outcome)
+    }
+    tls.once('secureConnect', () => settle(null)).on('error', ({ message }) => settle(message))
+  })
+}
+
+t.test('a listener takes one version, one cipher and one group, also of who has the key', async (t) => {
+  const receiver = await startReceiver(t, { out: join(fileOf(t), '..', 'out'), key })
+  t.equal(await shake(receiver.port, { ecdhCurve: 'X25519' }), null)
+  for (const parameters of [
+    { ecdhCurve: 'P-256' },
+    { ecdhCurve: 'X448' },
+    { ciphers: 'TLS_AES_128_GCM_SHA256' },
+    { maxVersion: 'TLSv1.2', ciphers: 'PSK' },
+  ] as const)
+    t.match(await shake(receiver.port, parameters), /alert/, JSON.stringify(parameters))
+  await receiver.stop()
 })
