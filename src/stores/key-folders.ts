@@ -41,12 +41,16 @@ export class KeyFolders {
 
 /** A folder that is created when its first file comes, because a key may be added at any time. */
 class KeyFolder extends FolderDestination {
-  #isPrepared = false
+  #preparing: Promise<unknown> | undefined
 
   override async open(): Promise<Store> {
-    // The user has been warned about the folder above, which is on the same file system.
-    if (!this.#isPrepared) await this.prepare()
-    this.#isPrepared = true
+    // Once for all transfers: it removes what is staged under its name. Nobody hears its warnings: the user has been
+    // warned about the folder above, which is on the same file system.
+    this.#preparing ??= this.prepare().catch((error) => {
+      this.#preparing = undefined
+      throw error
+    })
+    await this.#preparing
     return await super.open()
   }
 }
