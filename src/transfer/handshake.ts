@@ -7,7 +7,7 @@ import type { Entered, Entrance } from './entrance.js'
 import { Motion } from './motion.js'
 import type { Holder, Places } from './places.js'
 
-/** A peer that has not proved its key yet. It takes a place like any other. */
+/** A peer that has not proved its key yet. It takes a place among those like it. */
 class Handshake implements Holder {
   readonly motion = new Motion()
   readonly #failed = new AbortController()

@@ -63,6 +63,8 @@ export class Listener {
   #admitted = 0
   #connections = 0
   readonly #places: Places
+  /** The places of peers that have not proved a key yet. They must not take one from a transfer at rest. */
+  readonly #doors: Places
   readonly #gate: Gate
   readonly #refusals: Refusals
   readonly #running = new Set<Promise<void>>()
@@ -84,6 +86,7 @@ export class Listener {
     this.#options = options
     this.#role = role
     this.#places = new Places(options)
+    this.#doors = new Places(options)
     this.#gate = new Gate(options.allowFrom)
     this.#refusals = new Refusals(options.onEvent, (thrown) => this.#settle(asTransferError(thrown)))
     this.#wanted = options.count
@@ -142,7 +145,7 @@ export class Listener {
     clearTimeout(this.#idle)
     for (const server of servers) server.close()
     const farewell = failure ?? refusal('busy', 'it has done what it waited for')
-    for (const transfer of this.#places.holders) transfer.fail(farewell)
+    for (const { holders } of [this.#doors, this.#places]) for (const holder of holders) holder.fail(farewell)
     await Promise.allSettled(this.#running)
   }
 
@@ -162,7 +165,7 @@ export class Listener {
   async #serve(accepted: Socket, number: number, peer: string): Promise<void> {
     const refused = this.#gate.refuses(accepted)
     if (refused) return this.#onOutsider(number, peer, refused)
-    const entered = await enter(accepted, this.#options.entrance, this.#places, (error) => {
+    const entered = await enter(accepted, this.#options.entrance, this.#doors, (error) => {
       if (!this.#isOver) this.#onOutsider(number, peer, error)
     })
     if (!entered) return

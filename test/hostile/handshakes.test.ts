@@ -1,6 +1,8 @@
 /** Peers that take part in the handshake of a key, but not as they should: silent, slow, or without the key. */
+import { readFileSync } from 'node:fs'
 import { createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
+import { PassThrough } from 'node:stream'
 import { type ConnectionOptions, connect } from 'node:tls'
 import t, { type Test } from 'tap'
 import { keysOf } from '../../dist/keys.js'
@@ -8,6 +10,7 @@ import { fakeClock, passUntil } from '../fixtures/clock.ts'
 import { startReceiver, trySend } from '../fixtures/ends.ts'
 import { key } from '../fixtures/keys.ts'
 import { Peer } from '../fixtures/peer.ts'
+import { settle } from '../fixtures/turns.ts'
 
 /** A listener that answers nothing. Returns its port, and a promise of the bytes that came first. */
 async function muteListener(t: Test, onBytes: (socket: Socket) => void): Promise<number> {
@@ -67,6 +70,32 @@ t.test('a sender says what it heard if the listener that spoke in plain text is 
   })
   const { error } = await trySend(t, port, file, { key })
   t.match(error, { code: 'key', message: /no tcp-send or tcp-recv with a key, so nothing was sent/ })
+})
+
+t.test('nobody without the key takes the place of a transfer at rest', async (t) => {
+  const out = join(fileOf(t), '..', 'out')
+  const clock = fakeClock(t)
+  const receiver = await startReceiver(t, { out, key, maxConnections: 2, maxPerPeer: 2 })
+  const stream = new PassThrough()
+  const sending = trySend(t, receiver.port, [{ stream, name: 'log' }], { key })
+  stream.write('first line\n')
+  await receiver.events.until('connected')
+  const strangers: Peer[] = []
+  for (let number = 0; number < 6; number++) {
+    await settle(20)
+    clock.advance(3_000)
+    strangers.push(await Peer.dial(t, receiver.port))
+  }
+  t.match(
+    receiver.events.of('refused').filter(({ transfer }) => transfer === 1),
+    [],
+  )
+  stream.end('last line\n')
+  for (const { socket } of strangers) socket.destroy()
+  await passUntil(clock, sending)
+  t.equal((await sending).error, undefined)
+  t.equal(readFileSync(join(out, 'log'), 'utf8'), 'first line\nlast line\n')
+  await passUntil(clock, receiver.stop())
 })
 
 /** How a TLS client with the key, but other parameters than the protocol document names, fares: an error or null. */
