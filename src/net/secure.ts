@@ -140,14 +140,15 @@ function handshake(
     const settle = () => {
       clearTimeout(timer)
       signal.removeEventListener('abort', onAbort)
-      tls.off('error', onError).off('close', onClose).off(done, onDone)
+      tls.off('error', onError).off('end', onClose).off('close', onClose).off(done, onDone)
     }
     const onDone = () => {
       settle()
       // At once, because the first bytes may follow in this turn.
       resolve(new SecureStream(tls, socket))
     }
-    tls.once('error', onError).once('close', onClose).once(done, onDone)
+    // A peer that has ended its direction cannot prove anything any more.
+    tls.once('error', onError).once('end', onClose).once('close', onClose).once(done, onDone)
     signal.addEventListener('abort', onAbort)
     if (signal.aborted) onAbort()
   })

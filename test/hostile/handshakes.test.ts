@@ -58,6 +58,17 @@ t.test('a listener gives up a peer that begins a handshake and goes no further',
   await passUntil(clock, receiver.stop())
 })
 
+t.test('a listener does not wait for a peer that has ended its direction in the handshake', async (t) => {
+  const out = join(fileOf(t), '..', 'out')
+  fakeClock(t)
+  const receiver = await startReceiver(t, { out, key })
+  const peer = await Peer.dial(t, receiver.port)
+  peer.finish(Buffer.from([0x16, 3, 1, 1, 0, 1]))
+  t.match(await receiver.events.until('refused'), { code: 'incomplete', reason: 'broken' })
+  await peer.closed
+  await receiver.stop()
+})
+
 t.test('a sender says what it heard if the listener that spoke in plain text is gone', async (t) => {
   const file = fileOf(t)
   const server = createServer((socket) => {
