@@ -1,5 +1,11 @@
 /** Listens for connections. */
-import { createServer, type ListenOptions as NodeListenOptions, type Server, type Socket } from 'node:net'
+import {
+  type AddressInfo,
+  createServer,
+  type ListenOptions as NodeListenOptions,
+  type Server,
+  type Socket,
+} from 'node:net'
 import { TransferError } from '../errors.js'
 import { describe } from '../system-errors.js'
 import { formatAddress, validPort } from './address.js'
@@ -23,10 +29,15 @@ export async function listen({ host, port, onConnection }: ListenOptions): Promi
 
 /** Returns a server on a socket that listens already, given by its descriptor. Throws a `connect` error. */
 export async function listenOn(fd: number, onConnection: OnConnection): Promise<Server> {
-  return await start({ fd }, onConnection, (error) => {
-    const text = `cannot listen on the socket passed as descriptor ${fd}: ${describe(error)}`
-    return new TransferError('connect', text, { cause: error })
+  const what = `cannot listen on the socket passed as descriptor ${fd}`
+  const server = await start({ fd }, onConnection, (error) => {
+    return new TransferError('connect', `${what}: ${describe(error)}`, { cause: error })
   })
+  // A UNIX socket has none.
+  const { port } = Object(server.address()) as Partial<AddressInfo>
+  if (port !== undefined) return server
+  server.close()
+  throw new TransferError('connect', `${what}: it is no TCP socket`)
 }
 
 function start(

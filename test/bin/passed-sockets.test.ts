@@ -78,3 +78,14 @@ t.test('listens on nothing if one of the sockets is none', async (t) => {
   t.equal(code, 3)
   t.match(stderr, /cannot listen on the socket passed as descriptor 4: /)
 })
+
+t.test('listens on no socket but of TCP', async (t) => {
+  const unix = createServer().listen(join(t.testdir({ out: {} }), 'socket'))
+  await once(unix, 'listening')
+  const { fd } = (unix as unknown as { _handle: { fd: number } })._handle
+  const { running } = await activate(t, 'tcp-recv', ['--out', join(t.testdirName, 'out')], ['127.0.0.1'], [fd])
+  unix.close()
+  const { code, stderr } = await running.done
+  t.equal(code, 3)
+  t.match(stderr, /cannot listen on the socket passed as descriptor 4: it is no TCP socket\n/)
+})
