@@ -90,3 +90,15 @@ t.test('breaks with a reset, which is no end for the other side', async (t) => {
   await closed
   t.equal(far.readableEnded, false)
 })
+
+t.test('writes what has waited in one go, in its order', async (t) => {
+  const { near, far } = await pair(t)
+  const heard: Buffer[] = []
+  far.on('data', (bytes: Buffer) => heard.push(Buffer.from(bytes)))
+  near.cork()
+  for (const text of ['one ', 'two ', 'three']) near.write(text)
+  near.uncork()
+  near.end()
+  await once(far, 'end')
+  t.equal(Buffer.concat(heard).toString(), 'one two three')
+})

@@ -150,3 +150,23 @@ t.test('reads by events where the properties of the socket are missing', async (
   }
   t.strictSame(taken, ['a piece', 'a piece', 'a piece', 'a piece'])
 })
+
+t.test('takes nobody whose key was not used, even if the handshake succeeds', { timeout: 20_000 }, async (t) => {
+  const { TLSSocket } = await import('node:tls')
+  const { isSessionReused } = TLSSocket.prototype
+  t.teardown(() => Object.assign(TLSSocket.prototype, { isSessionReused }))
+  for (const side of ['dialled', 'accepted'] as const) {
+    const { near, far } = await sockets(t)
+    Object.assign(TLSSocket.prototype, {
+      isSessionReused(this: TLSSocket & { _tlsOptions: { isServer?: boolean } }) {
+        return (this._tlsOptions.isServer === true) === (side === 'dialled')
+      },
+    })
+    const both = [secureDialled(near, own, options()), secureAccepted(far, () => keys, options())]
+    const [dialled, accepted] = await Promise.allSettled(both)
+    const outcome = side === 'dialled' ? dialled : accepted
+    t.match(outcome, { status: 'rejected', reason: { code: 'key' } }, side)
+    for (const { status, value } of [dialled, accepted] as PromiseFulfilledResult<{ stream: Socket }>[])
+      if (status === 'fulfilled') value.stream.destroy()
+  }
+})
