@@ -54,8 +54,15 @@ function keyProblem(text: string): string | null {
   if (text.replace(/=+$/, '').length < (isHex ? 32 : 22)) return 'the key is too short'
   const isMixed = [/[a-z]/, /[A-Z]/, /[0-9]/].every((kind) => kind.test(text))
   if (!isHex && !isMixed) return 'the key is not random: base64 has digits, upper and lower case'
+  if (counts(text)) return 'the key is not random: it counts up or down'
   if (repeats(text, isHex ? 8 : 12)) return 'the key is not random: it repeats itself'
   return null
+}
+
+/** True if most characters follow the one before them, as in `012345`. Of random keys, one in a million does. */
+function counts(text: string): boolean {
+  const steps = Array.from(text.slice(1), (character, index) => character.charCodeAt(0) - text.charCodeAt(index))
+  return steps.filter((step) => Math.abs(step) <= 1).length > 0.6 * steps.length
 }
 
 /** True if `text` has fewer different characters, or pairs of them, than any random text of its length. */

@@ -9,6 +9,9 @@ import { listenerError, noKeyError } from './tls-errors.js'
 const HANDSHAKE = 0x16
 const CLIENT_HELLO = 1
 
+/** The most bytes of one record (RFC 8446, 5.1). */
+const RECORD = 16 * 1024
+
 /** The bytes before the payload of a record, and those before the content of a message. */
 const [RECORD_HEADER, MESSAGE_HEADER] = [5, 4]
 
@@ -33,8 +36,9 @@ function judgeHello(bytes: Buffer): TransferError | null | undefined {
   const start = RECORD_HEADER + MESSAGE_HEADER
   if (bytes.length < start) return undefined
   const length = bytes.readUInt16BE(RECORD_HEADER - 2)
-  const isHello = bytes[RECORD_HEADER] === CLIENT_HELLO && bytes.readUIntBE(start - 3, 3) === length - MESSAGE_HEADER
-  if (!isHello) return listenerError(new Error('no TLS client begins like this'))
+  const isWhole = length <= RECORD && bytes.readUIntBE(start - 3, 3) === length - MESSAGE_HEADER
+  if (bytes[RECORD_HEADER] !== CLIENT_HELLO || !isWhole)
+    return listenerError(new Error('no TLS client begins like this'))
   return bytes.length < RECORD_HEADER + length ? undefined : null
 }
 

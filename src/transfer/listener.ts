@@ -169,6 +169,10 @@ export class Listener {
       if (!this.#isOver) this.#onOutsider(number, peer, error)
     })
     if (!entered) return
+    if (this.#isOver) {
+      entered.socket.destroy()
+      return
+    }
     let isReturn = false
     let start = 0
     const admit = () => {

@@ -5,9 +5,8 @@
  */
 import type { FailedEvent, OnEvent, RefusedEvent } from '../events.js'
 
-/** At most so many are reported in so many milliseconds. */
-const REPORTED = 10
-const PERIOD = 10_000
+/** At most so many are reported in so many milliseconds. A table, so that a test with hundreds of them need not wait. */
+export const refusalLimits = { reported: 10, period: 10_000 }
 
 type Refusal = RefusedEvent | FailedEvent
 
@@ -39,7 +38,7 @@ export class Refusals {
 
   #begin(): void {
     this.#reported = 0
-    this.#period = setTimeout(() => this.#onPeriodEnd(), PERIOD)
+    this.#period = setTimeout(() => this.#onPeriodEnd(), refusalLimits.period)
   }
 
   #onPeriodEnd(): void {
@@ -59,7 +58,7 @@ export class Refusals {
   }
 
   #reportIfAllowed(): void {
-    if (this.#reported < REPORTED && !this.#isHeldUp) this.#report()
+    if (this.#reported < refusalLimits.reported && !this.#isHeldUp) this.#report()
   }
 
   /** Reports the last refusal, with the number of those that were only counted. */

@@ -1,12 +1,15 @@
 /** Peers that take every place and keep it, and peers that may not come at all. */
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
+import { refusalLimits } from '../../dist/transfer/refusals.js'
 import { fakeClock } from '../fixtures/clock.ts'
 import { startReceiver, startSender, trySend } from '../fixtures/ends.ts'
 import { filesIn, namesIn } from '../fixtures/folder.ts'
 import { Peer } from '../fixtures/peer.ts'
 import { frame, receiverOpening, senderOpening, transferFrames } from '../fixtures/peer-frames.ts'
 import { settle } from '../fixtures/turns.ts'
+
+refusalLimits.reported = 10
 
 const header = frame('H', { name: 'never', size: null })
 const beat = frame('B', {})

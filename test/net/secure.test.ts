@@ -166,7 +166,6 @@ t.test('takes nobody whose key was not used, even if the handshake succeeds', { 
     const [dialled, accepted] = await Promise.allSettled(both)
     const outcome = side === 'dialled' ? dialled : accepted
     t.match(outcome, { status: 'rejected', reason: { code: 'key' } }, side)
-    for (const { status, value } of [dialled, accepted] as PromiseFulfilledResult<{ stream: Socket }>[])
-      if (status === 'fulfilled') value.stream.destroy()
+    for (const ended of [dialled, accepted]) if (ended?.status === 'fulfilled') ended.value.stream.destroy()
   }
 })

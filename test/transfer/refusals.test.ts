@@ -2,13 +2,15 @@
 import { join } from 'node:path'
 import t from 'tap'
 import type { RefusedEvent, TransferEvent } from '../../dist/index.js'
-import { Refusals } from '../../dist/transfer/refusals.js'
+import { Refusals, refusalLimits } from '../../dist/transfer/refusals.js'
 import { fakeClock } from '../fixtures/clock.ts'
 import { startReceiver, startSender, trySend } from '../fixtures/ends.ts'
 import { gate } from '../fixtures/gate.ts'
 import { key, otherKey } from '../fixtures/keys.ts'
 import { Peer } from '../fixtures/peer.ts'
 import { settle } from '../fixtures/turns.ts'
+
+refusalLimits.reported = 10
 
 const refused = (transfer: number): RefusedEvent => ({
   event: 'refused',
@@ -130,7 +132,11 @@ t.test('every kind of peer that a listener does not take is counted together', a
   const receiver = await startReceiver(t, { out: join(folder, 'out'), key, count: 1 })
   const wrong = () => trySend(t, receiver.port, join(folder, 'file'), { key: otherKey })
   for (let time = 0; time < 4; time++) t.match((await wrong()).error, { code: 'key' })
-  for (const bytes of ['GET / HTTP/1.1\r\n\r\n', 'tcp-send', '\x16 no TLS'].flatMap((text) => [text, text, text])) {
+  for (const bytes of ['GET / HTTP/1.1\r\n\r\n', 'tcp-send', '\x16 this is no TLS'].flatMap((text) => [
+    text,
+    text,
+    text,
+  ])) {
     const peer = await Peer.dial(t, receiver.port)
     peer.finish(bytes)
     await peer.closed
