@@ -169,10 +169,7 @@ export class Listener {
       if (!this.#isOver) this.#onOutsider(number, peer, error)
     })
     if (!entered) return
-    if (this.#isOver) {
-      entered.socket.destroy()
-      return
-    }
+    if (this.#isOver) return void entered.socket.destroy()
     let isReturn = false
     let start = 0
     const admit = () => {
