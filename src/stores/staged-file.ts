@@ -125,8 +125,8 @@ export class StagedFile {
    * For a file that becomes durable with its directory.
    */
   seal(mtime: number | null): AtHand<void> {
-    if (this.#flushing) return this.#flushing.then(() => this.seal(mtime))
     if (this.#failure) throw this.#failure.error
+    if (this.#flushing) return this.#flushing.then(() => this.seal(mtime))
     const timed = mtime === null ? undefined : ifSupported(() => disk.futimes(this.fd, new Date(), new Date(mtime)))
     return andThen(timed, () => {
       this.#isOpen = false

@@ -37,12 +37,9 @@ export async function enter(
     report(noPlace)
     return null
   }
-  try {
-    return await entrance.accept(socket, handshake.signal)
-  } catch (error) {
+  const entering = entrance.accept(socket, handshake.signal).finally(() => places.leave(handshake))
+  return await entering.catch((error) => {
     report(asTransferError(error))
     return null
-  } finally {
-    places.leave(handshake)
-  }
+  })
 }

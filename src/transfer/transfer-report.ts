@@ -52,7 +52,7 @@ export class TransferReport {
   /** Waits until more events can be taken, or `signal` is aborted. */
   async untilDrained(signal: AbortSignal): Promise<void> {
     if (!(this.#drained instanceof Promise) || signal.aborted) return
-    let stop = () => {}
+    let stop!: () => void
     const aborted = new Promise<void>((resolve) => {
       stop = resolve
     })

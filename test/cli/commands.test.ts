@@ -40,6 +40,12 @@ t.test('tcp-recv names what is wrong with its command line', async (t) => {
   await isWrong(t, receiveCommand, wrongReceiveUsage)
 })
 
+t.test('listens for the networks that it is told', async (t) => {
+  const args = ['--port', '0', '--host', '127.0.0.1', '--out', t.testdir({}), '--allow-from', '10.0.0.0/8']
+  const { code } = await runHere(t, receiveCommand, [...args, '--wait', '0.1'])
+  t.equal(code, 9)
+})
+
 t.test('shows no character of a command line that could lie', async (t) => {
   const hostile = '\u001b[2J\u202ea'
   for (const [command, args] of [

@@ -271,6 +271,23 @@ t.test('says what a stranger at an open port can do', async (t) => {
   t.equal(line, 'listening on 0.0.0.0:9; whoever can reach this port can receive, and nothing is encrypted')
 })
 
+t.test('says whose keys open a port, and whose key a file came with', async (t) => {
+  const listening = { event: 'listening', address: '0.0.0.0', port: 9 } as const
+  t.equal(
+    describeEvent({ ...listening, keys: 1, fingerprint: '1a2b 3c4d' }, 'send'),
+    'listening on 0.0.0.0:9; only peers with its key (1a2b 3c4d) can send',
+  )
+  t.equal(
+    describeEvent({ ...listening, keys: 3 }, 'send'),
+    'listening on 0.0.0.0:9; only peers with one of its 3 keys can send',
+  )
+  const facts = { transfer: 1, name: 'a', size: 2, blake3, type: 'text/plain', verified: true, seconds: 0 }
+  t.equal(
+    describeEvent({ event: 'stored', path: 'dir/a', peer: '127.0.0.1:5', key: 'alice', ...facts }, 'send', true),
+    `stored dir/a (text/plain, 2 B in 0.00 s) from 127.0.0.1:5 (alice), blake3 ${blake3}`,
+  )
+})
+
 t.test('names what was sent from a stream, and says what nobody has confirmed', async (t) => {
   const facts = { transfer: 1, name: 'db.sql', size: 2, blake3, type: 'text/plain', verified: false, seconds: 0 }
   t.equal(

@@ -297,3 +297,12 @@ t.test('does not leave the folder that it has opened through a symlink that take
   t.ok(existsSync(join(folder, 'outside')), 'nor is what it leads to removed')
   chmodSync(path, 0o755)
 })
+
+t.test('does not store a large file of which the disk has lost something while it was sealed', async (t) => {
+  const path = t.testdir({})
+  const store = await openFolder(t, { path, blocking: new AlwaysQuick() })
+  failDuring(t, { call: 'fdatasync', code: 'EIO' })
+  const pieces = Array.from({ length: 17 }, () => Buffer.alloc(1024 ** 2))
+  await t.rejects(storeTreeIn(store, {}, [{ large: 'x', pieces }]), { code: 'local-file', message: /EIO/ })
+  t.strictSame([finalNames(path), stagedFiles(path)], [[], []])
+})
