@@ -1,3 +1,4 @@
+import { chmodSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { receiveCommand } from '../../dist/cli/receive-command.js'
@@ -5,6 +6,7 @@ import { receiveCommandLine } from '../../dist/cli/receive-command-line.js'
 import { sendCommand } from '../../dist/cli/send-command.js'
 import { sendCommandLine } from '../../dist/cli/send-command-line.js'
 import { isUnsafe } from '../../dist/text.js'
+import { key, otherKey } from '../fixtures/keys.ts'
 import { type WrongUsage, wrongReceiveUsage, wrongSendUsage } from '../fixtures/wrong-usage.js'
 
 /** Runs a command in this process to its end: its exit status, and what it wrote to stderr. */
@@ -44,6 +46,14 @@ t.test('listens for the networks that it is told', async (t) => {
   const args = ['--port', '0', '--host', '127.0.0.1', '--out', t.testdir({}), '--allow-from', '10.0.0.0/8']
   const { code } = await runHere(t, receiveCommand, [...args, '--wait', '0.1'])
   t.equal(code, 9)
+})
+
+t.test('listens with a folder for each key', async (t) => {
+  const path = t.testdir({ keys: `alice ${key}\nbob ${otherKey}\n` })
+  chmodSync(join(path, 'keys'), 0o600)
+  const args = ['--port', '0', '--host', '127.0.0.1', '--out', join(path, 'out'), '--key-file', join(path, 'keys')]
+  const { code, stderr } = await runHere(t, receiveCommand, [...args, '--per-key-folder', '--wait', '0.1'])
+  t.equal(code, 9, stderr)
 })
 
 t.test('shows no character of a command line that could lie', async (t) => {
