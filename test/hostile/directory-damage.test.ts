@@ -59,8 +59,10 @@ t.test('stores a directory as it was sent or not at all, whatever becomes of its
   await good.next('S')
   await good.closed
   await receiver.stop()
-  for (const name of namesIn(out)) t.strictSame(treeOf(join(out, name)), whole, name)
-  t.ok(namesIn(out).length > 1, 'what changes nothing that counts is stored')
+  // What was cut off may be kept in the staging folder.
+  const stored = namesIn(out).filter((name) => name !== '.tcp-recv')
+  for (const name of stored) t.strictSame(treeOf(join(out, name)), whole, name)
+  t.ok(stored.length > 1, 'what changes nothing that counts is stored')
   t.strictSame(await leftOpen(), [])
 })
 

@@ -96,7 +96,7 @@ for (const { title, listener: own, dialler: theirs } of cases) {
     t.strictSame(filesIn(out), { 'file.txt': content })
   })
 
-  // The sender hears nothing from a receiver without a key, and waits: hostile/keys.test.ts has that.
+  // A sender with a key would wait half of the header deadline for the first word of a receiver without one.
   if (title !== 'only the listener')
     t.test(`a receiver dials, and a key has ${title}`, async (t) => {
       const { file, out } = place(t)
