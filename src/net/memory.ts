@@ -43,9 +43,14 @@ export function giveBack(memory: Buffer, isReusable: boolean): void {
   isOwnFree = true
 }
 
+/** True if there is no other connection. */
+export function isAlone(): boolean {
+  return connections <= 1
+}
+
 /** The part of `memory` that one read may fill now. */
 export function readable(memory: Buffer): Buffer {
-  return connections > 1 ? memory.subarray(0, SHARED) : memory
+  return isAlone() ? memory : memory.subarray(0, SHARED)
 }
 
 /** True if the memory is read into again before the consumer may be done, as by other connections. */

@@ -7,8 +7,13 @@
  * a round little longer than one does. A connection that needs little, such as a new one, is never among them.
  */
 
-/** The work of a turn, in milliseconds. */
+import { isAlone } from './memory.js'
+
+/** The work of a turn beside other connections, in milliseconds. */
 const TURN = 1
+
+/** The work of a turn of a connection that is alone, in milliseconds. Each pause costs it a little. */
+const ALONE = 10
 
 /** To read so many bytes is as much work as a turn. Nobody measures it: Node.js reads before it calls anyone. */
 const BYTES = 2 * 1024 * 1024
@@ -96,7 +101,7 @@ export class Turn {
     const now = performance.now()
     this.#spent += now - this.#since
     this.#since = now
-    if (this.#spent < TURN) return undefined
+    if (this.#spent < (isAlone() ? ALONE : TURN)) return undefined
     if (waiting.length === 0) setImmediate(serve)
     return new Promise((resolve) => {
       waiting.push(() => {

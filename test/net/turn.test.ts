@@ -1,11 +1,15 @@
 /** Turns: how much a connection does before the others come first, whatever it is that it does. */
 import t, { type Test } from 'tap'
+import { giveBack, takeMemory } from '../../dist/net/memory.js'
 import { Turn } from '../../dist/net/turn.js'
 import { gate } from '../fixtures/gate.ts'
 import { fakePerformanceNow } from '../fixtures/performance-clock.ts'
 import { settle, stateOf } from '../fixtures/turns.ts'
 
 const none = { before: () => {} }
+
+// Two connections, so that none is alone.
+const [own, shared] = [takeMemory(), takeMemory()]
 
 /** A connection with two hundred messages, each of which takes `cost` milliseconds. */
 function busy(t: Test, clock: ReturnType<typeof fakePerformanceNow>, cost: number, wait?: () => Promise<void>) {
@@ -108,4 +112,20 @@ t.test('waits for a message as long as it takes', async (t) => {
   second.open()
   await working
   t.equal(done, 2)
+})
+
+t.test('gives a connection that is alone a longer turn, which ends as well', async (t) => {
+  giveBack(shared, true)
+  giveBack(own, true)
+  const clock = fakePerformanceNow(t)
+  const state = busy(t, clock, 0.3)
+  t.ok(state.done > 30 && state.done <= 34, `${state.done}`)
+  await settle(2)
+  t.ok(state.after > 0, 'and goes on in the next one')
+  takeMemory()
+  takeMemory()
+  const before = state.done
+  await settle(1)
+  t.ok(state.done <= before + 4, 'no longer alone')
+  while (state.done < 200) await settle(1)
 })
