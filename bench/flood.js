@@ -1,9 +1,10 @@
 /**
  * `npm run soak:flood`: peers that want to keep a receiver from its work, in one process (flooders.js).
  *
- *   - With a key, 1 GB is sent, alone and beside a thousand connections that say nothing, a thousand wrong keys, a
- *     hundred floods of heartbeats without the key and a hundred with it. Meanwhile real senders with the key send 1 KB.
- *     It must reach 0.7 of its speed alone, with less than 200 MB of memory; each 1 KB must take less than a second.
+ *   - With a key, 1 GB is sent, alone, and beside a thousand connections that say nothing, a thousand wrong keys and a
+ *     hundred floods of heartbeats without the key. Meanwhile a real sender with the key sends 1 KB. The large file must
+ *     reach 0.7 of its speed alone, with less than 200 MB of memory; the small one must take less than a second. Then the
+ *     same beside a hundred floods of heartbeats with the key, to see what somebody who is trusted could do.
  *   - Without a key, 1 KB is sent beside a hundred peers that send without pause, in less than a second.
  *
  * Afterwards the receiver must take one more file. Prints tables. Ends with 1 if something is not so. A soak shares its
@@ -138,26 +139,26 @@ function worked({ pid }) {
 }
 
 const withKey = ['--key-file', keyFile]
-const floodsWithKey = [
-  { kind: 'silent', count: 1000 },
-  { kind: 'wrong keys', count: 1000 },
-  { kind: 'heartbeats', count: 100 },
-  { kind: 'keyed heartbeats', count: 100 },
-]
+const floodsWithKey = {
+  alone: [],
+  flooded: [
+    { kind: 'silent', count: 1000 },
+    { kind: 'wrong keys', count: 1000 },
+    { kind: 'heartbeats', count: 100 },
+  ],
+  'flooded by peers with the key': [{ kind: 'keyed heartbeats', count: 100 }],
+}
 
-/** One large file, and small ones beside it until it has come. The flood begins with it. */
-async function largeFile(isFlooded) {
+/** One large file, and a small one beside it and after it. The flood begins with the large one. */
+async function largeFile(kinds) {
   const { receiver, port, events } = await startReceiver(withKey)
-  const flooders = isFlooded ? await startFlooders(port, [keyFile], floodsWithKey) : null
-  let isOver = false
+  const flooders = kinds.length > 0 ? await startFlooders(port, [keyFile], kinds) : null
   flooders?.begin()
-  const large = sendFile(files.source, 'large', port, withKey).finally(() => {
-    isOver = true
-  })
+  const large = sendFile(files.source, 'large', port, withKey)
   const small = []
-  while (flooders && !isOver) {
-    small.push(await sendFile(files.small, `small-${small.length}`, port, withKey))
+  if (flooders) {
     await sleep(500)
+    small.push(await sendFile(files.small, 'beside', port, withKey))
   }
   const took = await large
   const cpu = worked(receiver)
@@ -180,11 +181,12 @@ const ms = (number) => number.toFixed(0)
 const mb = (number) => (number / 1e6).toFixed(0)
 
 async function besideLarge() {
-  const runs = { alone: [], flooded: [] }
+  const names = Object.keys(floodsWithKey)
+  const runs = Object.fromEntries(names.map((name) => [name, []]))
   for (let round = 0; round < rounds; round++) {
     // In turns, because a machine is not equally quick all the time.
-    for (const isFlooded of round % 2 === 0 ? [false, true] : [true, false])
-      runs[isFlooded ? 'flooded' : 'alone'].push(await largeFile(isFlooded))
+    for (const name of round % 2 === 0 ? names : names.toReversed())
+      runs[name].push(await largeFile(floodsWithKey[name]))
   }
   console.log(
     `\n| ${size / 1024 ** 2} MiB with a key | ms, best (median) | the receiver's CPU s | its peak MB | 1 KB, ms: best worst of a run, all |`,

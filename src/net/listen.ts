@@ -9,6 +9,7 @@ import {
 import { TransferError } from '../errors.js'
 import { describe } from '../system-errors.js'
 import { formatAddress, validPort } from './address.js'
+import { onAccepted } from './turn.js'
 
 /** The socket is paused. */
 type OnConnection = (socket: Socket) => void
@@ -21,9 +22,15 @@ export interface ListenOptions {
   onConnection: OnConnection
 }
 
+/**
+ * How many connections wait until this process accepts them. If more come at once, the kernel drops them, and a peer
+ * tries again only after a second. This is the most that Linux allows by default (`net.core.somaxconn`).
+ */
+const BACKLOG = 4096
+
 /** Returns a listening server. Throws a `connect` error, or a `usage` error if the port is invalid. */
 export async function listen({ host, port, onConnection }: ListenOptions): Promise<Server> {
-  const where = { host, port: validPort(port), backlog: 1024 }
+  const where = { host, port: validPort(port), backlog: BACKLOG }
   return await start(where, onConnection, (error) => listenError(host, where.port, error))
 }
 
@@ -46,7 +53,10 @@ function start(
   errorOf: (error: NodeJS.ErrnoException) => TransferError,
 ): Promise<Server> {
   return new Promise((resolve, reject) => {
-    const server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, onConnection)
+    const server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, (socket) => {
+      onAccepted()
+      onConnection(socket)
+    })
     server.once('error', (error) => reject(errorOf(error)))
     server.listen(where, () => {
       server.removeAllListeners('error')

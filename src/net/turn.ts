@@ -5,6 +5,9 @@
  *
  * Only one of those that wait continues in each round of the event loop. So a hundred connections that never pause make
  * a round little longer than one does. A connection that needs little, such as a new one, is never among them.
+ *
+ * But of the connections that wait to be accepted, libuv also accepts only one in each round. So while they come, there
+ * are rounds for them alone: otherwise a thousand would take as long as a thousand turns.
  */
 
 import { isAlone } from './memory.js'
@@ -15,6 +18,12 @@ const TURN = 1
 /** The work of a turn of a connection that is alone, in milliseconds. Each pause costs it a little. */
 const ALONE = 10
 
+/** A connection is alone if none has been accepted for so long, in milliseconds. */
+const QUIET = 50
+
+/** The longest time from the end of one turn to the next while connections are accepted, in milliseconds. */
+const ACCEPTING = 2
+
 /** To read so many bytes is as much work as a turn. Nobody measures it: Node.js reads before it calls anyone. */
 const BYTES = 2 * 1024 * 1024
 
@@ -24,8 +33,22 @@ const BEHIND = 0.1
 /** Those whose turn is over, in the order in which they get the next one. */
 const waiting: (() => void)[] = []
 
+/** The `performance.now()` at which a connection was accepted last. */
+let accepted = Number.NEGATIVE_INFINITY
+/** The same when the last round looked at it. */
+let seen = accepted
+/** The `performance.now()` at which the last turn ended. */
+let ended = 0
+
+/** Called for each connection that was accepted. */
+export function onAccepted(): void {
+  accepted = performance.now()
+}
+
 function serve(): void {
-  waiting.shift()?.()
+  const isAccepting = accepted > seen && performance.now() - ended < ACCEPTING
+  seen = accepted
+  if (!isAccepting) waiting.shift()?.()
   if (waiting.length > 0) setImmediate(serve)
 }
 
@@ -101,7 +124,8 @@ export class Turn {
     const now = performance.now()
     this.#spent += now - this.#since
     this.#since = now
-    if (this.#spent < (isAlone() ? ALONE : TURN)) return undefined
+    if (this.#spent < (isAlone() && now - accepted > QUIET ? ALONE : TURN)) return undefined
+    ended = now
     if (waiting.length === 0) setImmediate(serve)
     return new Promise((resolve) => {
       waiting.push(() => {

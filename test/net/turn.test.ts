@@ -1,7 +1,7 @@
 /** Turns: how much a connection does before the others come first, whatever it is that it does. */
 import t, { type Test } from 'tap'
 import { giveBack, takeMemory } from '../../dist/net/memory.js'
-import { Turn } from '../../dist/net/turn.js'
+import { onAccepted, Turn } from '../../dist/net/turn.js'
 import { gate } from '../fixtures/gate.ts'
 import { fakePerformanceNow } from '../fixtures/performance-clock.ts'
 import { settle, stateOf } from '../fixtures/turns.ts'
@@ -128,4 +128,46 @@ t.test('gives a connection that is alone a longer turn, which ends as well', asy
   await settle(1)
   t.ok(state.done <= before + 4, 'no longer alone')
   while (state.done < 200) await settle(1)
+})
+
+t.test('leaves rounds to connections that are accepted, but not all of them', async (t) => {
+  const clock = fakePerformanceNow(t)
+  const state = busy(t, clock, 7)
+  // One is accepted in each round, and each takes half a millisecond.
+  const accept = () => {
+    onAccepted()
+    clock.pass(0.5)
+  }
+  accept()
+  await settle(1)
+  const before = state.done
+  for (let round = 0; round < 4; round++) {
+    accept()
+    await settle(1)
+  }
+  t.ok(state.done <= before + 1, 'others come first')
+  for (let round = 0; round < 20; round++) {
+    accept()
+    await settle(1)
+  }
+  t.ok(state.done > before + 1, 'but not for ever')
+  const last = state.done
+  await settle(1)
+  await settle(1)
+  t.ok(state.done >= last + 1, 'and only while they come')
+  while (state.done < 200) await settle(1)
+})
+
+t.test('gives a connection that was alone short turns as soon as another one is accepted', async (t) => {
+  const clock = fakePerformanceNow(t)
+  giveBack(shared, true)
+  onAccepted()
+  clock.pass(10)
+  const soon = busy(t, clock, 0.3)
+  t.ok(soon.done <= 4, `${soon.done} soon after it`)
+  while (soon.done < 200) await settle(1)
+  clock.pass(100)
+  const later = busy(t, clock, 0.3)
+  t.ok(later.done > 30, `${later.done} later`)
+  while (later.done < 200) await settle(1)
 })
