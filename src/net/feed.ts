@@ -29,6 +29,7 @@ class Reader {
   /** An option for the constructor of the socket. */
   readonly onread: OnReadOpts
   readonly #memory: Buffer
+  readonly #most: number | undefined
   /** The buffer for a read that comes while the consumer still uses the memory. */
   #aside: Buffer | null = null
   /** The one of these two buffers that the next read fills. */
@@ -43,8 +44,10 @@ class Reader {
   #isWorking = false
   #isClosed = false
 
-  constructor() {
+  /** @param most the most bytes of one read */
+  constructor(most?: number) {
     this.#memory = takeMemory()
+    this.#most = most
     this.#base = this.#memory
     this.#place = this.#memory
     this.onread = { buffer: () => this.#nextPlace(), callback: (length) => this.#onBytes(length) }
@@ -90,7 +93,7 @@ class Reader {
       this.#place = this.#aside
     } else {
       this.#base = this.#memory
-      this.#place = readable(this.#memory)
+      this.#place = readable(this.#memory, this.#most)
     }
     return this.#place
   }
@@ -116,11 +119,14 @@ export function connectWithLargeReads(connect: (options: { onread: OnReadOpts })
   return socket
 }
 
-/** Turns a socket of a server with `pauseOnConnect` into one with large reads. Returns it unchanged if it cannot. */
-export function withLargeReads(accepted: Socket): Socket {
+/**
+ * Turns a socket of a server with `pauseOnConnect` into one with large reads, of at most `most` bytes each. Returns it
+ * unchanged if it cannot.
+ */
+export function withLargeReads(accepted: Socket, most?: number): Socket {
   const { _handle: handle } = accepted as unknown as { _handle?: { reading?: boolean } | null }
   if (!handle) return accepted
-  const reader = new Reader()
+  const reader = new Reader(most)
   try {
     const options = { handle, allowHalfOpen: true, pauseOnCreate: true, onread: reader.onread }
     const socket = new Socket(options as SocketConstructorOpts)
@@ -161,6 +167,15 @@ export function feed(socket: Duplex, consume: Consumer, turn: Turn, careful = fa
   }
   socket.on('data', take)
   if (!reader || reader.start(take)) socket.resume()
+}
+
+/** Passes all bytes of `socket` to `take`, which is done with them when it returns. The caller pauses and resumes. */
+export function readLarge(socket: Socket, take: (bytes: Buffer) => void): void {
+  socket.on('data', take)
+  readers.get(socket)?.start((bytes) => {
+    take(bytes)
+    return true
+  })
 }
 
 /** Drops bytes. Of a flood, what comes after the first ones is not even read until `closed` resolves. */

@@ -16,10 +16,10 @@ const RECORD = 16 * 1024
 const [RECORD_HEADER, MESSAGE_HEADER] = [5, 4]
 
 /**
- * Returns null if `bytes` hold the whole first message of a TLS client, an error for any other peer, and undefined if
+ * Returns the first message of a TLS client if `bytes` hold all of it, an error for any other peer, and undefined if
  * there are too few bytes to tell.
  */
-function judge(bytes: Buffer): TransferError | null | undefined {
+function judge(bytes: Buffer): TransferError | Buffer | undefined {
   if (bytes[0] === HANDSHAKE) return judgeHello(bytes)
   const start = bytes.subarray(0, SENDER_MAGIC.length)
   const text = start.toString('latin1')
@@ -32,33 +32,33 @@ function judge(bytes: Buffer): TransferError | null | undefined {
  * A TLS connection takes 70 KB of memory, and who has sent its whole first message has proved the key or is refused. So
  * before that there is none. No client cuts this message into several records.
  */
-function judgeHello(bytes: Buffer): TransferError | null | undefined {
+function judgeHello(bytes: Buffer): TransferError | Buffer | undefined {
   const start = RECORD_HEADER + MESSAGE_HEADER
   if (bytes.length < start) return undefined
   const length = bytes.readUInt16BE(RECORD_HEADER - 2)
   const isWhole = length <= RECORD && bytes.readUIntBE(start - 3, 3) === length - MESSAGE_HEADER
   if (bytes[RECORD_HEADER] !== CLIENT_HELLO || !isWhole)
     return listenerError(new Error('no TLS client begins like this'))
-  return bytes.length < RECORD_HEADER + length ? undefined : null
+  return bytes.length < RECORD_HEADER + length ? undefined : bytes.subarray(RECORD_HEADER, RECORD_HEADER + length)
 }
 
 /**
- * Resolves with null if the peer begins like a TLS client, otherwise with an error for it. The socket stays paused. Of a
+ * Resolves with the first message of a TLS client, and with an error for any other peer. The socket stays paused. Of a
  * TLS client, everything that was read can be read again. Rejects if the socket is closed.
  *
  * @param deadline how long the first bytes may take, in milliseconds
  */
-export function judgeFirstBytes(socket: Socket, deadline: number): Promise<TransferError | null> {
+export function judgeFirstBytes(socket: Socket, deadline: number): Promise<TransferError | Buffer> {
   return new Promise((resolve, reject) => {
     const stop = () => {
       clearTimeout(timer)
       socket.off('data', onData).off('end', onEnd).off('close', onClose).off('error', onError)
     }
-    const settle = (outcome: TransferError | null) => {
+    const settle = (outcome: TransferError | Buffer) => {
       stop()
       socket.pause()
       // TLS reads them again.
-      if (outcome === null) socket.unshift(held)
+      if (Buffer.isBuffer(outcome)) socket.unshift(held)
       resolve(outcome)
     }
     let held: Buffer = Buffer.alloc(0)

@@ -1,6 +1,6 @@
 /**
- * Reads a TLS socket in large pieces. TLS comes in records of 16 KiB, and Node.js makes a new buffer and an event of
- * each. Here the records of one turn of the event loop are gathered in memory that is used over and over.
+ * Gathers what TLS has decrypted. TLS comes in records of 16 KiB, and Node.js makes a new buffer and an event of each.
+ * Here the records of one large read lie one after the other, in memory that all connections use over and over.
  *
  * For this the socket reads as with the `onread` option of `net.Socket`. `tls.connect` documents that option, but not
  * for a socket that is connected already, as every accepted one is. So this file sets three properties of the socket
@@ -12,14 +12,13 @@ import { reusedMemory } from './memory.js'
 /** The most bytes of one record (RFC 8446, 5.1). */
 const RECORD = 16 * 1024
 
-/** The bytes that libuv reads in one turn: 32 times a record. */
-const LARGE = 32 * RECORD
+/** The most bytes that are handed over at once. */
+const SIZE = 64 * RECORD
 
-/** For each connection beside the first one. */
-const SMALL = 4 * RECORD
+let shared: Buffer | null = null
 
-let large: Buffer | null = null
-let isLargeFree = true
+/** The places of records in the memory, as far as they were needed. To make one takes a microsecond or two. */
+const places: Buffer[] = []
 
 /** Where the bytes of a TLS socket are gathered, and who takes them. */
 export class Gatherer {
@@ -28,24 +27,15 @@ export class Gatherer {
   /** The bytes that have come and were not handed over lie between these two. */
   #start = 0
   #end = 0
-  #flush: NodeJS.Immediate | null = null
-  /** The places of whole records in the memory, as far as they were needed. To make one takes a microsecond or two. */
-  readonly #places: Buffer[] = []
+  #isReading = false
 
   /**
    * @param take called with the bytes that have come. It may use them until it returns, and by the rule of memory.ts
    */
   constructor(socket: TLSSocket, take: (bytes: Buffer) => void) {
     this.#take = take
-    const isFirst = isLargeFree
-    if (isFirst) {
-      isLargeFree = false
-      large ??= reusedMemory(LARGE)
-    }
-    this.#memory = isFirst && large ? large : reusedMemory(SMALL)
-    socket.once('close', () => {
-      if (isFirst) isLargeFree = true
-    })
+    shared ??= reusedMemory(SIZE)
+    this.#memory = shared
     if (!this.#replaceReads(socket)) socket.on('data', take)
   }
 
@@ -64,30 +54,33 @@ export class Gatherer {
     return true
   }
 
-  /** Where the next record goes. Node.js asks once for each, long before the record comes. */
+  /** Where the next record goes. Node.js asks after each, so it may be long before the next one comes. */
   #place(): Buffer {
     if (this.#start === this.#end) {
       this.#start = 0
       this.#end = 0
     }
-    const create = () => this.#memory.subarray(this.#end, this.#end + RECORD)
-    // Whole records, of which all large pieces are made, lie at the same places again and again.
-    if (this.#end % RECORD > 0) return create()
-    this.#places[this.#end / RECORD] ??= create()
-    return this.#places[this.#end / RECORD] as Buffer
+    const number = this.#end / RECORD
+    places[number] ??= this.#memory.subarray(this.#end, this.#end + RECORD)
+    return places[number]
   }
 
   #onRecord(length: number): boolean {
     this.#end += length
-    if (this.#end + RECORD > this.#memory.length) this.flush()
-    else this.#flush ??= setImmediate(() => this.flush())
+    // A record that is not full ends what was written at once, so nothing can follow it without a gap.
+    if (!this.#isReading || length < RECORD || this.#end === SIZE) this.#flush()
     return true
   }
 
-  /** Hands over what has come. */
-  flush(): void {
-    if (this.#flush) clearImmediate(this.#flush)
-    this.#flush = null
+  /** Calls `decrypt`, and hands over what comes of it. No other connection can use the memory meanwhile. */
+  read(decrypt: () => void): void {
+    this.#isReading = true
+    decrypt()
+    this.#isReading = false
+    this.#flush()
+  }
+
+  #flush(): void {
     const bytes = this.#memory.subarray(this.#start, this.#end)
     this.#start = this.#end
     if (bytes.length > 0) this.#take(bytes)

@@ -48,9 +48,10 @@ export function isAlone(): boolean {
   return connections <= 1
 }
 
-/** The part of `memory` that one read may fill now. */
-export function readable(memory: Buffer): Buffer {
-  return isAlone() ? memory : memory.subarray(0, SHARED)
+/** The part of `memory` that one read may fill now, and at most `most` bytes. */
+export function readable(memory: Buffer, most = OWN): Buffer {
+  const length = isAlone() ? most : Math.min(most, SHARED)
+  return memory.length <= length ? memory : memory.subarray(0, length)
 }
 
 /** True if the memory is read into again before the consumer may be done, as by other connections. */

@@ -6,31 +6,39 @@ import type { Socket } from 'node:net'
 import { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
 import { Gatherer } from './gather.js'
+import { TlsCarrier } from './tls-carrier.js'
 
 type Callback = (error?: Error | null) => void
 
 export class SecureStream extends Duplex {
   /** The TLS socket. Its handle counts the bytes of both the plain text and the connection (delivered.ts). */
   readonly carrier: TLSSocket
-  readonly #socket: Socket
+  readonly #socket: Socket | TlsCarrier
   /** True once the other side has ended its direction. */
   #hasEnded = false
 
   /** @param socket what the TLS socket runs over */
-  constructor(tls: TLSSocket, socket: Socket) {
+  constructor(tls: TLSSocket, socket: Socket | TlsCarrier) {
     super({ allowHalfOpen: true })
     this.carrier = tls
     this.#socket = socket
-    const gatherer = new Gatherer(tls, (bytes) => this.#onBytes(bytes))
+    const take = (bytes: Buffer) => this.#onBytes(bytes)
+    if (socket instanceof TlsCarrier) {
+      const gatherer = new Gatherer(tls, take)
+      socket.onRead = (passOn) => gatherer.read(passOn)
+    } else {
+      tls.on('data', take)
+    }
     tls.once('end', () => {
-      gatherer.flush()
       this.#hasEnded = true
       this.#endIfDrained()
     })
-    tls.on('error', (error) => this.destroy(asBreak(error)))
+    // A later turn: who waits for the handshake may not listen to this stream yet.
+    const destroy = (error?: Error) => void setImmediate(() => this.destroy(error && asBreak(error)))
+    tls.on('error', destroy)
     // Node.js reports some errors after the handshake only so, unless a tls.Server has made the socket.
-    tls.on('_tlsError', (error: Error) => this.destroy(asBreak(error)))
-    tls.once('close', () => this.destroy())
+    tls.on('_tlsError', destroy)
+    tls.once('close', () => destroy())
   }
 
   #onBytes(bytes: Buffer): void {

@@ -6,7 +6,7 @@
  *
  * - No certificate is ever shown or accepted, and no certificate authority is trusted. A side that has dialled has also
  *   to see that its pre-shared key was used, because its callback runs before the other side has proved anything.
- * - A listener takes a peer only if its own callback has found the key for this very connection. Session tickets would
+ * - A listener takes a peer only if its own callback has given the key for this very connection. Session tickets would
  *   outlive a key, so there are none.
  * - The key differs by the role of the side that dials, so a connection that is sent back to its maker fails.
  * - ChaCha20-Poly1305 needs no new key before 2^62 bytes. AES-GCM would need one after some 350 GB.
@@ -14,11 +14,13 @@
 import { constants } from 'node:crypto'
 import type { Socket } from 'node:net'
 import { connect, createSecureContext, type SecureContext, TLSSocket } from 'node:tls'
-import { asTransferError, interruption, TransferError } from '../errors.js'
-import { KEY_CONTEXT, type Key, type KeyRole } from '../keys.js'
+import { interruption, TransferError } from '../errors.js'
+import type { Key, KeyRole } from '../keys.js'
 import { HEADER_DEADLINE } from '../protocol/limits.js'
+import { identityOf } from './hello.js'
 import { SecureStream } from './secure-stream.js'
-import { diallerError, keyError, listenerError } from './tls-errors.js'
+import { TlsCarrier } from './tls-carrier.js'
+import { diallerError, listenerError } from './tls-errors.js'
 
 /** A connection that both sides have proved their key on. */
 export interface Secured {
@@ -63,68 +65,47 @@ function context(): SecureContext {
 /** Proves `key` to the listener that `socket` is connected to, and has it prove the key. Throws a TransferError. */
 export async function secureDialled(socket: Socket, key: Key, options: HandshakeOptions): Promise<Secured> {
   const { dialler } = options
+  const carrier = dialler === 'receiver' ? new TlsCarrier(socket) : socket
   const tls = connect({
-    socket,
+    socket: carrier as Socket,
     secureContext: context(),
-    pskCallback: () => ({ psk: key.psk(dialler), identity: `${KEY_CONTEXT} ${dialler} ${key.id}` }),
+    pskCallback: () => ({ psk: key.psk(dialler), identity: identityOf(key, dialler) }),
     // Called only if the other side has used a certificate instead of the key.
     checkServerIdentity: () => new Error('a certificate is no key'),
     // The environment can change the default (NODE_TLS_REJECT_UNAUTHORIZED).
     rejectUnauthorized: true,
   })
-  const stream = await handshake(tls, socket, options, 'secureConnect', diallerError)
+  const stream = await handshake(tls, carrier, options, 'secureConnect', diallerError)
   // Node.js calls a connection with a pre-shared key a reused session.
   if (tls.isSessionReused()) return { stream, key }
   stream.destroy()
   throw diallerError(new Error('the key was not used'))
 }
 
-/** Takes a peer that has dialled and has one of the keys that count now. Throws a TransferError for any other peer. */
-export async function secureAccepted(
-  socket: Socket,
-  keys: () => readonly Key[],
-  options: HandshakeOptions,
-): Promise<Secured> {
+/** Has a peer prove `key`, which its first message has named (hello.ts). Throws a TransferError. */
+export async function secureAccepted(socket: Socket, key: Key, options: HandshakeOptions): Promise<Secured> {
   const { dialler } = options
-  let found: Key | undefined
-  let problem: TransferError | undefined
-  const pskCallback = (_socket: TLSSocket, identity: string) => {
-    try {
-      found = findKey(keys(), identity, dialler)
-      return found.psk(dialler)
-    } catch (error) {
-      problem = asTransferError(error)
-      return null
-    }
-  }
+  const named = identityOf(key, dialler)
+  const pskCallback = (_socket: TLSSocket, identity: string) => (identity === named ? key.psk(dialler) : null)
   // Node.js documents this option for servers. Without it every handshake would fail.
   const server = { isServer: true, secureContext: context(), pskCallback }
-  const tls = new TLSSocket(socket, server)
-  const stream = await handshake(tls, socket, options, 'secure', (error) => problem ?? listenerError(error))
-  if (found && tls.isSessionReused()) return { stream, key: found }
+  const carrier = dialler === 'sender' ? new TlsCarrier(socket) : socket
+  const tls = new TLSSocket(carrier as Socket, server)
+  const stream = await handshake(tls, carrier, options, 'secure', listenerError)
+  if (tls.isSessionReused()) return { stream, key }
   stream.destroy()
   throw listenerError(new Error('the key was not used'))
-}
-
-/** The key that a peer has named. Throws the error to report if there is none. */
-function findKey(keys: readonly Key[], identity: string, dialler: KeyRole): Key {
-  const [use, role, id] = identity.split(' ')
-  const found = keys.find((key) => key.id === id)
-  if (use !== KEY_CONTEXT) throw keyError('the other side uses keys in a way that this version does not know')
-  if (!found) throw keyError('the other side has another key; compare both with --fingerprint')
-  if (role !== dialler)
-    throw keyError(`the other side is a ${dialler === 'sender' ? 'receiver' : 'sender'}, as this side is`)
-  return found
 }
 
 /** Resolves with the stream once the handshake is complete. Destroys the socket before it rejects. */
 function handshake(
   tls: TLSSocket,
-  socket: Socket,
+  socket: Socket | TlsCarrier,
   { deadline, signal }: HandshakeOptions,
   done: 'secure' | 'secureConnect',
   describe: (error: NodeJS.ErrnoException) => TransferError,
 ): Promise<SecureStream> {
+  if (socket instanceof TlsCarrier) socket.onError = (error) => void tls.destroy(error)
   return new Promise((resolve, reject) => {
     const fail = (error: TransferError) => {
       settle()

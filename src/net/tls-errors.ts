@@ -10,6 +10,9 @@ import { TransferError } from '../errors.js'
  */
 export const BUSY_ALERT = Buffer.from([0x15, 0x03, 0x03, 0, 2, 2, 49])
 
+/** The answer to a peer whose key does not count: `handshake_failure`. */
+export const KEY_ALERT = Buffer.from([0x15, 0x03, 0x03, 0, 2, 2, 40])
+
 export function keyError(message: string, cause?: unknown): TransferError {
   return new TransferError('key', message, { cause })
 }

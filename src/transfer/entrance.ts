@@ -64,12 +64,14 @@ export async function entranceFor(
   if (source === undefined) return undefined
   if (plain) throw new TransferError('usage', 'a key needs the protocol, so plain does not go with it')
   // Loaded only with a key: TLS takes a tenth of the time in which a command starts.
-  const [secure, { judgeFirstBytes, turnAway }, { BUSY_ALERT, NOT_TLS, noKeyError }, { keysOf }] = await Promise.all([
+  const [secure, { judgeFirstBytes, turnAway }, { provedKey }, alerts, { keysOf }] = await Promise.all([
     import('../net/secure.js'),
     import('../net/first-bytes.js'),
+    import('../net/hello.js'),
     import('../net/tls-errors.js'),
     import('../keys.js'),
   ])
+  const { BUSY_ALERT, KEY_ALERT, NOT_TLS, noKeyError } = alerts
   secure.checkNode(process.versions.node)
   // A receiver without a key waits for the sender to speak first. It is told before its own deadline.
   const silence = role === 'sender' ? HEADER_DEADLINE / 2 : HEADER_DEADLINE
@@ -105,17 +107,22 @@ export async function entranceFor(
       const start = performance.now()
       const stop = () => void socket.destroy()
       signal.addEventListener('abort', stop)
-      const refusal = await judgeFirstBytes(socket, silence).catch(() => undefined)
+      const judged = await judgeFirstBytes(socket, silence).catch(() => null)
       signal.removeEventListener('abort', stop)
-      if (refusal === undefined) return null
-      if (refusal) {
-        const isWaiting = role === 'sender' && refusal.reason === 'timeout'
-        turnAway(socket, farewell(role, isWaiting ? noKeyError() : refusal))
-        if (refusal.reason === 'broken') return null
-        throw refusal
+      if (judged === null) return null
+      if (judged instanceof TransferError) {
+        const isWaiting = role === 'sender' && judged.reason === 'timeout'
+        turnAway(socket, farewell(role, isWaiting ? noKeyError() : judged))
+        if (judged.reason === 'broken') return null
+        throw judged
+      }
+      const key = provedKey(judged, current(), partner)
+      if (key instanceof TransferError) {
+        turnAway(socket, KEY_ALERT)
+        throw key
       }
       const deadline = HEADER_DEADLINE - (performance.now() - start)
-      const { stream, key } = await secure.secureAccepted(socket, current, { dialler: partner, deadline, signal })
+      const { stream } = await secure.secureAccepted(socket, key, { dialler: partner, deadline, signal })
       return { socket: stream, key }
     },
     async dialled(socket, options) {
@@ -141,7 +148,7 @@ export async function entranceFor(
     if (!socket) return false
     const judged = await judgeFirstBytes(socket, SECOND_LOOK).catch((error: TransferError) => error)
     socket.destroy()
-    return judged?.code === 'key'
+    return judged instanceof TransferError && judged.code === 'key'
   }
 }
 

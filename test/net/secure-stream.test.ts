@@ -22,7 +22,7 @@ async function pair(t: Test): Promise<{ near: SecureStream; far: SecureStream }>
   const [accepted] = (await once(server, 'connection')) as [Socket]
   const [near, far] = await Promise.all([
     secureDialled(socket, keys[0] as (typeof keys)[0], options),
-    secureAccepted(accepted, () => keys, options),
+    secureAccepted(accepted, keys[0] as (typeof keys)[0], options),
   ])
   server.close()
   t.teardown(() => {

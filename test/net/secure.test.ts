@@ -1,7 +1,7 @@
 /** The handshake with a key, over real sockets: what is not taken, and what each failure is called. */
 import { EventEmitter, once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
-import { connect as connectTls, type TLSSocket } from 'node:tls'
+import type { TLSSocket } from 'node:tls'
 import t, { type Test } from 'tap'
 import { TransferError } from '../../dist/errors.js'
 import { type Key, keysOf } from '../../dist/keys.js'
@@ -11,7 +11,7 @@ import { checkNode, secureAccepted, secureDialled } from '../../dist/net/secure.
 import { BUSY_ALERT, diallerError, listenerError } from '../../dist/net/tls-errors.js'
 import { fakeClock } from '../fixtures/clock.ts'
 import { key } from '../fixtures/keys.ts'
-import { settle } from '../fixtures/turns.ts'
+import { settle, stateOf } from '../fixtures/turns.ts'
 
 const keys = keysOf(key)
 const [own] = keys as [Key]
@@ -22,7 +22,7 @@ async function sockets(t: Test): Promise<{ near: Socket; far: Socket }> {
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const near = connect({ host: '127.0.0.1', port: (server.address() as AddressInfo).port, allowHalfOpen: true })
-  const [far] = (await once(server, 'connection')) as [Socket]
+  const [[far]] = (await Promise.all([once(server, 'connection'), once(near, 'connect')])) as [[Socket], unknown]
   server.close()
   t.teardown(() => {
     near.destroy()
@@ -59,17 +59,16 @@ t.test('waits no longer than the deadline, on both sides', async (t) => {
   const message = 'the other side has not proved a key within 10 seconds; is it tcp-send or tcp-recv?'
   for (const shake of [
     (socket: Socket) => secureDialled(socket, own, options(10_000)),
-    (socket: Socket) => secureAccepted(socket, () => keys, options(10_000)),
+    (socket: Socket) => secureAccepted(socket, own, options(10_000)),
   ]) {
     const { near, far } = await sockets(t)
-    far.on('error', () => {}).resume()
+    const ended = once(far.on('error', () => {}).resume(), 'end')
     const failing = failure(shake(near))
     clock.advance(9_999)
-    await settle()
-    t.notOk(near.destroyed)
+    t.equal(await stateOf(failing), 'pending')
     clock.advance(1)
     t.match(await failing, { code: 'timeout', message })
-    t.ok(near.destroyed)
+    await ended
     t.equal(clock.timers, 0)
   }
 })
@@ -111,7 +110,7 @@ t.test('calls each way to fail by its cause', async (t) => {
   near.end(Buffer.from([0x16, 3, 1, 0, 4, 1, 0, 0, 0]))
   near.resume()
   const said = { code: 'key', message: 'the other side speaks TLS, but is no tcp-send or tcp-recv with a key' }
-  t.match(await failure(secureAccepted(far, () => keys, options())), said)
+  t.match(await failure(secureAccepted(far, own, options())), said)
 })
 
 t.test('judges the first bytes within the deadline, however they come and end', async (t) => {
@@ -136,7 +135,7 @@ t.test('judges the first bytes within the deadline, however they come and end', 
     slow.near.write(Buffer.from([byte]))
     await settle(20)
   }
-  t.equal(await hello, null, 'a whole first message')
+  t.strictSame(await hello, Buffer.from([1, 0, 0, 2, 3, 3]), 'a whole first message')
   const second = await sockets(t)
   const broken = judgeFirstBytes(second.far, 10_000)
   second.near.write('tcp')
@@ -151,9 +150,7 @@ t.test('reads by events where the properties of the socket are missing', async (
   for (const handle of [undefined, null, {}, { useUserBuffer: () => t.fail('it has no place for the bytes') }]) {
     const socket = Object.assign(new EventEmitter(), { _handle: handle })
     const gatherer = new Gatherer(socket as unknown as TLSSocket, (bytes) => taken.push(String(bytes)))
-    socket.emit('data', Buffer.from('a piece'))
-    gatherer.flush()
-    socket.emit('close')
+    gatherer.read(() => socket.emit('data', Buffer.from('a piece')))
   }
   t.strictSame(taken, ['a piece', 'a piece', 'a piece', 'a piece'])
 })
@@ -173,23 +170,10 @@ t.test('takes nobody whose key was not used, even if the handshake succeeds', { 
         return side !== 'accepted'
       },
     })
-    const both = [secureDialled(near, own, options()), secureAccepted(far, () => keys, options())]
+    const both = [secureDialled(near, own, options()), secureAccepted(far, own, options())]
     const [dialled, accepted] = await Promise.allSettled(both)
     const outcome = side === 'accepted' ? accepted : dialled
     t.match(outcome, { status: 'rejected', reason: { code: 'key' } }, side)
     for (const ended of [dialled, accepted]) if (ended?.status === 'fulfilled') ended.value.stream.destroy()
   }
-})
-
-t.test('takes no key that is used in another way', async (t) => {
-  const { near, far } = await sockets(t)
-  const peer = connectTls({
-    socket: near,
-    minVersion: 'TLSv1.3',
-    ciphers: 'TLS_CHACHA20_POLY1305_SHA256',
-    pskCallback: () => ({ psk: own.psk('sender'), identity: `tcp-transfer/2 sender ${own.id}` }),
-  }).on('error', () => {})
-  const error = await failure(secureAccepted(far, () => keys, options()))
-  t.match(error, { code: 'key', message: 'the other side uses keys in a way that this version does not know' })
-  peer.destroy()
 })
