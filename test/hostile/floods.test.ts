@@ -10,6 +10,10 @@ import { frame, receiverOpening, senderOpening } from '../fixtures/peer-frames.t
 import { replaceProperty } from '../fixtures/replace-property.ts'
 import { sendTo } from '../fixtures/scripted-receiver.ts'
 
+// Most of the time of these tests is that in which a flood may still hear why its connection is closed.
+t.jobs = 4
+const parallel = { buffered: true }
+
 const BLOCK = 256 * 1024
 const header = frame('H', { name: 'flood', size: null })
 const beat = frame('B', {})
@@ -59,7 +63,7 @@ async function flood(t: Test, port: number, opening: Buffer, again: Buffer): Pro
 }
 
 for (const [what, [opening, again]] of Object.entries(senders)) {
-  t.test(`receives beside senders of ${what}`, async (t) => {
+  t.test(`receives beside senders of ${what}`, parallel, async (t) => {
     const folder = t.testdir({ file: 'honest', out: {} })
     const out = join(folder, 'out')
     const receiver = await startReceiver(t, { out })
@@ -80,7 +84,7 @@ for (const [what, pair] of Object.entries({
     frame('A', { entry, reason: 'x', message: 'no' }),
   ],
 })) {
-  t.test(`receives beside senders of ${what}`, async (t) => {
+  t.test(`receives beside senders of ${what}`, parallel, async (t) => {
     const folder = t.testdir({ file: 'honest', out: {} })
     const receiver = await startReceiver(t, { out: join(folder, 'out') })
     const again = Buffer.concat(Array.from({ length: 20_000 }, (_, entry) => pair(entry)).flat())
@@ -92,7 +96,7 @@ for (const [what, pair] of Object.entries({
 }
 
 for (const [what, [opening, again]] of Object.entries(receivers)) {
-  t.test(`sends beside receivers that send ${what}`, async (t) => {
+  t.test(`sends beside receivers that send ${what}`, parallel, async (t) => {
     const folder = t.testdir({ file: 'honest', out: {} })
     const sender = await startSender(t, [join(folder, 'file')], { count: 100 })
     for (let count = 0; count < 10; count++) {
@@ -108,7 +112,7 @@ for (const [what, one] of [
   ['heartbeats', beat],
   ['frames to skip', frame('x', Buffer.from('1'))],
 ] as const) {
-  t.test(`a receiver takes a hundred ${what} at once, and disconnects who sends many more`, async (t) => {
+  t.test(`a receiver takes a hundred ${what} at once, and disconnects who sends many more`, parallel, async (t) => {
     const out = t.testdir()
     const receiver = await startReceiver(t, { out })
     const honest = await Peer.dial(t, receiver.port)
@@ -137,7 +141,7 @@ for (const [what, one] of [
   ['frames to skip', frame('x', Buffer.from('1'))],
   ['refusals of nothing', frame('R', { entry: 7, reason: 'name', message: 'no' })],
 ] as const) {
-  t.test(`a sender gives up on a receiver of too many ${what}`, async (t) => {
+  t.test(`a sender gives up on a receiver of too many ${what}`, parallel, async (t) => {
     const { error } = await sendTo(t, async (peer) => {
       await peer.write(receiverOpening, ...Array(100_000).fill(one))
       const { fields } = await peer.next('A')
@@ -169,7 +173,7 @@ for (const [what, options, opening] of [
   ['a key', { key }, Buffer.from('tcp-send')],
   ['no key', {}, Buffer.concat([senderOpening, frame('H', {})])],
 ] as const) {
-  t.test(`a receiver with ${what} does not read on from who is turned away`, async (t) => {
+  t.test(`a receiver with ${what} does not read on from who is turned away`, parallel, async (t) => {
     const receiver = await startReceiver(t, { out: t.testdir(), ...options })
     const peer = await Peer.dial(t, receiver.port)
     await peer.write(opening)
