@@ -17,6 +17,7 @@ import { type Entrance, entranceFor } from './transfer/entrance.js'
 import { Listener } from './transfer/listener.js'
 import { type NameRules, nameProblem } from './transfer/names.js'
 import type { Policy } from './transfer/policy.js'
+import { type Rate, rateOf } from './transfer/rate.js'
 import { Receiver } from './transfer/receiver.js'
 import { ReceiverSession } from './transfer/receiver-session.js'
 import type { Connection, Session, TransferResult } from './transfer/session.js'
@@ -35,6 +36,7 @@ export async function receive(options: ReceiveOptions): Promise<Summary> {
       throw new TransferError('usage', 'the expected size is beyond the largest allowed')
     const problem = options.name === undefined ? null : nameProblem(options.name, nameRules(options))
     if (problem !== null) throw new TransferError('usage', `no file can be stored under that name: ${problem}`)
+    const rate = rateOf(options)
     const entrance = await entranceFor(options, 'receiver')
     const names = entrance?.keys().map(({ name }) => name)
     const folders = options.perKeyFolder ? KeyFolders.below({ path: out, ifExists }, names) : undefined
@@ -43,7 +45,7 @@ export async function receive(options: ReceiveOptions): Promise<Summary> {
     const destination = createDestination(out, ifExists)
     for (const warning of await destination.prepare()) onEvent({ event: 'warning', ...warning })
     const hooks = new Hooks(onEvent, options.afterStored)
-    const observed = { ...options, onEvent: hooks.onEvent, entrance, folders }
+    const observed = { ...options, onEvent: hooks.onEvent, entrance, rate, folders }
     try {
       const failure = await (options.connect ? dial : listen)(destination, observed, totals)
       await hooks.settled
@@ -60,6 +62,7 @@ export async function receive(options: ReceiveOptions): Promise<Summary> {
 interface Observed extends ReceiveOptions {
   onEvent: OnEvent
   entrance: Entrance | undefined
+  rate: Rate | undefined
   folders: KeyFolders | undefined
 }
 
@@ -153,11 +156,12 @@ async function dial(destination: Destination, options: Observed, totals: Totals)
 /** One transfer into the destination over one connection. */
 function start(destination: Destination, options: Observed, connection: Connection): Session {
   const { socket, admit, transfer, peer, refusals } = connection
-  const { onEvent, fileEvents, folders } = options
+  const { onEvent, fileEvents, folders, rate } = options
   const key = connection.key?.name ?? undefined
   const report = new TransferReport({ onEvent, transfer, peer, key, fileEvents, refusals })
   const place = folders && key !== undefined ? folders.of(key) : destination
-  const receiver = new Receiver({ policy: policyOf(place, options), destination: place, report, admit })
+  const receiver = new Receiver({ policy: policyOf(place, options), destination: place, report, rate, admit })
+  rate?.limitReads(socket)
   return new ReceiverSession(receiver, (progress) => createLink(socket, place, options, progress))
 }
 

@@ -13,6 +13,7 @@ import { shellWord } from './text.js'
 import { call } from './transfer/call.js'
 import { type Entrance, entranceFor } from './transfer/entrance.js'
 import { Listener } from './transfer/listener.js'
+import { type Rate, rateOf } from './transfer/rate.js'
 import { Sender } from './transfer/sender.js'
 import { SenderSession } from './transfer/sender-session.js'
 import type { Connection, Session, TransferResult } from './transfer/session.js'
@@ -27,10 +28,11 @@ export async function send(options: SendOptions): Promise<Summary> {
   const { onEvent = () => {} } = options
   const totals = { files: 0, bytes: 0 }
   return await runToSummary(onEvent, totals, async () => {
+    const rate = rateOf(options)
     return await withOffer(options, asStream(options), async ({ offered, failure }) => {
       const ready = offered.map(({ source }) => source)
       const entrance = await entranceFor(options, 'sender')
-      const later = ready.length > 0 ? await sendReady(ready, { ...options, entrance }, totals, failure) : null
+      const later = ready.length > 0 ? await sendReady(ready, { ...options, entrance, rate }, totals, failure) : null
       return failure ?? later
     })
   })
@@ -56,7 +58,7 @@ async function sendReady(
 
 type Totals = Pick<TransferResult, 'files' | 'bytes'>
 
-type Ready = SendOptions & { entrance: Entrance | undefined }
+type Ready = SendOptions & { entrance: Entrance | undefined; rate: Rate | undefined }
 
 async function dial(sources: readonly Source[], options: Ready, totals: Totals): Promise<TransferError | null> {
   const { host = defaults.host, port, wait = defaults.wait, timeout = defaults.timeout, onEvent = () => {} } = options
@@ -119,7 +121,7 @@ async function listen(sources: readonly Source[], options: Ready, totals: Totals
 }
 
 /** One transfer of all sources over one connection. */
-function start(sources: readonly Source[], options: SendOptions, connection: Connection): Session {
+function start(sources: readonly Source[], options: Ready, connection: Connection): Session {
   const { plain = false, timeout = defaults.timeout, expect = {}, onEvent = () => {} } = options
   const { socket, admit, transfer, peer, key, refusals } = connection
   const report = new TransferReport({ onEvent, transfer, peer, fileEvents: options.fileEvents, refusals })
@@ -127,7 +129,9 @@ function start(sources: readonly Source[], options: SendOptions, connection: Con
     ? new PlainSenderLink(socket, timeout)
     : new FramedSenderLink(socket, { timeout, isAccepted: admit !== undefined, isProved: key !== undefined })
   const allowUnverified = plain || options.allowUnverified === true
-  return new SenderSession(new Sender({ entries: entriesOf(sources), report, expect, allowUnverified, admit }), link)
+  const { rate } = options
+  const sender = new Sender({ entries: entriesOf(sources), report, expect, allowUnverified, rate, admit })
+  return new SenderSession(sender, link)
 }
 
 async function* entriesOf(sources: readonly Source[]): AsyncGenerator<Entry> {

@@ -2,7 +2,9 @@
 import { defaults } from '../defaults.js'
 import { parseNetwork } from '../net/ip.js'
 import type { PeerOptions } from '../peers.js'
+import { printable } from '../text.js'
 import type { Expectation } from '../transfer/expectation.js'
+import { LOWEST_LIMIT, type RateOptions } from '../transfer/rate.js'
 import type { Arguments } from './arguments.js'
 import type { OptionTable } from './command-line.js'
 import { DEFAULT_PROGRESS, progressChoices } from './reporter.js'
@@ -19,6 +21,11 @@ export const commonOptions: OptionTable = {
     value: 'SECONDS',
     fallback: String(defaults.stall / 1000),
     describe: 'Give up after this many seconds in which the other side is alive, but sends or takes nothing',
+  },
+  limit: {
+    value: 'SIZE',
+    fallback: 'as fast as possible',
+    describe: 'Move at most this much in a second, such as 500K or 10M, over all connections together',
   },
   progress: {
     value: 'HOW',
@@ -89,18 +96,26 @@ export function connectionOptions(condition = ''): OptionTable {
 /** The options that only a side that listens can use. */
 export const listeningOnly = [...Object.keys(connectionOptions()), 'port-file']
 
-/** Reads `--stall` and the options of `connectionOptions`. */
-export function readPeerOptions(args: Arguments): PeerOptions {
+/** Reads `--stall`, `--limit` and the options of `connectionOptions`. */
+export function readPeerOptions(args: Arguments): PeerOptions & RateOptions {
   const networks = args.list('allow-from')
+  const limit = args.text('limit')
   for (const network of networks) parseNetwork(network)
   if (args.flag('plain') && args.flag('stall'))
     throw usage('--plain has no heartbeats, so --timeout is enough and --stall does not go with it')
   return {
     stall: readSeconds(args, 'stall'),
+    limit: limit === undefined ? undefined : parseLimit(limit),
     maxConnections: readCount(args, 'max-connections'),
     maxPerPeer: readCount(args, 'max-per-peer'),
     allowFrom: networks.length > 0 ? networks : undefined,
   }
+}
+
+function parseLimit(text: string): number {
+  const limit = parseSize('--limit', text)
+  if (limit >= LOWEST_LIMIT) return limit
+  throw usage(`--limit must be at least 1K (1024 bytes in a second), not "${printable(text, 40)}"`)
 }
 
 /** Reads an option in seconds as milliseconds. */

@@ -29,7 +29,7 @@ class Reader {
   /** An option for the constructor of the socket. */
   readonly onread: OnReadOpts
   readonly #memory: Buffer
-  readonly #most: number | undefined
+  #most: number | undefined
   /** The buffer for a read that comes while the consumer still uses the memory. */
   #aside: Buffer | null = null
   /** The one of these two buffers that the next read fills. */
@@ -64,6 +64,11 @@ class Reader {
     this.#release()
   }
 
+  /** After the next read, no read brings more than `most` bytes. */
+  limit(most: number): void {
+    this.#most = Math.min(most, this.#most ?? most)
+  }
+
   /** Passes the bytes to `take` from now on. Returns false if the socket must stay paused. */
   start(take: Take): boolean {
     this.#take = take
@@ -90,7 +95,7 @@ class Reader {
     if (this.#lent === this.#memory && !isShared(this.#memory)) {
       this.#aside ??= Buffer.allocUnsafeSlow(ASIDE)
       this.#base = this.#aside
-      this.#place = this.#aside
+      this.#place = readable(this.#aside, this.#most)
     } else {
       this.#base = this.#memory
       this.#place = readable(this.#memory, this.#most)
@@ -167,6 +172,12 @@ export function feed(socket: Duplex, consume: Consumer, turn: Turn, careful = fa
   }
   socket.on('data', take)
   if (!reader || reader.start(take)) socket.resume()
+}
+
+/** After the first read, no read of `socket` brings more than `most` bytes. */
+export function limitReads(socket: Duplex & { limitReads?(most: number): void }, most: number): void {
+  socket.limitReads?.(most)
+  readers.get(socket)?.limit(most)
 }
 
 /** Passes all bytes of `socket` to `take`, which is done with them when it returns. The caller pauses and resumes. */

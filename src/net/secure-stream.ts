@@ -5,6 +5,7 @@
 import type { Socket } from 'node:net'
 import { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
+import { limitReads } from './feed.js'
 import { Gatherer } from './gather.js'
 import { TlsCarrier } from './tls-carrier.js'
 
@@ -46,6 +47,11 @@ export class SecureStream extends Duplex {
     if (this.readableFlowing && this.readableLength === 0) this.emit('data', bytes)
     else this.push(Buffer.from(bytes))
     if (!this.readableFlowing) this.carrier.pause()
+  }
+
+  /** After the next read, no read brings more than `most` bytes, on the side that receives. */
+  limitReads(most: number): void {
+    limitReads(this.#socket, most)
   }
 
   /** Nothing: the TLS socket reads by itself until it is paused. */

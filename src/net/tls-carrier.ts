@@ -4,7 +4,7 @@
  */
 import type { Socket } from 'node:net'
 import { Duplex } from 'node:stream'
-import { readLarge, withLargeReads } from './feed.js'
+import { limitReads, readLarge, withLargeReads } from './feed.js'
 
 /** The size of one read, in bytes. The decrypted bytes of a larger one would have to be kept while the first are stored. */
 const READ = 1024 * 1024
@@ -30,6 +30,11 @@ export class TlsCarrier extends Duplex {
     this.#socket.once('close', () => this.destroy())
     // TLS listens as soon as it has this stream, in this very turn.
     if (early) process.nextTick(() => this.emit('data', early))
+  }
+
+  /** After the next read, no read brings more than `most` bytes. */
+  limitReads(most: number): void {
+    limitReads(this.#socket, most)
   }
 
   /** Nothing: the socket reads by itself until it is paused. */

@@ -7,6 +7,7 @@ import type { SenderLink } from '../links/link.js'
 import { MAX_DATA } from '../protocol/limits.js'
 import type { OpenEntry } from '../sources/source.js'
 import { type Algorithm, type Digests, EntryDigest } from './digest.js'
+import type { Rate } from './rate.js'
 
 /** The bytes in one data frame: half of what the protocol allows, so that the nearest caches hold them. */
 const FRAME_DATA = MAX_DATA / 2
@@ -57,6 +58,7 @@ let running = 0
 
 export class Pump {
   readonly #link: DataLink
+  readonly #rate: Rate | undefined
   readonly #prefix: number
   readonly #piece: number
   readonly #longest: number
@@ -65,11 +67,13 @@ export class Pump {
   #quick = 0
   #lastTurn = performance.now()
 
-  constructor(link: DataLink) {
+  /** @param rate the limit of all pumps of the call */
+  constructor(link: DataLink, rate?: Rate) {
     this.#link = link
+    this.#rate = rate
     this.#prefix = link.prefix
-    this.#piece = this.#prefix + FRAME_DATA
-    this.#longest = this.#piece * LONG_WRITE_FRAMES
+    this.#piece = this.#prefix + Math.min(FRAME_DATA, rate?.piece ?? FRAME_DATA)
+    this.#longest = this.#piece * (rate ? 1 : LONG_WRITE_FRAMES)
     this.#buffer = Buffer.allocUnsafeSlow(this.#piece)
   }
 
@@ -107,6 +111,7 @@ export class Pump {
     let bytes = 0
     let filled = 0
     const write = async () => {
+      await this.#rate?.take(filled, signal)
       await this.#write(filled)
       filled = 0
       onProgress(bytes)

@@ -68,11 +68,14 @@ export class ReceiverSession implements Session {
   #onMessage(message: EntryMessage): void | Promise<void> {
     this.motion.moved()
     const working = this.#handle(message)
+    const paced =
+      message.frame === 'data' ? this.#receiver.rate?.take(message.bytes.length, this.#link.signal) : undefined
+    if (paced) return this.motion.during(this.#settle(Promise.all([working, paced])))
     return working && this.motion.during(this.#settle(working))
   }
 
   /** Output that nobody reads holds up the sender. It must not grow. */
-  async #settle(working: Promise<void>): Promise<void> {
+  async #settle(working: Promise<unknown>): Promise<void> {
     await working
     await this.#receiver.report.untilDrained(this.#link.signal)
   }

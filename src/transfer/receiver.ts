@@ -12,6 +12,7 @@ import type { Destination, Sink, Store } from '../stores/store.js'
 import { type Algorithm, createDigest, EntryDigest } from './digest.js'
 import { Intake, type Taken } from './intake.js'
 import { checkHeader, type Policy } from './policy.js'
+import type { Rate } from './rate.js'
 import type { TransferReport } from './transfer-report.js'
 import { TreeIntake } from './tree-intake.js'
 import { TreeRecord } from './tree-record.js'
@@ -20,12 +21,15 @@ export interface ReceiverOptions {
   policy: Policy
   destination: Destination
   report: TransferReport
+  /** The limit of the call. */
+  rate?: Rate | undefined
   /** Called at the first sign of a partner. Throws a refusal if no more transfers are wanted. */
   admit?: (() => void) | undefined
 }
 
 export class Receiver {
   readonly report: TransferReport
+  readonly rate: Rate | undefined
   readonly #options: ReceiverOptions
   readonly #stopped = new AbortController()
   #store: Store | null = null
@@ -37,6 +41,7 @@ export class Receiver {
   constructor(options: ReceiverOptions) {
     this.#options = options
     this.report = options.report
+    this.rate = options.rate
   }
 
   /** Counts the other side as a partner from now on. */

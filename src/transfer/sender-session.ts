@@ -51,7 +51,7 @@ export class SenderSession implements Session {
     this.motion = new Motion(() => link.blocked)
     const { report, allowUnverified } = sender
     this.#answers = new Answers({ report, allowUnverified, onUnverifiable: (pending) => this.#sendAgain(pending) })
-    this.#pump = new Pump(link)
+    this.#pump = new Pump(link, sender.rate)
     this.#greeting = new Promise((resolve, reject) => {
       this.#onGreeted = resolve
       link.signal.addEventListener('abort', () => reject(link.signal.reason))

@@ -5,6 +5,7 @@
 import { asTransferError } from '../errors.js'
 import type { Entry } from '../sources/source.js'
 import type { Expectation } from './expectation.js'
+import type { Rate } from './rate.js'
 import type { TransferReport } from './transfer-report.js'
 
 export interface SenderOptions {
@@ -15,6 +16,8 @@ export interface SenderOptions {
   expect: Expectation
   /** True if answers without a digest are accepted. */
   allowUnverified: boolean
+  /** The limit of the call. */
+  rate?: Rate | undefined
   /**
    * For a sender that listens: called when the other side has greeted as a receiver. Throws a refusal if no more
    * receivers are wanted. Absent for a sender that dials.
@@ -26,6 +29,7 @@ export class Sender {
   readonly report: TransferReport
   readonly expect: Expectation
   readonly allowUnverified: boolean
+  readonly rate: Rate | undefined
   /** True if nothing is sent before the peer has greeted as a receiver. A stray connection then costs no file. */
   readonly waitsForGreeting: boolean
   readonly #admit: (() => void) | undefined
@@ -36,10 +40,11 @@ export class Sender {
   #ahead: Promise<Entry | undefined>
   #isExhausted = false
 
-  constructor({ entries, report, expect, allowUnverified, admit }: SenderOptions) {
+  constructor({ entries, report, expect, allowUnverified, rate, admit }: SenderOptions) {
     this.report = report
     this.expect = expect
     this.allowUnverified = allowUnverified
+    this.rate = rate
     this.#admit = admit
     this.waitsForGreeting = admit !== undefined
     report.result.admitted = admit === undefined

@@ -171,6 +171,7 @@ export async function tryPythonSender(batch: Batch, place: Place): Promise<strin
   const differences: [reason: string, applies: boolean][] = isOurs
     ? [
         ['Python wants SHA-256 in every answer', answer?.frame !== 'stored' || answer.sha256 === undefined],
+        ['for ours the right BLAKE3 is enough', answer?.frame === 'stored' && answer.blake3 === digest(content)],
         ['Python takes a refusal of any entry for one of its own', answer?.frame === 'refused'],
         ['Python reads every frame as JSON, also one that it could skip', /[a-z]/.test(lettersOf(said))],
       ]

@@ -102,3 +102,15 @@ t.test('writes what has waited in one go, in its order', async (t) => {
   await once(far, 'end')
   t.equal(Buffer.concat(heard).toString(), 'one two three')
 })
+
+t.test('is broken with a reset, by either side', async (t) => {
+  for (const side of ['near', 'far'] as const) {
+    const ends = await pair(t)
+    const other = ends[side === 'near' ? 'far' : 'near'].on('error', () => {}).resume()
+    const closed = once(other, 'close')
+    ends[side].resetAndDestroy()
+    await closed
+    t.ok(other.destroyed)
+    t.notOk(other.readableEnded, 'it does not look like the end of the stream')
+  }
+})

@@ -155,6 +155,17 @@ t.test('reads by events where the properties of the socket are missing', async (
   t.strictSame(taken, ['a piece', 'a piece', 'a piece', 'a piece'])
 })
 
+t.test('takes no other key than the one of the first message', async (t) => {
+  const [other] = keysOf('8d3e1b6f0a97c2544be1f7630c9d28a5') as [Key]
+  const { near, far } = await sockets(t)
+  const [dialled, accepted] = await Promise.all([
+    failure(secureDialled(near, own, options())),
+    failure(secureAccepted(far, other, options())),
+  ])
+  t.match(dialled, { code: 'key', message: /does not take this key/ })
+  t.match(accepted, { code: 'key' })
+})
+
 t.test('takes nobody whose key was not used, even if the handshake succeeds', { timeout: 20_000 }, async (t) => {
   const { TLSSocket } = await import('node:tls')
   const { isSessionReused } = TLSSocket.prototype

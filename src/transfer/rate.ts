@@ -1,0 +1,64 @@
+/**
+ * Limits the rate of all connections of one call together. Bytes move in small pieces, each when its time has come, so
+ * the rate is smooth, and nothing else has to wait for long behind a piece.
+ */
+
+import type { Duplex } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { TransferError } from '../errors.js'
+import { limitReads } from '../net/feed.js'
+
+/** The longest time between two pieces, in milliseconds. Lost time is made up for at most as long. */
+const SMOOTH = 50
+
+/** Every piece but the last one is a multiple of this, in bytes (protocol/README.md, "Data"). */
+const CHUNK = 1024
+
+/** The lowest limit, in bytes per second. */
+export const LOWEST_LIMIT = 1024
+
+export interface RateOptions {
+  /**
+   * The most bytes of content that all connections together move, in bytes per second, with `plain`, too. What a file is
+   * called and how it ends is not counted. A receiver slows the sender down by reading slowly, so the first few MB may
+   * leave the sender at once. Code `usage` if it is less than 1,024. Default: no limit.
+   */
+  limit?: number | undefined
+}
+
+export class Rate {
+  /** The most bytes to move at once. Half of what fits into the smooth time, because timers are late. */
+  readonly piece: number
+  readonly #millisecondsPerByte: number
+  /** The `performance.now()` at which the next piece may move. */
+  #next = 0
+
+  constructor(bytesPerSecond: number) {
+    this.#millisecondsPerByte = 1000 / bytesPerSecond
+    this.piece = CHUNK * Math.max(1, Math.floor((bytesPerSecond * SMOOTH) / 2000 / CHUNK))
+  }
+
+  /** Lets reads of `socket` bring no more than a piece, except the first one. */
+  limitReads(socket: Duplex): void {
+    limitReads(socket, this.piece)
+  }
+
+  /** Returns undefined if `length` bytes may move now, otherwise a promise. It rejects with the reason of `signal`. */
+  take(length: number, signal: AbortSignal): Promise<void> | undefined {
+    const now = performance.now()
+    const time = Math.max(this.#next, now - SMOOTH)
+    this.#next = time + length * this.#millisecondsPerByte
+    return time <= now ? undefined : wait(time - now, signal)
+  }
+}
+
+async function wait(milliseconds: number, signal: AbortSignal): Promise<void> {
+  await sleep(milliseconds, undefined, { signal }).catch(() => signal.throwIfAborted())
+}
+
+/** The limit of one call, if there is one. Throws a usage error if it cannot be kept. */
+export function rateOf({ limit = Number.POSITIVE_INFINITY }: RateOptions): Rate | undefined {
+  if (!(limit >= LOWEST_LIMIT))
+    throw new TransferError('usage', `the limit must be at least ${LOWEST_LIMIT} bytes per second`)
+  return limit === Number.POSITIVE_INFINITY ? undefined : new Rate(limit)
+}
