@@ -12,7 +12,8 @@ import { header, storeIn } from '../fixtures/folder-store.ts'
 import { append } from '../fixtures/sinks.ts'
 import { stateOf } from '../fixtures/turns.ts'
 
-const never = new AbortController().signal
+/** A signal of its own for each store, as each transfer has. */
+const never = () => new AbortController().signal
 const outputError = { code: 'local-file', reason: 'output', exitCode: 8 }
 
 /** An output whose reader takes a piece only when the test says so. */
@@ -40,7 +41,7 @@ function fileOutput(t: Test): { output: Writable; path: string; fd: number } {
 
 t.test('passes the bytes on and leaves the output open', async (t) => {
   const output = new PassThrough()
-  const store = new OutputStore(output, never)
+  const store = new OutputStore(output, never())
   t.strictSame(await storeIn(store, {}, 'one ', 'two'), { name: '-', path: '-' })
   await store.close()
   t.equal(String(output.read(7)), 'one two')
@@ -48,16 +49,16 @@ t.test('passes the bytes on and leaves the output open', async (t) => {
 })
 
 t.test('takes a file of no bytes', async (t) => {
-  t.strictSame(await storeIn(new OutputStore(new PassThrough(), never), {}), { name: '-', path: '-' })
+  t.strictSame(await storeIn(new OutputStore(new PassThrough(), never()), {}), { name: '-', path: '-' })
 })
 
 t.test('does not look at the name, which goes nowhere', async (t) => {
-  await t.resolves(storeIn(new OutputStore(new PassThrough(), never), { name: '../evil' }, 'x'))
+  await t.resolves(storeIn(new OutputStore(new PassThrough(), never()), { name: '../evil' }, 'x'))
 })
 
 t.test('waits until a slow reader has taken a piece, and keeps a copy of it until then', async (t) => {
   const { output, taken, take } = slowOutput()
-  const entry = await new OutputStore(output, never).begin(header())
+  const entry = await new OutputStore(output, never()).begin(header())
   const bytes = Buffer.from('first')
   const writing = Promise.resolve(append(entry, bytes))
   bytes.fill('x')
@@ -69,7 +70,7 @@ t.test('waits until a slow reader has taken a piece, and keeps a copy of it unti
 
 t.test('makes no copy for a file, pipe or connection: it is done with the bytes when it says so', async (t) => {
   for (const output of [new Socket(), Object.assign(new PassThrough(), { fd: 9 })]) {
-    const entry = await new OutputStore(output, never).begin(header())
+    const entry = await new OutputStore(output, never()).begin(header())
     const bytes = Buffer.from('bytes')
     const passed = t.capture(output, 'write', ((_bytes: Buffer, done: () => void) => done()) as never)
     await append(entry, bytes)
@@ -108,7 +109,7 @@ t.test('listens once to the signal of its connection, however many pieces pass',
 })
 
 t.test('takes one file and refuses the next, even when the first was given up', async (t) => {
-  const store = new OutputStore(new PassThrough(), never)
+  const store = new OutputStore(new PassThrough(), never())
   const entry = await store.begin(header())
   const refused = {
     code: 'refused',
@@ -132,7 +133,7 @@ const gone = {
 async function storeIntoProcess(t: Test, script: string) {
   const reader = spawn(process.execPath, ['-e', script], { stdio: ['pipe', 'pipe', 'inherit'] })
   t.teardown(() => reader.kill())
-  const entry = await new OutputStore(reader.stdin, never).begin(header())
+  const entry = await new OutputStore(reader.stdin, never()).begin(header())
   // Some may still fit into the buffer of the pipe.
   const writeOn = async () => {
     for (let piece = 0; piece < 64; piece++) await append(entry, Buffer.alloc(65_536))
@@ -157,18 +158,18 @@ t.test('tells that the reader of a real pipe has exited', async (t) => {
 t.test('refuses at the beginning when the reader has gone before', async (t) => {
   const closed = new PassThrough()
   closed.destroy()
-  const store = new OutputStore(closed, never)
+  const store = new OutputStore(closed, never())
   await t.rejects(store.begin(header()), gone)
 
   const failed = new PassThrough()
-  const failedStore = new OutputStore(failed, never)
+  const failedStore = new OutputStore(failed, never())
   failed.destroy(systemError('EPIPE', 'write'))
   await t.rejects(failedStore.begin(header()), gone)
 })
 
 t.test('names another failure of the output as what it is', async (t) => {
   const { output, take } = slowOutput()
-  const store = new OutputStore(output, never)
+  const store = new OutputStore(output, never())
   const entry = await store.begin(header())
   const writing = Promise.resolve(append(entry, Buffer.from('x')))
   take(systemError('ENOSPC', 'write'))
@@ -178,7 +179,7 @@ t.test('names another failure of the output as what it is', async (t) => {
     peerMessage: 'it cannot write to its output',
   }
   await t.rejects(writing, expected)
-  await t.rejects(new OutputStore(output, never).begin(header()), expected)
+  await t.rejects(new OutputStore(output, never()).begin(header()), expected)
 })
 
 t.test('makes a file durable to which the output was redirected', async (t) => {
@@ -188,7 +189,7 @@ t.test('makes a file durable to which the output was redirected', async (t) => {
     await current(number)
     synced.push([number, readFileSync(path, 'utf8')])
   })
-  await storeIn(new OutputStore(output, never), {}, 'durable')
+  await storeIn(new OutputStore(output, never()), {}, 'durable')
   t.strictSame(synced, [[fd, 'durable']])
 })
 
@@ -197,7 +198,7 @@ t.test('has stored where there is nothing that could be made durable', async (t)
     await t.test(code, async (t) => {
       const { output, path } = fileOutput(t)
       failDuring(t, { call: 'fsync', code })
-      await storeIn(new OutputStore(output, never), {}, 'x')
+      await storeIn(new OutputStore(output, never()), {}, 'x')
       t.equal(readFileSync(path, 'utf8'), 'x')
     })
   }
@@ -208,7 +209,7 @@ t.test('has not stored when the file cannot be made durable', async (t) => {
     await t.test(code, async (t) => {
       const { output } = fileOutput(t)
       failDuring(t, { call: 'fsync', code })
-      await t.rejects(storeIn(new OutputStore(output, never), {}, 'x'), { ...outputError, message: new RegExp(code) })
+      await t.rejects(storeIn(new OutputStore(output, never()), {}, 'x'), { ...outputError, message: new RegExp(code) })
     })
   }
 })
@@ -218,12 +219,12 @@ t.test('has not stored when the file cannot be made durable for a reason that no
   replaceDuring(t, 'fsync', () => async () => {
     throw new Error('odd')
   })
-  await t.rejects(storeIn(new OutputStore(output, never), {}, 'x'), { ...outputError, message: /odd/ })
+  await t.rejects(storeIn(new OutputStore(output, never()), {}, 'x'), { ...outputError, message: /odd/ })
 })
 
 t.test('keeps what it has passed on, which nothing can take back', async (t) => {
   const { output, path } = fileOutput(t)
-  const entry = await new OutputStore(output, never).begin(header())
+  const entry = await new OutputStore(output, never()).begin(header())
   await append(entry, Buffer.from('half'))
   await t.resolves(entry.suspend())
   await t.resolves(entry.discard())
@@ -235,7 +236,7 @@ t.test('is a destination for one file, without names, and leaves the stream open
   const destination = new OutputDestination(output)
   t.match(destination, { hasNames: false, isOnce: true, isUsed: false })
   t.strictSame(await destination.prepare(), [])
-  const store = await destination.open(never)
+  const store = await destination.open(never())
   t.equal(destination.isUsed, true)
   await storeIn(store, {}, 'x')
   await store.close()
