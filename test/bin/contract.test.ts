@@ -9,7 +9,10 @@ import { type Direction, damagedPort } from '../fixtures/proxy.js'
 import { withoutProgram } from '../fixtures/required.js'
 import { Terminal } from '../fixtures/terminal.js'
 
-t.test('path=$(tcp-recv --once) is the path of the file, and nothing else', async (t) => {
+t.jobs = 3
+const parallel = { buffered: true }
+
+t.test('path=$(tcp-recv --once) is the path of the file, and nothing else', parallel, async (t) => {
   const folder = t.testdir({ 'file.txt': 'hello' })
   const script = shell(
     t,
@@ -25,27 +28,31 @@ t.test('path=$(tcp-recv --once) is the path of the file, and nothing else', asyn
   t.equal(readFileSync(join(folder, 'out/file.txt'), 'utf8'), 'hello')
 })
 
-t.test('prints the path of each file on a line of its own, and both say on stderr what they did', async (t) => {
-  const folder = t.testdir({ a: 'one', 'b.txt': '', out: { a: 'old' } })
-  const receiver = await startReceiver(t, ['--once', '--out', 'out'], { cwd: folder })
-  const sender = await sendTo(t, receiver, ['a', 'b.txt'], { cwd: folder })
-  const received = await receiver.done
-  t.equal(sender.code, 0)
-  t.equal(sender.stdout, '')
-  t.match(
-    sender.stderr,
-    /^tcp-send: sent a as a_bak, 3 B in .* s, blake3 [0-9a-f]{8}…\ntcp-send: sent b.txt, .*\ntcp-send: sent 2 files, 3 B .*\n$/,
-  )
-  t.equal(received.code, 0)
-  t.equal(received.stdout, 'out/a_bak\nout/b.txt\n')
-  t.match(received.stderr, /^tcp-recv: listening on 127\.0\.0\.1:\d+\n/)
-  t.match(received.stderr, /^tcp-recv: stored out\/a_bak, 3 B in .* s, blake3 [0-9a-f]{8}…$/m)
-  t.match(received.stderr, /^tcp-recv: stored 2 files, 3 B .*$/m)
-  t.same(namesIn(join(folder, 'out')), ['a', 'a_bak', 'b.txt'])
-  t.same(filesIn(join(folder, 'out')), { a: 'old', a_bak: 'one', 'b.txt': '' })
-})
+t.test(
+  'prints the path of each file on a line of its own, and both say on stderr what they did',
+  parallel,
+  async (t) => {
+    const folder = t.testdir({ a: 'one', 'b.txt': '', out: { a: 'old' } })
+    const receiver = await startReceiver(t, ['--once', '--out', 'out'], { cwd: folder })
+    const sender = await sendTo(t, receiver, ['a', 'b.txt'], { cwd: folder })
+    const received = await receiver.done
+    t.equal(sender.code, 0)
+    t.equal(sender.stdout, '')
+    t.match(
+      sender.stderr,
+      /^tcp-send: sent a as a_bak, 3 B in .* s, blake3 [0-9a-f]{8}…\ntcp-send: sent b.txt, .*\ntcp-send: sent 2 files, 3 B .*\n$/,
+    )
+    t.equal(received.code, 0)
+    t.equal(received.stdout, 'out/a_bak\nout/b.txt\n')
+    t.match(received.stderr, /^tcp-recv: listening on 127\.0\.0\.1:\d+\n/)
+    t.match(received.stderr, /^tcp-recv: stored out\/a_bak, 3 B in .* s, blake3 [0-9a-f]{8}…$/m)
+    t.match(received.stderr, /^tcp-recv: stored 2 files, 3 B .*$/m)
+    t.same(namesIn(join(folder, 'out')), ['a', 'a_bak', 'b.txt'])
+    t.same(filesIn(join(folder, 'out')), { a: 'old', a_bak: 'one', 'b.txt': '' })
+  },
+)
 
-t.test('stores into the working directory unless told otherwise', async (t) => {
+t.test('stores into the working directory unless told otherwise', parallel, async (t) => {
   const folder = t.testdir({ 'file.txt': 'hello', out: {} })
   const receiver = await startReceiver(t, ['--once'], { cwd: join(folder, 'out') })
   t.equal((await sendTo(t, receiver, [join(folder, 'file.txt')])).code, 0)
@@ -53,7 +60,7 @@ t.test('stores into the working directory unless told otherwise', async (t) => {
   t.same(filesIn(join(folder, 'out')), { 'file.txt': 'hello' })
 })
 
-t.test('--quiet leaves stderr empty on success, and stdout the path', async (t) => {
+t.test('--quiet leaves stderr empty on success, and stdout the path', parallel, async (t) => {
   const folder = t.testdir({ 'file.txt': 'hello' })
   const { host, port } = await unusedPlace()
   const args = ['--quiet', '--once', '--host', host, '--port', port, '--out', 'out']
@@ -66,7 +73,7 @@ t.test('--quiet leaves stderr empty on success, and stdout the path', async (t) 
   t.match(await receiver.done, { code: 0, stdout: 'out/file.txt\n', stderr: '' })
 })
 
-t.test('the sender may start before the receiver', async (t) => {
+t.test('the sender may start before the receiver', parallel, async (t) => {
   const folder = t.testdir({ 'file.txt': 'hello' })
   const { host, port } = await unusedPlace()
   const sender = start(t, 'tcp-send', ['--json', '--wait', '120', join(folder, 'file.txt'), host, port])
@@ -80,7 +87,7 @@ t.test('the sender may start before the receiver', async (t) => {
   t.same(filesIn(join(folder, 'out')), { 'file.txt': 'hello' })
 })
 
-t.test('whoever dials and waits says so once, with what is missing there', async (t) => {
+t.test('whoever dials and waits says so once, with what is missing there', parallel, async (t) => {
   const folder = t.testdir({ 'file.txt': 'hello' })
   const send = (place: Place) => ['--wait', '60', 'file.txt', place.host, place.port]
   const receive = (place: Place) => ['--wait', '60', '--connect', place.host, '--port', place.port, '--out', 'out']
@@ -104,7 +111,7 @@ t.test('whoever dials and waits says so once, with what is missing there', async
   }
 })
 
-t.test('sends no control sequences to a file, while it shows progress', async (t) => {
+t.test('sends no control sequences to a file, while it shows progress', parallel, async (t) => {
   const folder = t.testdir({ 'recv.log': '', 'send.log': '' })
   const logs = ['recv.log', 'send.log'].map((name) => openSync(join(folder, name), 'a')) as [number, number]
   const [recvLog, sendLog] = logs
@@ -129,34 +136,38 @@ t.test('sends no control sequences to a file, while it shows progress', async (t
   }
 })
 
-t.test('draws bars in a terminal, and leaves whole lines there', { skip: withoutProgram('script') }, async (t) => {
-  const folder = t.testdir({ 'x.bin': '', small: 'hello' })
-  truncateSync(join(folder, 'x.bin'), 20_000_000)
-  const inTerminal = (command: string) => `TERM=xterm script -qec "stty cols 100; ${command}" /dev/null`
-  const receiver = shell(t, inTerminal('$RECV --count 2 --host 127.0.0.1 --port 0 --out out'), {}, { cwd: folder })
-  const port = await portOf(receiver)
-  // The network is slow until bars are drawn.
-  let isSlow = true
-  const change = async (_direction: Direction, bytes: Buffer) => {
-    if (isSlow) await setTimeout(20)
-    return bytes
-  }
-  const PORT = `${await damagedPort(t, Number(port), { change })}`
-  const sender = shell(t, inTerminal('$SEND x.bin 127.0.0.1 $PORT'), { PORT }, { cwd: folder })
-  for (const side of [receiver, sender]) await side.says('stdout', / {2}\[=* +\] +\d+ %/)
-  t.equal((await sendTo(t, { port }, ['small'], { cwd: folder })).code, 0)
-  isSlow = false
-  const sent = await sender.done
-  t.equal(sent.code, 0, sent.stdout)
-  t.match(screenOf(sent.stdout), [/^tcp-send: sent x\.bin, 20\.0 MB in .*, blake3 [0-9a-f]{8}…$/])
-  const received = await receiver.done
-  t.equal(received.code, 0, received.stdout)
-  const screen = screenOf(received.stdout)
-  t.match(screen[0], /^tcp-recv: listening on 127\.0\.0\.1:\d+$/)
-  t.ok(screen.some((row) => /^tcp-recv: stored out\/small, 5 B in .*, blake3 [0-9a-f]{8}…$/.test(row)))
-  t.ok(screen.some((row) => /^tcp-recv: stored out\/x\.bin, 20\.0 MB in .*, blake3 [0-9a-f]{8}…$/.test(row)))
-  t.equal(screen.length, 4, 'a line for each file, and one for both')
-})
+t.test(
+  'draws bars in a terminal, and leaves whole lines there',
+  { ...parallel, skip: withoutProgram('script') },
+  async (t) => {
+    const folder = t.testdir({ 'x.bin': '', small: 'hello' })
+    truncateSync(join(folder, 'x.bin'), 20_000_000)
+    const inTerminal = (command: string) => `TERM=xterm script -qec "stty cols 100; ${command}" /dev/null`
+    const receiver = shell(t, inTerminal('$RECV --count 2 --host 127.0.0.1 --port 0 --out out'), {}, { cwd: folder })
+    const port = await portOf(receiver)
+    // The network is slow until bars are drawn.
+    let isSlow = true
+    const change = async (_direction: Direction, bytes: Buffer) => {
+      if (isSlow) await setTimeout(20)
+      return bytes
+    }
+    const PORT = `${await damagedPort(t, Number(port), { change })}`
+    const sender = shell(t, inTerminal('$SEND x.bin 127.0.0.1 $PORT'), { PORT }, { cwd: folder })
+    for (const side of [receiver, sender]) await side.says('stdout', / {2}\[=* +\] +\d+ %/)
+    t.equal((await sendTo(t, { port }, ['small'], { cwd: folder })).code, 0)
+    isSlow = false
+    const sent = await sender.done
+    t.equal(sent.code, 0, sent.stdout)
+    t.match(screenOf(sent.stdout), [/^tcp-send: sent x\.bin, 20\.0 MB in .*, blake3 [0-9a-f]{8}…$/])
+    const received = await receiver.done
+    t.equal(received.code, 0, received.stdout)
+    const screen = screenOf(received.stdout)
+    t.match(screen[0], /^tcp-recv: listening on 127\.0\.0\.1:\d+$/)
+    t.ok(screen.some((row) => /^tcp-recv: stored out\/small, 5 B in .*, blake3 [0-9a-f]{8}…$/.test(row)))
+    t.ok(screen.some((row) => /^tcp-recv: stored out\/x\.bin, 20\.0 MB in .*, blake3 [0-9a-f]{8}…$/.test(row)))
+    t.equal(screen.length, 4, 'a line for each file, and one for both')
+  },
+)
 
 /** What a person sees of that output in the end. */
 function screenOf(output: string): string[] {
@@ -166,7 +177,7 @@ function screenOf(output: string): string[] {
   return terminal.screen
 }
 
-t.test('fails when the reader of the paths has gone', async (t) => {
+t.test('fails when the reader of the paths has gone', parallel, async (t) => {
   const folder = t.testdir({ 'file.txt': 'hello' })
   const receiver = await startReceiver(t, ['--once', '--out', join(folder, 'out')])
   receiver.child.stdout?.destroy()

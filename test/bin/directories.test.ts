@@ -8,12 +8,15 @@ import { filesIn, namesIn } from '../fixtures/folder.js'
 import { only, readEvents } from '../fixtures/json-events.js'
 import { withoutProgram } from '../fixtures/required.js'
 
+t.jobs = 3
+const parallel = { buffered: true }
+
 /** A folder with a directory `project` of three files. */
 function project(t: Test, more: Record<string, string | object> = {}): string {
   return t.testdir({ project: { a: 'one', 'b c': 'two', sub: { c: 'three', empty: {} } }, ...more })
 }
 
-t.test('a directory is one line on either side, and one path for a script', async (t) => {
+t.test('a directory is one line on either side, and one path for a script', parallel, async (t) => {
   const folder = project(t)
   const receiver = await startReceiver(t, ['--once', '--out', 'out'], { cwd: folder, covered: true })
   const sent = await sendTo(t, receiver, ['project/'], { cwd: folder, covered: true })
@@ -28,20 +31,24 @@ t.test('a directory is one line on either side, and one path for a script', asyn
   t.strictSame(filesIn(join(folder, 'out/project/sub/empty')), {})
 })
 
-t.test('both write receipts of the files in it that b3sum confirms', { skip: withoutProgram('b3sum') }, async (t) => {
-  const folder = project(t, { file: 'four', nothing: {} })
-  writeFileSync(join(folder, 'project/new\nline \\ back'), 'five')
-  const receipt = ['--receipt', 'received.b3']
-  const receiver = await startReceiver(t, ['--once', ...receipt, '--out', 'out'], { cwd: folder })
-  const args = ['--receipt', 'sent.b3', 'project', 'nothing', 'file']
-  t.equal((await sendTo(t, receiver, args, { cwd: folder })).code, 0)
-  t.equal((await receiver.done).code, 0)
-  for (const name of ['sent.b3', 'received.b3']) {
-    const { status, stdout } = spawnSync('b3sum', ['--check', name], { cwd: folder, encoding: 'utf8' })
-    t.equal(status, 0)
-    t.equal(stdout.match(/: OK$/gm)?.length, 5, 'no line for a directory')
-  }
-})
+t.test(
+  'both write receipts of the files in it that b3sum confirms',
+  { ...parallel, skip: withoutProgram('b3sum') },
+  async (t) => {
+    const folder = project(t, { file: 'four', nothing: {} })
+    writeFileSync(join(folder, 'project/new\nline \\ back'), 'five')
+    const receipt = ['--receipt', 'received.b3']
+    const receiver = await startReceiver(t, ['--once', ...receipt, '--out', 'out'], { cwd: folder })
+    const args = ['--receipt', 'sent.b3', 'project', 'nothing', 'file']
+    t.equal((await sendTo(t, receiver, args, { cwd: folder })).code, 0)
+    t.equal((await receiver.done).code, 0)
+    for (const name of ['sent.b3', 'received.b3']) {
+      const { status, stdout } = spawnSync('b3sum', ['--check', name], { cwd: folder, encoding: 'utf8' })
+      t.equal(status, 0)
+      t.equal(stdout.match(/: OK$/gm)?.length, 5, 'no line for a directory')
+    }
+  },
+)
 
 /** The recipe of the README for the digest of a directory. */
 const [, recipe = ''] =
@@ -49,7 +56,7 @@ const [, recipe = ''] =
 
 t.test(
   'the digest of a directory is what the recipe of the README prints',
-  { skip: withoutProgram('b3sum') },
+  { ...parallel, skip: withoutProgram('b3sum') },
   async (t) => {
     const folder = project(t, { empty: {}, links: {} })
     for (const name of ['new\nline', 'back\\slash', '-dash', 'z', 'A', 'ä', 'sub.txt', 'sub-']) {
@@ -78,7 +85,7 @@ t.test(
   },
 )
 
-t.test('--exec runs once for a directory, with its facts', async (t) => {
+t.test('--exec runs once for a directory, with its facts', parallel, async (t) => {
   const folder = project(t, { file: 'four' })
   const hook =
     'echo "$TCP_TRANSFER_PATH $TCP_TRANSFER_NAME $TCP_TRANSFER_SIZE $TCP_TRANSFER_TYPE <$TCP_TRANSFER_FILES>" >>log'
@@ -93,7 +100,7 @@ t.test('--exec runs once for a directory, with its facts', async (t) => {
   t.match(JSON.parse(first as string), { event: 'stored', name: 'project', files: 3 })
 })
 
-t.test('8: a part that was left out has a line, and the rest is stored', async (t) => {
+t.test('8: a part that was left out has a line, and the rest is stored', parallel, async (t) => {
   const folder = project(t)
   symlinkSync('/etc/passwd', join(folder, 'project/out'))
   const receiver = await startReceiver(t, ['--count', '2', '--out', 'out'], { cwd: folder })
@@ -109,7 +116,7 @@ t.test('8: a part that was left out has a line, and the rest is stored', async (
   t.match(await receiver.done, { code: 0, stdout: 'out/project\nout/project_bak\n' })
 })
 
-t.test('sends what --exclude, --exclude-from and --gitignore leave, and what --follow finds', async (t) => {
+t.test('sends what --exclude, --exclude-from and --gitignore leave, and what --follow finds', parallel, async (t) => {
   const folder = project(t, { patterns: 'empty/\n*.tmp\n', there: { x: 'far' } })
   for (const name of ['a.log', 'b.tmp', 'c.o']) writeFileSync(join(folder, 'project', name), '')
   writeFileSync(join(folder, 'project/.gitignore'), '*.o\n')
@@ -133,7 +140,7 @@ t.test('sends what --exclude, --exclude-from and --gitignore leave, and what --f
   t.strictSame(filesIn(join(folder, 'out/project/link')), { x: 'far' })
 })
 
-t.test('8: a file of patterns that cannot be read is an event, and nothing is sent', async (t) => {
+t.test('8: a file of patterns that cannot be read is an event, and nothing is sent', parallel, async (t) => {
   const folder = project(t)
   const args = ['--json', '--exclude-from', 'missing', 'project', '127.0.0.1', '1']
   const { code, stdout } = await runCommand(t, 'tcp-send', args, { cwd: folder })
@@ -142,7 +149,7 @@ t.test('8: a file of patterns that cannot be read is an event, and nothing is se
   t.match(only(readEvents(t, stdout), 'failed'), { code: 'local-file', message })
 })
 
-t.test('5: a directory that is deeper than --max-depth, or has more files than --max-files', async (t) => {
+t.test('5: a directory that is deeper than --max-depth, or has more files than --max-files', parallel, async (t) => {
   const folder = project(t)
   for (const [args, message] of [
     [['--max-depth', '1'], /at most 1 director(y|ies)/],
@@ -158,7 +165,7 @@ t.test('5: a directory that is deeper than --max-depth, or has more files than -
   }
 })
 
-t.test('8: what cannot be done with a directory is known before the connection', async (t) => {
+t.test('8: what cannot be done with a directory is known before the connection', parallel, async (t) => {
   const folder = project(t)
   for (const [args, message] of [
     [['--plain'], 'is a directory; send it as an archive: tar -C project -c . | tcp-send --plain - 127.0.0.1 1'],
@@ -170,7 +177,7 @@ t.test('8: what cannot be done with a directory is known before the connection',
   }
 })
 
-t.test('--dry-run lists what would be sent, and touches nothing', async (t) => {
+t.test('--dry-run lists what would be sent, and touches nothing', parallel, async (t) => {
   const folder = project(t, { port: '1\n', receipt: 'of before\n', file: 'four' })
   symlinkSync('a', join(folder, 'project/new\nline'))
   const receipt = ['--receipt', 'receipt', '--listen', '--port', '0', '--port-file', 'port']
@@ -194,7 +201,7 @@ t.test('--dry-run lists what would be sent, and touches nothing', async (t) => {
   t.equal(readFileSync(join(folder, 'receipt'), 'utf8'), 'of before\n')
 })
 
-t.test('--dry-run with --json has an event for everything, and the exit status of a run', async (t) => {
+t.test('--dry-run with --json has an event for everything, and the exit status of a run', parallel, async (t) => {
   const folder = project(t)
   symlinkSync('/etc/passwd', join(folder, 'project/out'))
   const args = ['--dry-run', '--json', 'project/', 'missing', '127.0.0.1', '1']
@@ -213,7 +220,7 @@ t.test('--dry-run with --json has an event for everything, and the exit status o
   t.match(message, { code: 0, stdout: '           5  (message)\n' })
 })
 
-t.test('a warning names the paths that are offered under one name, and all are sent', async (t) => {
+t.test('a warning names the paths that are offered under one name, and all are sent', parallel, async (t) => {
   const folder = t.testdir({ x: { same: 'one' }, y: { same: { a: 'two' } } })
   const receiver = await startReceiver(t, ['--once', '--out', 'out'], { cwd: folder })
   const { code, stderr } = await sendTo(t, receiver, ['x/same', 'y/same'], { cwd: folder })
@@ -227,7 +234,7 @@ t.test('a warning names the paths that are offered under one name, and all are s
   t.strictSame(namesIn(join(folder, 'out')), ['same', 'same_bak'])
 })
 
-t.test('5: --if-exists skip merges, and both sides tell what was there already', async (t) => {
+t.test('5: --if-exists skip merges, and both sides tell what was there already', parallel, async (t) => {
   const folder = project(t, { out: { project: { a: 'old' } } })
   const args = ['--if-exists', 'skip', '--once', '--receipt', 'received.b3', '--out', 'out']
   const receiver = await startReceiver(t, args, { cwd: folder, covered: true })
@@ -250,7 +257,7 @@ t.test('5: --if-exists skip merges, and both sides tell what was there already',
   t.equal(readFileSync(join(folder, 'out/project/a'), 'utf8'), 'old')
 })
 
-t.test('--out - gives a directory as a tar stream', { skip: withoutProgram('tar') }, async (t) => {
+t.test('--out - gives a directory as a tar stream', { ...parallel, skip: withoutProgram('tar') }, async (t) => {
   const folder = project(t, { unpacked: {} })
   const receiver = await startReceiver(t, ['--out', '-', '--receipt', 'received.b3'], { cwd: folder, covered: true })
   const sent = await sendTo(t, receiver, ['--json', 'project'], { cwd: folder, covered: true })
