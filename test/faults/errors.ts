@@ -5,7 +5,7 @@ import { type Expected, type Fault, judge } from './judge.ts'
 import { type Result, type Side, Stage } from './stage.ts'
 import { type Call, kindOf } from './strace.ts'
 import type { Tally } from './tally.ts'
-import { type Transfer, transfers } from './transfers.ts'
+import { isSingle, type Transfer } from './transfers.ts'
 
 const create = ['EIO', 'ENOSPC', 'EDQUOT', 'EACCES']
 
@@ -36,7 +36,7 @@ function errorsOf({ kind, name }: Call): readonly string[] {
 /** Calls whose failure may leave something in the staging folder for the next start. */
 const mayLeave = /^(?:unlink|rmdir|openat|getdents64|close|access|newfstatat|statx|readlink)/
 
-export async function errors(tally: Tally): Promise<void> {
+export async function errors(tally: Tally, transfers: readonly Transfer[]): Promise<void> {
   for (const transfer of transfers) await errorsOfTransfer(transfer, tally, (faults) => tally.chosen(faults))
 }
 
@@ -50,7 +50,9 @@ export async function errorsOfTransfer(
   try {
     const told = toldOf(stage)
     for (const side of ['receiver', 'sender'] as const) await oneSide(stage, side, told, tally, choose)
-    if (!transfer.output) await lastly(stage, tally)
+    // Whatever is left in the staging folder, the end of the receiver or the next start removes it.
+    await stage.receiver?.kill('SIGTERM')
+    tally.add(transfer.title, 'the next start', await stage.nextStart())
   } finally {
     await stage.end()
   }
@@ -65,20 +67,21 @@ async function oneSide(
 ): Promise<void> {
   const { transfer } = stage
   const title = `${transfer.title}, ${side}`
-  if (!transfer.output) tally.add(title, 'a calm transfer', judge(transfer, await stage.run(), told))
+  tally.add(title, 'a calm transfer', judge(transfer, await stage.run(), told))
   const { calls: all, result } = await stage.record(side)
-  tally.add(title, 'a recorded transfer', result.sender?.code === 0 ? judge(transfer, result, told) : ['it fails'])
+  tally.add(title, 'a recorded transfer', judge(transfer, result, told))
   // What becomes of a lost line is no question of the transfer.
   const calls = all.filter(({ kind }) => kind !== 'output' || (transfer.output && side === 'receiver'))
   const faults = calls.flatMap((call) => errorsOf(call).map((error): Fault => ({ side, call, error })))
-  let open = transfer.output ? [] : openIn(stage.receiver?.child.pid as number)
+  const isOnce = isSingle(transfer)
+  let open = isOnce ? [] : openIn(stage.receiver?.child.pid as number)
   for (const fault of choose(faults)) {
     const tried = await inject(stage, fault, told, open)
     tally.add(title, tried.what, tried.problems, tried.outcome)
-    if (transfer.output || tried.isClean) continue
-    await stage.restart()
+    if (tried.isClean) continue
+    if (!isOnce) await stage.restart()
     await stage.run()
-    open = openIn(stage.receiver?.child.pid as number)
+    if (!isOnce) open = openIn(stage.receiver?.child.pid as number)
   }
 }
 
@@ -101,16 +104,16 @@ async function inject(stage: Stage, fault: Fault, told: Expected, open: readonly
   const what = `${call.thread} ${call.name} #${call.when} ${error}: ${text ?? 'not reached'}`
   const isMeant = kind !== null && (kind !== 'output' || transfer.output !== undefined)
   if (text !== undefined && !isMeant) {
-    if (!transfer.output) await stage.restart()
+    if (!isSingle(transfer)) await stage.restart()
     if (tries > 1) return await inject(stage, fault, told, open, tries - 1)
     return { what, problems: [], outcome: 'of the runtime', isClean: false }
   }
   const problems = judge(transfer, result, told, kind ? { ...fault, call: { ...call, kind } } : undefined)
-  if (!kind && result.sender?.code !== 0) problems.push(`it fails although no call did: ${result.sender?.stderr}`)
-  const hasEnded = !transfer.output && result.receiver !== undefined
-  if (hasEnded) problems.push(`the listener has ended: ${result.receiver?.stderr}`)
-  else if (!transfer.output) problems.push(...(await afterwards(stage, result, call, open)))
-  const outcome = kind ? `exit ${result.sender?.code}` : 'not reached'
+  if (isSingle(transfer)) problems.push(...(mayLeave.test(call.name) ? judgeKept(stage) : judgeStaging(stage)))
+  else if (result.receiver !== undefined) problems.push(`the listener has ended: ${result.receiver?.stderr}`)
+  else problems.push(...(await afterwards(stage, result, call, open)))
+  const ends = [result.sender, ...(isSingle(transfer) ? [result.receiver] : [])].map((end) => end?.code)
+  const outcome = kind ? `exit ${ends.join(' and ')}` : 'not reached'
   return { what, problems, outcome, isClean: [...problems, ...result.staged].length === 0 && call.name !== 'close' }
 }
 
@@ -132,14 +135,4 @@ async function afterwards(stage: Stage, result: Result, call: Call, open: readon
   return isHeld
     ? problems
     : [...problems, `open: ${now.length}, ${more(now, open)}; before: ${open.length}, ${more(open, now)}`]
-}
-
-/** Whatever is left in the staging folder, the end of the receiver or the next start removes it. */
-async function lastly(stage: Stage, tally: Tally): Promise<void> {
-  await stage.receiver?.kill('SIGTERM')
-  const next = stage.start('tcp-recv', ['--host', '127.0.0.1', '--port', '0', '--wait', '0.1', '--out', stage.out])
-  const { code } = await next.done
-  const problems = code === 9 ? [] : [`the next receiver ends with ${code}`]
-  problems.push(...judgeStaging(stage))
-  tally.add(stage.transfer.title, 'the next start', problems)
 }

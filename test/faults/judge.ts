@@ -88,12 +88,21 @@ export function judge(transfer: Transfer, result: Result, told: Expected, fault?
   const failures = failuresIn(events)
   for (const { code, message } of failures) if (code === 'internal') problems.push(`a bug: ${message}`)
   for (const name of unanswered(events)) problems.push(`the receiver says nothing of what has become of ${name}`)
-  return fault ? [...problems, ...judgeFault(result, fault, failures)] : problems
+  return [...problems, ...(fault ? judgeFault(result, fault, failures) : judgeCalm(result))]
+}
+
+/** Nothing has happened to it. */
+function judgeCalm({ sender, receiver }: Result): string[] {
+  return Object.entries({ sender, receiver }).flatMap(([side, outcome]) =>
+    outcome && outcome.code !== 0
+      ? [`it fails although no call did: the ${side} ends with ${outcome.code}: ${outcome.stderr}`]
+      : [],
+  )
 }
 
 /** What follows from a file's call that failed: whose exit status it is, and what the other side hears. */
 function judgeFault(
-  { sender, events }: Result,
+  { sender, receiver, events }: Result,
   { side, call, error }: Fault,
   failures: { reason: string }[],
 ): string[] {
@@ -102,9 +111,15 @@ function judgeFault(
     return isLost ? ['it was stored without a flush'] : []
   }
   if (side === 'receiver') {
-    return sender?.code === 5
-      ? []
-      : [`the sender of a receiver with a bad disk ends with ${sender?.code}: ${sender?.stderr}`]
+    // Of a receiver that fails before it dials, a sender hears nothing.
+    const heard = events.some(({ event }) => event === 'connected') ? 5 : 9
+    const problems =
+      sender?.code === heard
+        ? []
+        : [`the sender of a receiver with a bad disk ends with ${sender?.code}: ${sender?.stderr}`]
+    if (receiver && receiver.code !== 8)
+      problems.push(`a receiver with a bad disk ends with ${receiver.code}: ${receiver.stderr}`)
+    return problems
   }
   const problems = sender?.code === 8 ? [] : [`a sender with a bad disk ends with ${sender?.code}: ${sender?.stderr}`]
   // Of a file that could not be opened it hears nothing.

@@ -1,16 +1,16 @@
 /** Either side is killed (SIGKILL) at every call of a transfer, so at every step of the commit. */
 
-import { judgeKept, judgeStaging, toldOf } from './folders.ts'
+import { judgeKept, toldOf } from './folders.ts'
 import { type Expected, isStored, judgeFolder } from './judge.ts'
 import { type Side, Stage } from './stage.ts'
 import type { Call } from './strace.ts'
 import type { Tally } from './tally.ts'
-import { transfers } from './transfers.ts'
+import { isSingle, type Transfer } from './transfers.ts'
 
 /** How the side that lives may end if nothing is stored. */
 const livingCodes = [3, 6, 9]
 
-export async function kills(tally: Tally): Promise<void> {
+export async function kills(tally: Tally, transfers: readonly Transfer[]): Promise<void> {
   for (const transfer of transfers.filter(({ output }) => !output)) {
     const stage = new Stage(transfer)
     try {
@@ -44,11 +44,16 @@ async function kill(stage: Stage, side: Side, call: Call, told: Expected, tally:
     if (sender?.code === 0 && !stored) problems.push('the sender says that it is stored')
     if (isHit && sender && ![0, ...livingCodes].includes(sender.code ?? -1))
       problems.push(`the sender ends with ${sender.code}`)
-    if (isHit) await stage.startReceiver()
-    if (isHit) problems.push(...judgeStaging(stage))
+    if (isHit) problems.push(...(await stage.nextStart()))
   } else {
-    if (result.receiver !== undefined) problems.push('the listener has ended')
-    if (!(await stage.isAlive())) problems.push('the listener takes no other transfer')
+    const { receiver } = result
+    if (!isSingle(transfer)) {
+      if (receiver !== undefined) problems.push('the listener has ended')
+      if (!(await stage.isAlive())) problems.push('the listener takes no other transfer')
+    } else if (!receiver) problems.push('the receiver hangs')
+    else if (isHit && ![0, ...livingCodes].includes(receiver.code ?? -1))
+      problems.push(`the receiver ends with ${receiver.code}: ${receiver.stderr}`)
+    if (receiver?.code === 0 && !stored) problems.push('the receiver ends with 0')
     problems.push(...judgeKept(stage))
     if (result.staged.length > 0) problems.push(`left in staging: ${result.staged}`)
   }

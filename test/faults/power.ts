@@ -8,12 +8,12 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { basename, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { tellTree } from '../fixtures/tree.ts'
-import { judgeStaging, toldOf, withoutStaging } from './folders.ts'
+import { toldOf, withoutStaging } from './folders.ts'
 import { type Expected, judgeFolder, type Told, topOf } from './judge.ts'
 import { cleaning, Stage } from './stage.ts'
 import { Strace, threadsOf } from './strace.ts'
 import { Tally } from './tally.ts'
-import { type Transfer, transfers } from './transfers.ts'
+import { transfers as all, isSingle, type Transfer } from './transfers.ts'
 
 /** The last one may commit a name before the data of its file. */
 const modes = ['data=ordered', 'data=writeback,noauto_da_alloc']
@@ -41,14 +41,14 @@ function run(program: string, ...args: string[]): void {
   if (error || status !== 0) throw new Error(`${program} ${args.join(' ')}: ${error?.message ?? stderr.trim()}`)
 }
 
-export async function power(tally: Tally): Promise<void> {
+export async function power(tally: Tally, transfers: readonly Transfer[]): Promise<void> {
   if (process.getuid?.() !== 0) return console.log('power cuts are left out: only root can mount')
   for (const mode of modes) {
-    for (const transfer of transfers.filter(({ output }) => !output)) await cut(transfer, mode, tally)
+    for (const transfer of transfers.filter((transfer) => !isSingle(transfer))) await cut(transfer, mode, tally)
   }
   for (const [what, condition] of careless) {
     const noticed = new Tally(1, true)
-    await cut(transfers[0] as Transfer, modes[1] as string, noticed, withoutFlush(condition))
+    await cut(all[0] as Transfer, modes[1] as string, noticed, withoutFlush(condition))
     tally.add(
       'the test itself',
       `a receiver that flushes ${what}`,
@@ -80,7 +80,7 @@ async function cut(transfer: Transfer, mode: string, tally: Tally, preload = '')
 
 /** One transfer, and what is on the disk after every call. */
 async function watch(stage: Stage, disk: Disk, preload: string): Promise<Moment[]> {
-  const receiver = await stage.startReceiver(preload)
+  const receiver = await stage.startListener(preload)
   const pid = receiver.child.pid as number
   const threads = threadsOf(pid)
   const other = readdirSync(`/proc/${pid}/task`)
@@ -101,7 +101,7 @@ async function watch(stage: Stage, disk: Disk, preload: string): Promise<Moment[
     [threads.main, threads.pool],
     [`--trace=${steps}`, `--inject=${steps}:signal=STOP`],
   )
-  const sender = stage.startSender()
+  const sender = stage.startDialler()
   let isOver = false
   void sender.done.then(() => {
     isOver = true
@@ -132,9 +132,7 @@ async function judgeMoment(stage: Stage, disk: Disk, moment: Moment, told: Expec
       if (isConfirmed && there[path] !== what)
         problems.push(`${path} was confirmed and is ${there[path] ?? 'not there'}`)
     }
-    const next = stage.start('tcp-recv', ['--host', '127.0.0.1', '--port', '0', '--wait', '0.1', '--out', stage.out])
-    if ((await next.done).code !== 9) problems.push(`the next receiver fails: ${next.stderr}`)
-    problems.push(...judgeStaging(stage))
+    problems.push(...(await stage.nextStart()))
     if (JSON.stringify(tell()) !== JSON.stringify(there)) problems.push('the next receiver removes something')
     return problems
   } finally {

@@ -1,5 +1,5 @@
 /** One transfer between the real commands, done again and again: with strace attached to one side, or without. */
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
@@ -7,10 +7,11 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { TransferEvent } from '../../dist/events.js'
 import { send } from '../../dist/index.js'
 import { type Outcome, portOf, type Running, type StartOptions, start } from '../fixtures/commands.ts'
+import { key } from '../fixtures/keys.ts'
 import { makeTree, tellTree } from '../fixtures/tree.ts'
-import { stagedIn, withoutStaging } from './folders.ts'
+import { judgeStaging, stagedIn, withoutStaging } from './folders.ts'
 import { type Call, callsIn, Strace, type Thread, threadsOf, unlike } from './strace.ts'
-import type { Transfer } from './transfers.ts'
+import { isSingle, type Transfer } from './transfers.ts'
 
 export type Side = 'sender' | 'receiver'
 
@@ -59,6 +60,10 @@ export class Stage {
   readonly transfer: Transfer
   receiver: Running | null = null
   port = ''
+  /** The side that listens, and is started first. */
+  readonly #listening: Side
+  #listener: Running | null = null
+  readonly #keyFile = join(this.folder, 'key')
   readonly #started: Running[] = []
   readonly #env: NodeJS.ProcessEnv
   readonly #teardowns: (() => unknown)[] = []
@@ -66,10 +71,12 @@ export class Stage {
 
   constructor(transfer: Transfer, { out, env = {} }: { out?: string; env?: NodeJS.ProcessEnv } = {}) {
     this.transfer = transfer
+    this.#listening = transfer.isFetched ? 'sender' : 'receiver'
     this.out = out ?? join(this.folder, 'out')
     this.#env = { ...process.env, ...env, UV_THREADPOOL_SIZE: '1' }
     cleaning.add(this.#remove)
     makeTree(this.source, transfer.source)
+    writeFileSync(this.#keyFile, key, { mode: 0o600 })
     this.reset()
   }
 
@@ -100,20 +107,43 @@ export class Stage {
     return running
   }
 
-  /** A receiver for as many transfers as come, or for one if it writes to its standard output. */
-  async startReceiver(preload = ''): Promise<Running> {
-    const { receive = [], output } = this.transfer
-    const where = output ? ['--out', '-', '--one-attempt', '--wait', '9'] : ['--out', this.out]
-    this.receiver = this.start('tcp-recv', ['--host', '127.0.0.1', '--port', '0', ...where, ...receive], {
-      preload: `${withPool}; ${preload}`,
-    })
-    this.port = await portOf(this.receiver)
-    return this.receiver
+  /** The side that listens: for as many transfers as come, or for a single one. */
+  async startListener(preload = ''): Promise<Running> {
+    const once = isSingle(this.transfer) ? ['--one-attempt', '--wait', '5'] : []
+    const where = ['--host', '127.0.0.1', '--port', '0', ...once]
+    this.#listener = this.#startSide(this.#listening, where, { preload: `${withPool}; ${preload}` })
+    this.port = await portOf(this.#listener)
+    return this.#listener
+  }
+
+  startDialler(options: StartOptions = {}): Running {
+    if (this.#listening === 'receiver') return this.#startSide('sender', ['127.0.0.1', this.port], options)
+    return this.#startSide('receiver', ['--connect', `127.0.0.1:${this.port}`], options)
+  }
+
+  #startSide(side: Side, where: string[], options: StartOptions): Running {
+    const { send, input, output, receive = [], isFetched = false, hasKey = false } = this.transfer
+    const withKey = hasKey ? ['--key-file', this.#keyFile] : []
+    if (side === 'receiver') {
+      const args = [...withKey, ...where, '--out', output ? '-' : this.out, ...receive]
+      this.receiver = this.start('tcp-recv', args, options)
+      return this.receiver
+    }
+    const names = send.map((name) => (existsSync(join(this.source, name)) ? join(this.source, name) : name))
+    const args = [...withKey, ...(isFetched ? ['--listen'] : []), ...names, ...where]
+    return this.start('tcp-send', args, { ...(input ? { input } : {}), ...options })
   }
 
   async restart(): Promise<void> {
-    await this.receiver?.kill('SIGTERM')
-    await this.startReceiver()
+    await this.#listener?.kill('SIGTERM')
+    await this.startListener()
+  }
+
+  /** What is wrong after the next start of a receiver: it removes whatever was left but what is kept. */
+  async nextStart(): Promise<string[]> {
+    const next = this.start('tcp-recv', ['--host', '127.0.0.1', '--port', '0', '--wait', '0.1', '--out', this.out])
+    const { code, stderr } = await next.done
+    return [...(code === 9 ? [] : [`the next receiver ends with ${code}: ${stderr}`]), ...judgeStaging(this)]
   }
 
   /** The events of the receiver so far. */
@@ -138,50 +168,46 @@ export class Stage {
   /** Does the transfer. */
   async run(trace?: Trace): Promise<Result> {
     this.reset()
-    if (!this.receiver || hasEnded(this.receiver) || this.transfer.output) await this.startReceiver()
-    const receiver = this.receiver as Running
-    const before = this.events().length
+    const isOnce = isSingle(this.transfer)
+    if (!this.#listener || hasEnded(this.#listener) || isOnce) await this.startListener()
+    const listener = this.#listener as Running
+    const before = isOnce ? 0 : this.events().length
+    const isDialler = trace !== undefined && trace.side !== this.#listening
     let [strace, threads] = [null as Strace | null, { main: 0, pool: 0 }]
     const attach = async ({ child }: Running, trace: Trace) => {
       threads = threadsOf(child.pid as number)
       const traced = trace.threads.map((thread) => threads[thread])
       strace = await Strace.attach(traced, trace.args)
     }
-    if (trace?.side === 'receiver') await attach(receiver, trace)
-    const sender = this.startSender(trace?.side === 'sender' ? { preload: stopped } : {})
-    if (trace?.side === 'sender') {
-      while (!isStopped(sender.child.pid as number)) await sleep(5)
-      await attach(sender, trace)
-      sender.child.kill('SIGCONT')
+    if (trace && !isDialler) await attach(listener, trace)
+    const dialler = this.startDialler(isDialler ? { preload: stopped } : {})
+    if (isDialler) {
+      while (!isStopped(dialler.child.pid as number)) await sleep(5)
+      await attach(dialler, trace)
+      dialler.child.kill('SIGCONT')
     }
-    const sent = await within(sender)
-    const received = this.transfer.output ? await within(receiver) : await this.#idle(receiver)
+    const dialled = await within(dialler)
+    const listened = isOnce ? await within(listener) : await this.#idle(listener)
+    const [sent, received] = this.#listening === 'sender' ? [listened, dialled] : [dialled, listened]
     const lines = (await (strace as Strace | null)?.detach()) ?? []
     return {
-      ...{ sender: sent, receiver: received, events: this.events().slice(before), lines, threads },
-      ...{ there: this.there(), staged: stagedIn(this.out), output: receiver.bytes('stdout') },
+      ...{ sender: sent ?? null, receiver: received, events: this.events().slice(before), lines, threads },
+      ...{ there: this.there(), staged: stagedIn(this.out), output: (this.receiver as Running).bytes('stdout') },
     }
-  }
-
-  startSender(options: StartOptions = {}): Running {
-    const { send, input, source } = this.transfer
-    const args = send.map((name) => (name in source || this.#isTop(name) ? join(this.source, name) : name))
-    return this.start('tcp-send', [...args, '127.0.0.1', this.port], { ...(input ? { input } : {}), ...options })
-  }
-
-  #isTop(name: string): boolean {
-    return Object.keys(this.transfer.source).some((path) => path.startsWith(`${name}/`))
   }
 
   there(): Record<string, string> {
     return withoutStaging(tellTree(this.out, { contentOnly: true }))
   }
 
+  #count(name: TransferEvent['event']): number {
+    return this.events().filter(({ event }) => event === name).length
+  }
+
   /** Waits until the receiver has no connection any more. Returns its end if it has ended. */
   async #idle(receiver: Running): Promise<Outcome | undefined | null> {
     const until = Date.now() + 5_000
-    const count = (name: string) => this.events().filter(({ event }) => event === name).length
-    while (count('connected') > count('ended') && !hasEnded(receiver) && Date.now() < until) await sleep(5)
+    while (this.#count('connected') > this.#count('ended') && !hasEnded(receiver) && Date.now() < until) await sleep(5)
     // It may not have noticed yet that a sender has gone.
     for (let turns = 0; turns < 100 && stagedIn(this.out).length > 0; turns++) await sleep(10)
     return hasEnded(receiver) ? await receiver.done : undefined
@@ -189,11 +215,17 @@ export class Stage {
 
   /** True if the receiver takes another transfer. */
   async isAlive(): Promise<boolean> {
+    const before = this.#count('ended')
     const probe = { stream: Readable.from(['probe']), name: 'probe' }
-    const ended = await send({ sources: [probe], host: '127.0.0.1', port: Number(this.port), timeout: 5_000 }).then(
+    const ended = await send({
+      ...{ sources: [probe], host: '127.0.0.1', port: Number(this.port), timeout: 5_000 },
+      key: this.transfer.hasKey ? key : undefined,
+    }).then(
       () => true,
       () => false,
     )
+    // Its events must not be taken for those of the next transfer.
+    for (let turns = 0; ended && turns < 500 && this.#count('ended') === before; turns++) await sleep(10)
     rmSync(join(this.out, 'probe'), { force: true })
     return ended
   }

@@ -13,12 +13,21 @@ export interface Transfer {
   before?: Tree
   /** More arguments of the receiver. */
   receive?: string[]
-  /** The receiver writes to its standard output, and so can take only one transfer. */
+  /** The receiver writes to its standard output. */
   output?: Buffer
+  /** The sender listens, and the receiver dials. */
+  isFetched?: boolean
+  /** Both sides have the same key. */
+  hasKey?: boolean
   /** What is in the receiver's folder after it, other than what was there and stays. */
   after: Tree
   /** Names that appear one after the other, and not all at once. By default a top-level name comes as a whole. */
   isMerged?: boolean
+}
+
+/** True if both sides end with the transfer. Otherwise the receiver listens, and goes on. */
+export function isSingle({ output, isFetched = false }: Transfer): boolean {
+  return output !== undefined || isFetched
 }
 
 const small = bytesOf(10_000, 3)
@@ -84,4 +93,21 @@ export const transfers: readonly Transfer[] = [
     isMerged: true,
   },
   { title: 'a directory of many files', source: many, send: ['many'], after: many },
+  {
+    title: 'a file and a directory with a key',
+    source: { f: small, ...project },
+    send: ['f', 'project'],
+    hasKey: true,
+    after: { f: small, ...project },
+  },
+  { title: 'a fetched file', source: { f: small }, send: ['f'], isFetched: true, after: { f: small } },
+  { title: 'a fetched directory', source: project, send: ['project'], isFetched: true, after: project },
+  {
+    title: 'a fetched file with a key',
+    source: { f: small },
+    send: ['f'],
+    isFetched: true,
+    hasKey: true,
+    after: { f: small },
+  },
 ]
