@@ -75,11 +75,7 @@ export async function secureDialled(socket: Socket, key: Key, options: Handshake
     // The environment can change the default (NODE_TLS_REJECT_UNAUTHORIZED).
     rejectUnauthorized: true,
   })
-  const stream = await handshake(tls, carrier, options, 'secureConnect', diallerError)
-  // Node.js calls a connection with a pre-shared key a reused session.
-  if (tls.isSessionReused()) return { stream, key }
-  stream.destroy()
-  throw diallerError(new Error('the key was not used'))
+  return { stream: await handshake(tls, carrier, options, 'secureConnect', diallerError), key }
 }
 
 /** Has a peer prove `key`, which its first message has named (hello.ts). Throws a TransferError. */
@@ -91,10 +87,7 @@ export async function secureAccepted(socket: Socket, key: Key, options: Handshak
   const server = { isServer: true, secureContext: context(), pskCallback }
   const carrier = dialler === 'sender' ? new TlsCarrier(socket) : socket
   const tls = new TLSSocket(carrier as Socket, server)
-  const stream = await handshake(tls, carrier, options, 'secure', listenerError)
-  if (tls.isSessionReused()) return { stream, key }
-  stream.destroy()
-  throw listenerError(new Error('the key was not used'))
+  return { stream: await handshake(tls, carrier, options, 'secure', listenerError), key }
 }
 
 /** Resolves with the stream once the handshake is complete. Destroys the socket before it rejects. */
@@ -124,6 +117,8 @@ function handshake(
       tls.off('error', onError).off('end', onClose).off('close', onClose).off(done, onDone)
     }
     const onDone = () => {
+      // Node.js calls a connection with a pre-shared key a reused session, and forgets it when the connection breaks.
+      if (!tls.isSessionReused()) return fail(describe(new Error('the key was not used')))
       settle()
       // At once, because the first bytes may follow in this turn.
       resolve(new SecureStream(tls, socket))

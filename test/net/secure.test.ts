@@ -1,6 +1,7 @@
 /** The handshake with a key, over real sockets: what is not taken, and what each failure is called. */
 import { EventEmitter, once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+import { constants } from 'node:os'
 import type { TLSSocket } from 'node:tls'
 import t, { type Test } from 'tap'
 import { TransferError } from '../../dist/errors.js'
@@ -15,6 +16,7 @@ import { settle, stateOf } from '../fixtures/turns.ts'
 
 const keys = keysOf(key)
 const [own] = keys as [Key]
+const { errno } = constants
 
 /** The two sockets of a connection. */
 async function sockets(t: Test): Promise<{ near: Socket; far: Socket }> {
@@ -187,4 +189,18 @@ t.test('takes nobody whose key was not used, even if the handshake succeeds', { 
     t.match(outcome, { status: 'rejected', reason: { code: 'key' } }, side)
     for (const ended of [dialled, accepted]) if (ended?.status === 'fulfilled') ended.value.stream.destroy()
   }
+})
+
+t.test('calls a connection broken that breaks with the last message of the handshake', async (t) => {
+  const { near, far } = await sockets(t)
+  const { _handle: handle } = near as unknown as { _handle: { writeBuffer: (...args: unknown[]) => number } }
+  const { writeBuffer } = handle
+  let messages = 0
+  handle.writeBuffer = (...args) => (++messages === 2 ? -errno.ECONNRESET : writeBuffer.apply(handle, args))
+  const fetching = { ...options(), dialler: 'receiver' } as const
+  const accepting = failure(secureAccepted(far, own, fetching))
+  const { stream } = await secureDialled(near, own, fetching)
+  const [error] = await once(stream, 'error')
+  t.match(error, { code: 'ECONNRESET' })
+  t.match(await accepting, { code: 'incomplete', reason: 'broken' })
 })
