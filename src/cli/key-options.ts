@@ -5,6 +5,7 @@
 import { closeSync, fstatSync, openSync, readSync, realpathSync, type Stats, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { localError } from '../disk/local-error.js'
+import { TransferError } from '../errors.js'
 import { generateKey, isKey, type KeyOption, keysOf, parseKey, parseKeyFile } from '../keys.js'
 import { printable, shellWord } from '../text.js'
 import type { Arguments } from './arguments.js'
@@ -58,7 +59,7 @@ function keyFile(path: string): () => KeyOption {
     if (now === version) return keys
     version = now
     // To open a FIFO could take for ever.
-    if (now === null) throw usage(`${printable(path)} is no file any more`)
+    if (now === null) throw new TransferError('local-file', `${printable(path)} is no file any more`)
     keys = readKeyFile(path)
     return keys
   }
