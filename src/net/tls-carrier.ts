@@ -15,8 +15,8 @@ export class TlsCarrier extends Duplex {
   readonly #socket: Socket
   /** Called with a function that passes on the bytes of one read, and returns when TLS has decrypted them. */
   onRead: (passOn: () => void) => void = (passOn) => passOn()
-  /** Called with the error of the connection. As an event of this stream, Node.js would pass it to nobody. */
-  onError: (error: Error) => void = () => {}
+  /** Called with the error of the connection. As an event of this stream, Node.js would pass it to nobody. Set at once. */
+  onError!: (error: Error) => void
 
   /** @param socket a connected socket, maybe with bytes that were read and put back. It must not be used any more */
   constructor(socket: Socket) {

@@ -128,3 +128,27 @@ t.test(
     t.same(filesIn(join(folder, 'out')), {})
   },
 )
+
+t.test('both sides keep their limit', parallel, async (t) => {
+  const content = bytesOf(100_000)
+  const folder = t.testdir({ file: content })
+  for (const [ofSender, ofReceiver] of [
+    [['--limit', '64K'], []],
+    [[], ['--limit', '64K']],
+  ] as const) {
+    const receiver = start(t, 'tcp-recv', ['--once', '--port', '0', '--out', 'out', '--json', ...ofReceiver], {
+      cwd: folder,
+      covered: true,
+    })
+    const port = await portOf(receiver)
+    const begin = performance.now()
+    const sent = await runCommand(t, 'tcp-send', [...ofSender, 'file', '127.0.0.1', port], {
+      cwd: folder,
+      covered: true,
+    })
+    t.equal(sent.code, 0)
+    t.equal((await receiver.done).code, 0)
+    t.ok(performance.now() - begin >= 500)
+  }
+  t.same(filesIn(join(folder, 'out')), { file: String(content), file_bak: String(content) })
+})
