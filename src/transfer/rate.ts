@@ -30,7 +30,7 @@ export class Rate {
   /** The most bytes to move at once. Half of what fits into the smooth time, because timers are late. */
   readonly piece: number
   readonly #millisecondsPerByte: number
-  /** The `performance.now()` at which the next piece may move. */
+  /** The `performance.now()` at which the time of all pieces so far is over. */
   #next = 0
 
   constructor(bytesPerSecond: number) {
@@ -43,12 +43,11 @@ export class Rate {
     limitReads(socket, this.piece)
   }
 
-  /** Returns undefined if `length` bytes may move now, otherwise a promise. It rejects with the reason of `signal`. */
+  /** Returns undefined if the time of `length` bytes is over now, otherwise a promise. Rejects with the reason of `signal`. */
   take(length: number, signal: AbortSignal): Promise<void> | undefined {
     const now = performance.now()
-    const time = Math.max(this.#next, now - SMOOTH)
-    this.#next = time + length * this.#millisecondsPerByte
-    return time <= now ? undefined : wait(time - now, signal)
+    this.#next = Math.max(this.#next, now - SMOOTH) + length * this.#millisecondsPerByte
+    return this.#next <= now ? undefined : wait(this.#next - now, signal)
   }
 }
 

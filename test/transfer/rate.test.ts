@@ -30,8 +30,8 @@ t.test('never moves more than the limit and what was lost in the smooth time', a
       // What has to wait is not taken here, and counts all the same.
       const waiting = rate.take(length, AbortSignal.abort())
       waiting?.catch(() => {})
-      if (!waiting && moved > (limit / 1000) * (performance.now() - start + 50)) return false
       moved += length
+      if (!waiting && moved > (limit / 1000) * (performance.now() - start + 50) + 1e-6) return false
     }
     return true
   })
@@ -42,7 +42,6 @@ t.test('waits until the time of a piece has come, and one after the other', asyn
   const rate = new Rate(10_000)
   const start = performance.now()
   t.equal(rate.take(500, signal), undefined, 'what was not used in the last 50 ms')
-  t.equal(rate.take(1_000, signal), undefined)
   const [first, second] = [rate.take(1_000, signal), rate.take(1_000, signal)] as [Promise<void>, Promise<void>]
   const order: string[] = []
   await Promise.all([second.then(() => order.push('second')), first.then(() => order.push('first'))])
@@ -53,8 +52,7 @@ t.test('waits until the time of a piece has come, and one after the other', asyn
 t.test('ends the wait with the reason of the signal', async (t) => {
   const controller = new AbortController()
   const rate = new Rate(1024)
-  rate.take(100_000, controller.signal)
-  const waiting = rate.take(1, controller.signal)
+  const waiting = rate.take(100_000, controller.signal)
   controller.abort(new Error('it has failed'))
   await t.rejects(waiting as Promise<void>, { message: 'it has failed' })
 })
