@@ -27,6 +27,9 @@ const onDialler: ReadonlyMap<unknown, string> = new Map([
   ['ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE', anotherKey],
   ['ERR_SSL_SSLV3_ALERT_ILLEGAL_PARAMETER', anotherKey],
   ['ERR_SSL_TLSV1_ALERT_DECRYPT_ERROR', anotherKey],
+  // The same two since OpenSSL 3.2 (Node.js 24).
+  ['ERR_SSL_SSL/TLS_ALERT_HANDSHAKE_FAILURE', anotherKey],
+  ['ERR_SSL_SSL/TLS_ALERT_ILLEGAL_PARAMETER', anotherKey],
 ])
 
 /** The failure of a connection that breaks. It says nothing about keys. */
