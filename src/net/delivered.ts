@@ -24,8 +24,8 @@ interface Handle {
  */
 export function delivered(socket: Duplex): number {
   // The handle of a TLS socket counts plain text, which is shorter than what is on its way by less than 0.2 %.
-  const { carrier = socket } = socket as Duplex & { carrier?: Duplex }
-  const { _handle: handle } = carrier as Duplex & { _handle?: Handle | null }
+  const { tls = socket } = socket as Duplex & { tls?: Duplex }
+  const { _handle: handle } = tls as Duplex & { _handle?: Handle | null }
   const { fd = -1, bytesWritten = 0, writeQueueSize = 0 } = handle ?? {}
   const taken = bytesWritten - writeQueueSize
   return taken > 0 ? taken - unacknowledged(fd) : 0

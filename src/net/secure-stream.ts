@@ -13,7 +13,7 @@ type Callback = (error?: Error | null) => void
 
 export class SecureStream extends Duplex {
   /** The TLS socket. Its handle counts the bytes of both the plain text and the connection (delivered.ts). */
-  readonly carrier: TLSSocket
+  readonly tls: TLSSocket
   readonly #socket: Socket | TlsCarrier
   /** True once the other side has ended its direction. */
   #hasEnded = false
@@ -21,7 +21,7 @@ export class SecureStream extends Duplex {
   /** @param socket what the TLS socket runs over */
   constructor(tls: TLSSocket, socket: Socket | TlsCarrier) {
     super({ allowHalfOpen: true })
-    this.carrier = tls
+    this.tls = tls
     this.#socket = socket
     const take = (bytes: Buffer) => this.#onBytes(bytes)
     if (socket instanceof TlsCarrier) {
@@ -46,7 +46,7 @@ export class SecureStream extends Duplex {
     // A piece that is taken at once is not copied.
     if (this.readableFlowing && this.readableLength === 0) this.emit('data', bytes)
     else this.push(Buffer.from(bytes))
-    if (!this.readableFlowing) this.carrier.pause()
+    if (!this.readableFlowing) this.tls.pause()
   }
 
   /** After the next read, no read brings more than `most` bytes, on the side that receives. */
@@ -58,12 +58,12 @@ export class SecureStream extends Duplex {
   override _read(): void {}
 
   override pause(): this {
-    this.carrier.pause()
+    this.tls.pause()
     return super.pause()
   }
 
   override resume(): this {
-    this.carrier.resume()
+    this.tls.resume()
     super.resume()
     // The stream reads what it holds in the next tick, before this.
     if (this.#hasEnded) process.nextTick(() => this.#endIfDrained())
@@ -76,23 +76,23 @@ export class SecureStream extends Duplex {
   }
 
   override _write(bytes: Uint8Array, _encoding: string, done: Callback): void {
-    this.carrier.write(bytes, done)
+    this.tls.write(bytes, done)
   }
 
   /** Small frames that wait for each other go out in one record. */
   override _writev(pieces: { chunk: Uint8Array }[], done: Callback): void {
-    this.carrier.cork()
-    for (const { chunk } of pieces.slice(0, -1)) this.carrier.write(chunk)
-    this.carrier.write((pieces.at(-1) as { chunk: Uint8Array }).chunk, done)
-    this.carrier.uncork()
+    this.tls.cork()
+    for (const { chunk } of pieces.slice(0, -1)) this.tls.write(chunk)
+    this.tls.write((pieces.at(-1) as { chunk: Uint8Array }).chunk, done)
+    this.tls.uncork()
   }
 
   override _final(done: Callback): void {
-    this.carrier.end(done)
+    this.tls.end(done)
   }
 
   override _destroy(error: Error | null, done: Callback): void {
-    this.carrier.destroy()
+    this.tls.destroy()
     this.#socket.destroy()
     done(error)
   }

@@ -2,17 +2,14 @@
  * Limits the rate of all connections of one call together. Bytes move in small pieces, each when its time has come, so
  * the rate is smooth, and nothing else has to wait for long behind a piece.
  */
-
 import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { TransferError } from '../errors.js'
 import { limitReads } from '../net/feed.js'
+import { CHUNK } from '../protocol/limits.js'
 
 /** The longest time between two pieces, in milliseconds. Lost time is made up for at most as long. */
 const SMOOTH = 50
-
-/** Every piece but the last one is a multiple of this, in bytes (protocol/README.md, "Data"). */
-const CHUNK = 1024
 
 /** The lowest limit, in bytes per second. */
 export const LOWEST_LIMIT = 1024
@@ -21,13 +18,14 @@ export interface RateOptions {
   /**
    * The most bytes of content that all connections together move, in bytes per second, with `plain`, too. What a file is
    * called and how it ends is not counted. A receiver slows the sender down by reading slowly, so the first few MB may
-   * leave the sender at once. Code `usage` if it is less than 1,024. Default: no limit.
+   * leave the sender at once, and the receiver reads what the sender says last only after them. Code `usage` if it is
+   * less than 1,024. Default: no limit.
    */
   limit?: number | undefined
 }
 
 export class Rate {
-  /** The most bytes to move at once. Half of what fits into the smooth time, because timers are late. */
+  /** The most bytes to move at once: whole chunks, for half of the smooth time, because timers are late. */
   readonly piece: number
   readonly #millisecondsPerByte: number
   /** The `performance.now()` at which the time of all pieces so far is over. */

@@ -70,8 +70,8 @@ export class ReceiverSession implements Session {
     const working = this.#handle(message)
     const paced =
       message.frame === 'data' ? this.#receiver.rate?.take(message.bytes.length, this.#link.signal) : undefined
-    if (paced) return this.motion.during(this.#settle(Promise.all([working, paced])))
-    return working && this.motion.during(this.#settle(working))
+    const waiting = paced ? Promise.all([working, paced]) : working
+    return waiting && this.motion.during(this.#settle(waiting))
   }
 
   /** Output that nobody reads holds up the sender. It must not grow. */
