@@ -16,6 +16,10 @@ export const defaults = {
   maxFiles: 1_000_000,
   /** The maximum number of directories inside each other, in a directory that is received. */
   maxDepth: 32,
+  /** How often a side that has dialled connects again after a broken connection. */
+  retry: 3,
+  /** How long a receiver keeps what was not completed, in milliseconds: a week. */
+  keepPartial: 7 * 24 * 60 * 60 * 1000,
   /** What a receiver does if the name of a file is taken. */
   ifExists: 'backup',
   /** The name under which a receiver stores a plain stream. It gets an extension if the content shows one. */

@@ -88,6 +88,11 @@ export const reasons = {
   },
   magic: { code: 'refused', saidBy: 'sender', meaning: 'the other side does not speak the protocol' },
   internal: { code: 'refused', saidBy: 'both', meaning: 'a bug in the program: please report it' },
+  damaged: {
+    code: 'incomplete',
+    saidBy: 'receiver',
+    meaning: 'what the receiver had kept of a file is damaged; the sender sends again what differs',
+  },
   changed: { code: 'local-file', saidBy: 'sender', meaning: 'the file changed while it was sent' },
   'left-out': {
     code: 'local-file',

@@ -55,6 +55,8 @@ export interface ProgressEvent extends OfTransfer {
   bytes: number
   /** The size in bytes. Null if unknown. */
   size: number | null
+  /** Of `bytes`, those that the receiver had kept from an earlier transfer. Absent if there are none. */
+  resumed?: number
   /** For a sender: the bytes that the receiver has reported, less than `bytes`. Absent before the first report. */
   received?: number
   /** For a directory: the number of files so far. */
@@ -79,6 +81,8 @@ interface Finished extends OfTransfer {
   blake3: string
   /** The MIME type that the sender announced. */
   type: string
+  /** Of `size`, the bytes that the receiver had kept from an earlier transfer. Absent if there are none. */
+  resumed?: number
   /** False if nothing has shown that the file is complete: a plain stream that was cut looks like one that ended. */
   verified: boolean
   /** For a directory: the number of files in it. `size` is their total size, `blake3` the digest of the directory. */
@@ -152,7 +156,7 @@ export interface FailedEvent extends Problem {
   name?: string
   /** For something in a directory: the name that is offered for the directory. */
   directory?: string
-  /** For a directory that a receiver has not got whole: the path where it keeps the complete files, for a day. */
+  /** The path where a receiver keeps what has come of a file, or the complete files of a directory. */
   kept?: string
 }
 
@@ -187,8 +191,8 @@ export interface ListedEvent {
 /** Nothing has failed, but there is something to know. */
 export interface WarningEvent {
   event: 'warning'
-  /** `no-permissions`: others may access files meanwhile. `same-name`: for several sources. `key`: it cannot be used. */
-  reason: 'no-permissions' | 'same-name' | 'key'
+  /** `no-permissions`: others may access files meanwhile. `same-name`: for several sources. `key`: it cannot be used. `changed`, `damaged`: a file cannot go on where it stopped. */
+  reason: 'no-permissions' | 'same-name' | 'key' | 'changed' | 'damaged'
   /** One line for a person. */
   message: string
 }

@@ -80,6 +80,11 @@ export interface ReceiveOptions extends PeerOptions, RateOptions, KeyOptions {
    * has no name, or `out` is a stream. Default false.
    */
   perKeyFolder?: boolean | undefined
+  /**
+   * How long to keep what was not completed, in milliseconds, so that its sender can go on with it. 0 keeps nothing. What
+   * is kept counts as free space: it gives way to files that need its place. Default 604,800,000, a week.
+   */
+  keepPartial?: number | undefined
   /** What to do if the name of a file is taken. Default `backup`. */
   ifExists?: IfExists | undefined
   /**

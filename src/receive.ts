@@ -5,7 +5,7 @@ import { FramedReceiverLink } from './links/framed-receiver-link.js'
 import type { ReceiverLink } from './links/link.js'
 import { PlainReceiverLink } from './links/plain-receiver-link.js'
 import { peerLimits, stallOf } from './peers.js'
-import { DIRECTORIES, type Heartbeat, KEPT_DIRECTORIES } from './protocol/messages.js'
+import { DIRECTORIES, type Heartbeat, KEPT, KEPT_DIRECTORIES, RESUME } from './protocol/messages.js'
 import type { ReceiveOptions } from './receive-options.js'
 import { createDestination } from './stores/create-destination.js'
 import { KeyFolders } from './stores/key-folders.js'
@@ -20,6 +20,7 @@ import type { Policy } from './transfer/policy.js'
 import { type Rate, rateOf } from './transfer/rate.js'
 import { Receiver } from './transfer/receiver.js'
 import { ReceiverSession } from './transfer/receiver-session.js'
+import { Returns } from './transfer/returns.js'
 import type { Connection, Session, TransferResult } from './transfer/session.js'
 import { TransferReport } from './transfer/transfer-report.js'
 
@@ -29,7 +30,8 @@ import { TransferReport } from './transfer/transfer-report.js'
  * (`connect`, `oneAttempt`), or if no other transfer has followed a failed one within `timeout` (`count`).
  */
 export async function receive(options: ReceiveOptions): Promise<Summary> {
-  const { onEvent = () => {}, out, ifExists = defaults.ifExists, expect, maxSize = Number.MAX_SAFE_INTEGER } = options
+  const { onEvent = () => {}, out, expect, maxSize = Number.MAX_SAFE_INTEGER } = options
+  const { ifExists = defaults.ifExists, keepPartial = defaults.keepPartial } = options
   const totals = { files: 0, bytes: 0 }
   return await runToSummary(onEvent, totals, async () => {
     if ((expect?.size ?? 0) > maxSize)
@@ -39,13 +41,14 @@ export async function receive(options: ReceiveOptions): Promise<Summary> {
     const rate = rateOf(options)
     const entrance = await entranceFor(options, 'receiver')
     const names = entrance?.keys().map(({ name }) => name)
-    const folders = options.perKeyFolder ? KeyFolders.below({ path: out, ifExists }, names) : undefined
+    const folders = options.perKeyFolder ? KeyFolders.below({ path: out, ifExists, keepPartial }, names) : undefined
     // Loads the digest before the first connection. Later, connections may have taken the descriptors that this needs.
     await createDigest()
-    const destination = createDestination(out, ifExists)
+    const destination = createDestination(out, { ifExists, keepPartial })
     for (const warning of await destination.prepare()) onEvent({ event: 'warning', ...warning })
     const hooks = new Hooks(onEvent, options.afterStored)
-    const observed = { ...options, onEvent: hooks.onEvent, entrance, rate, folders }
+    const returns = new Returns()
+    const observed = { ...options, onEvent: hooks.onEvent, entrance, rate, folders, returns }
     try {
       const failure = await (options.connect ? dial : listen)(destination, observed, totals)
       await hooks.settled
@@ -64,6 +67,7 @@ interface Observed extends ReceiveOptions {
   entrance: Entrance | undefined
   rate: Rate | undefined
   folders: KeyFolders | undefined
+  returns: Returns
 }
 
 /** So many calls of `afterStored` may wait. Then transfers wait, too. */
@@ -156,24 +160,29 @@ async function dial(destination: Destination, options: Observed, totals: Totals)
 /** One transfer into the destination over one connection. */
 function start(destination: Destination, options: Observed, connection: Connection): Session {
   const { socket, admit, transfer, peer, refusals } = connection
-  const { onEvent, fileEvents, folders, rate } = options
+  const { onEvent, fileEvents, folders, rate, returns } = options
+  const owner = connection.key ? (connection.key.name ?? connection.key.fingerprint) : ''
   const key = connection.key?.name ?? undefined
   const report = new TransferReport({ onEvent, transfer, peer, key, fileEvents, refusals })
   const place = folders && key !== undefined ? folders.of(key) : destination
-  const receiver = new Receiver({ policy: policyOf(place, options), destination: place, report, rate, admit })
+  const policy = policyOf(place, options)
+  const receiver = new Receiver({ policy, destination: place, owner, returns, report, rate, admit })
   rate?.limitReads(socket)
-  return new ReceiverSession(receiver, (progress) => createLink(socket, place, options, progress))
+  return new ReceiverSession(receiver, (progress) => createLink(socket, place, options, { receiver, progress }))
 }
 
 function createLink(
   socket: Connection['socket'],
   { hasNames }: Destination,
   options: Observed,
-  progress: () => Heartbeat,
+  { receiver, progress }: { receiver: Receiver; progress: () => Heartbeat },
 ): ReceiverLink {
   const { plain = false, name, expect, timeout = defaults.timeout } = options
-  // A stream has no place for what is kept.
-  const features = [DIRECTORIES, ...(hasNames ? [KEPT_DIRECTORIES] : [])]
+  const features = async () => {
+    // A stream has no place for what is kept.
+    if (!hasNames) return [DIRECTORIES]
+    return [DIRECTORIES, KEPT_DIRECTORIES, RESUME, ...((await receiver.hasKept()) ? [KEPT] : [])]
+  }
   return plain
     ? new PlainReceiverLink(socket, { name, size: expect?.size, timeout })
     : new FramedReceiverLink(socket, { timeout, features, progress })

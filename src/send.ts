@@ -62,7 +62,9 @@ type Ready = SendOptions & { entrance: Entrance | undefined; rate: Rate | undefi
 
 async function dial(sources: readonly Source[], options: Ready, totals: Totals): Promise<TransferError | null> {
   const { host = defaults.host, port, wait = defaults.wait, timeout = defaults.timeout, onEvent = () => {} } = options
+  const { retry = options.plain ? 0 : defaults.retry } = options
   const signal = options.signal ?? new AbortController().signal
+  let sender: Sender | undefined
   const { files, bytes, failure } = await call(
     {
       host,
@@ -74,8 +76,12 @@ async function dial(sources: readonly Source[], options: Ready, totals: Totals):
       onEvent,
       partner: 'receiver',
       entrance: options.entrance,
+      retry,
     },
-    (connection) => start(sources, options, connection),
+    (connection) => {
+      sender ??= senderOf(sources, options, connection, retry > 0)
+      return start(sender, options, connection)
+    },
   )
   Object.assign(totals, { files, bytes })
   return failure
@@ -110,7 +116,7 @@ async function listen(sources: readonly Source[], options: Ready, totals: Totals
     {
       partner: 'receiver',
       cannotRetry: () => isOnce,
-      start: (connection) => start(sources, options, connection),
+      start: (connection) => start(senderOf(sources, options, connection), options, connection),
     },
   )
   try {
@@ -120,17 +126,21 @@ async function listen(sources: readonly Source[], options: Ready, totals: Totals
   }
 }
 
-/** One transfer of all sources over one connection. */
-function start(sources: readonly Source[], options: Ready, connection: Connection): Session {
-  const { plain = false, timeout = defaults.timeout, expect = {}, onEvent = () => {} } = options
-  const { socket, admit, transfer, peer, key, refusals } = connection
-  const report = new TransferReport({ onEvent, transfer, peer, fileEvents: options.fileEvents, refusals })
+/** One transfer of all sources. `connection` is its first one. */
+function senderOf(sources: readonly Source[], options: Ready, connection: Connection, retries = false): Sender {
+  const { plain = false, expect = {}, onEvent = () => {}, fileEvents, rate } = options
+  const { admit, transfer, peer, refusals } = connection
+  const report = new TransferReport({ onEvent, transfer, peer, fileEvents, refusals })
+  const allowUnverified = plain || options.allowUnverified === true
+  return new Sender({ entries: entriesOf(sources), report, expect, allowUnverified, retries, rate, admit })
+}
+
+/** The transfer over one connection. */
+function start(sender: Sender, options: Ready, { socket, admit, key }: Connection): Session {
+  const { plain = false, timeout = defaults.timeout } = options
   const link = plain
     ? new PlainSenderLink(socket, timeout)
     : new FramedSenderLink(socket, { timeout, isAccepted: admit !== undefined, isProved: key !== undefined })
-  const allowUnverified = plain || options.allowUnverified === true
-  const { rate } = options
-  const sender = new Sender({ entries: entriesOf(sources), report, expect, allowUnverified, rate, admit })
   return new SenderSession(sender, link)
 }
 

@@ -4,7 +4,7 @@ import { TransferError } from '../errors.js'
 import { SenderDecoder } from '../protocol/decoder.js'
 import { encode } from '../protocol/encode.js'
 import { HEADER_DEADLINE } from '../protocol/limits.js'
-import type { Heartbeat, SenderMessage, Stored } from '../protocol/messages.js'
+import type { Heartbeat, SenderMessage, Stored, Wanted } from '../protocol/messages.js'
 import { NO_KEY_ALERT, STRANGER_LINE } from '../protocol/strangers.js'
 import { ChannelLink } from './channel-link.js'
 import type { EntryMessage, ReceiverLink } from './link.js'
@@ -12,8 +12,8 @@ import type { EntryMessage, ReceiverLink } from './link.js'
 export interface FramedReceiverOptions {
   /** Milliseconds without progress after which the link fails. */
   timeout: number
-  /** What this receiver can do beyond version 1. */
-  features: readonly string[]
+  /** Returns what this receiver can do beyond version 1, once it has a sender. */
+  features(): Promise<readonly string[]>
   /** Returns the progress of the current entry. The sender cannot know it: the kernels on the way hold megabytes. */
   progress(): Heartbeat
 }
@@ -24,7 +24,7 @@ export class FramedReceiverLink extends ChannelLink implements ReceiverLink {
   #deadline: NodeJS.Timeout | undefined
   #hasGreeted = false
   #isFinished = false
-  readonly #features: readonly string[]
+  readonly #features: FramedReceiverOptions['features']
   #onMessage!: (message: EntryMessage) => void | Promise<void>
 
   constructor(socket: Duplex, { timeout, features, progress }: FramedReceiverOptions) {
@@ -96,7 +96,11 @@ export class FramedReceiverLink extends ChannelLink implements ReceiverLink {
   async #onGreeting(message: SenderMessage & { frame: 'greeting' }): Promise<void> {
     this.#hasGreeted = true
     await this.#onMessage(message)
-    await this.channel.write(encode.receiverOpening(this.#features))
+    await this.channel.write(encode.receiverOpening(await this.#features()))
+  }
+
+  want(wanted: Wanted): Promise<void> {
+    return this.channel.write(encode.wanted(wanted))
   }
 
   confirm(stored: Stored): Promise<void> {

@@ -25,7 +25,7 @@ export class FramedSenderLink extends ChannelLink implements SenderLink {
   readonly #deadline: NodeJS.Timeout
   #isOpened = false
   #headers = 0
-  #refusals = 0
+  readonly #answers = { refused: 0, wanted: 0 }
 
   constructor(socket: Duplex, { timeout, isAccepted, isProved = false }: FramedSenderOptions) {
     super(socket, { timeout, farewell: (error) => this.#farewell(error), heartbeat: () => encode.heartbeat() })
@@ -61,9 +61,9 @@ export class FramedSenderLink extends ChannelLink implements SenderLink {
     return error.withMessage(`${error.message}; ${hint}`)
   }
 
-  async open(): Promise<void> {
+  async open(transfer?: string): Promise<void> {
     this.#isOpened = true
-    await this.channel.write(encode.senderOpening())
+    await this.channel.write(encode.senderOpening(transfer))
   }
 
   async receive(onMessage: OnAnswer): Promise<void> {
@@ -80,7 +80,8 @@ export class FramedSenderLink extends ChannelLink implements SenderLink {
   #count({ frame }: ReceiverMessage): void {
     if (frame === 'greeting') clearTimeout(this.#deadline)
     // A refusal of an entry that has had its answer is ignored.
-    const isIdle = frame === 'refused' ? ++this.#refusals > this.#headers : frame !== 'greeting' && frame !== 'stored'
+    const isAnswer = frame === 'refused' || frame === 'wanted'
+    const isIdle = isAnswer ? ++this.#answers[frame] > this.#headers : frame !== 'greeting' && frame !== 'stored'
     if (isIdle) this.countIdle()
   }
 
@@ -101,6 +102,14 @@ export class FramedSenderLink extends ChannelLink implements SenderLink {
 
   write(pieces: Buffer): Promise<void> {
     return this.channel.write(pieces)
+  }
+
+  compare(digests: readonly string[]): Promise<void> {
+    return this.channel.write(encode.digests({ digests }))
+  }
+
+  place(offset: number): Promise<void> {
+    return this.channel.write(encode.position({ offset }))
   }
 
   end(end: End): Promise<void> {

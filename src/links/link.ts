@@ -6,7 +6,15 @@
 import type { AtHand } from '../at-hand.js'
 import type { TransferError } from '../errors.js'
 import type { Turn } from '../net/turn.js'
-import type { End, Header, ReceivedHeader, ReceiverMessage, SenderMessage, Stored } from '../protocol/messages.js'
+import type {
+  End,
+  Header,
+  ReceivedHeader,
+  ReceiverMessage,
+  SenderMessage,
+  Stored,
+  Wanted,
+} from '../protocol/messages.js'
 
 export interface Link {
   /** Aborted with the link's error as soon as it fails. */
@@ -25,8 +33,8 @@ export interface Link {
 
 /** The sending end of a link. */
 export interface SenderLink extends Link {
-  /** Sends the opening of a sender. */
-  open(): Promise<void>
+  /** Sends the opening of a sender. `transfer` names a transfer that may go on over another connection. */
+  open(transfer?: string): Promise<void>
   /**
    * Hands over each message of the receiver, the greeting first. A promise holds back the next message. Resolves when the
    * receiver has ended or `stopReceiving` was called. Rejects with the link's error, after `onMessage` has settled.
@@ -43,6 +51,10 @@ export interface SenderLink extends Link {
   frame(buffer: Buffer, offset: number, length: number): void
   /** Writes whole pieces. Resolves when the kernel has taken them. The caller may then reuse the buffer. */
   write(pieces: Buffer): Promise<void>
+  /** Sends the digests of segments of the current file. A plain link has none of the two. */
+  readonly compare?: (digests: readonly string[]) => Promise<void>
+  /** Says where in the current file the next data belong. */
+  readonly place?: (offset: number) => Promise<void>
   end(end: End): Promise<void>
   /** Gives up an entry. A plain link cannot do that: the failure of its entry is the failure of the link. */
   readonly abort?: (entry: number, error: TransferError) => Promise<void>
@@ -85,6 +97,8 @@ export interface ReceiverLink extends Link {
   receive(onMessage: (message: EntryMessage) => void | Promise<void>): Promise<void>
   /** Answers that the entry is stored. */
   confirm(stored: Stored): Promise<void>
+  /** Says what is wanted of a file whose sender asks. Over a plain link, none does. */
+  readonly want?: (wanted: Wanted) => Promise<void>
   /** Answers that an entry is refused. A plain link cannot do that: a refusal is the failure of the link. */
   readonly refuse?: (entry: number, error: TransferError) => Promise<void>
 }

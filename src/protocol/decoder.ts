@@ -5,14 +5,14 @@
  * after that.
  *
  *   FrameDecoder      magic, then frames within their limits           (both directions; frames.ts)
- *   SenderDecoder     greeting (header data* (end | abort))* finished  (read by a receiver)
- *   ReceiverDecoder   greeting (stored | refused)*                     (read by a sender)
+ *   SenderDecoder     greeting (header digests* (position? data*)* (end | abort))* finished  (read by a receiver)
+ *   ReceiverDecoder   greeting (stored | refused | wanted)*  (read by a sender)
  *
  * Heartbeats and ancillary frames may stand between any two frames after the greeting.
  */
 import { aFrame, FrameDecoder, grammar } from './frames.js'
 import { CHUNK, RECEIVER_MAGIC, SENDER_MAGIC } from './limits.js'
-import { type FrameName, frameTypes, type ReceiverMessage, type SenderMessage } from './messages.js'
+import { type FrameName, frameTypes, type ReceiverMessage, type ResumeWay, type SenderMessage } from './messages.js'
 import { parsers } from './parsers.js'
 import { ProtocolError } from './protocol-error.js'
 
@@ -28,7 +28,7 @@ type SenderState = 'greeting' | 'idle' | 'entry' | 'over'
 const allowedFrames: Record<SenderState, readonly AnyFrameName[]> = {
   greeting: ['greeting'],
   idle: ['header', 'abort', 'finished', 'heartbeat', 'ancillary'],
-  entry: ['data', 'end', 'abort', 'heartbeat', 'ancillary'],
+  entry: ['data', 'digests', 'position', 'end', 'abort', 'heartbeat', 'ancillary'],
   over: [],
 }
 
@@ -38,8 +38,12 @@ export class SenderDecoder {
   #state: SenderState = 'greeting'
   #entries = 0
   #size: number | null = null
-  #bytes = 0
+  /** The end of the data so far, in the file. */
+  #offset = 0
   #lastChunkWasShort = false
+  #resume: ResumeWay | undefined
+  /** True once data may no longer be preceded by digests. */
+  #isPlaced = false
   #headerPayload: Buffer = Buffer.alloc(0)
 
   /** The payload of the latest header frame as it came. The digest of the header in the end frame covers it. */
@@ -69,10 +73,22 @@ export class SenderDecoder {
           this.#state = 'entry'
           this.#entries++
           this.#size = header.size
-          this.#bytes = 0
+          this.#resume = header.resume
+          this.#offset = 0
+          this.#isPlaced = false
           this.#lastChunkWasShort = false
           this.#headerPayload = Buffer.from(frame.payload)
           yield { frame: 'header', ...header }
+          break
+        }
+        case 'digests':
+          if (this.#resume !== 'compare' || this.#isPlaced) throw new ProtocolError('a digests frame may not come here')
+          yield { frame: 'digests', ...parsers.digests(frame.payload) }
+          break
+        case 'position': {
+          const position = parsers.position(frame.payload)
+          this.#place(position.offset)
+          yield { frame: 'position', ...position }
           break
         }
         case 'end':
@@ -113,11 +129,20 @@ export class SenderDecoder {
     }
   }
 
+  #place(offset: number): void {
+    if (this.#resume === undefined) throw new ProtocolError('a position frame may not come here')
+    if (offset < this.#offset || offset % CHUNK !== 0 || offset >= (this.#size as number) || this.#lastChunkWasShort)
+      throw new ProtocolError(`data cannot continue at ${offset}`)
+    this.#offset = offset
+    this.#isPlaced = true
+  }
+
   #countData(length: number): void {
     if (this.#lastChunkWasShort) throw new ProtocolError(`data after a chunk of less than ${CHUNK} bytes`)
     this.#lastChunkWasShort = length % CHUNK !== 0
-    this.#bytes += length
-    if (this.#size !== null && this.#bytes > this.#size) {
+    this.#offset += length
+    this.#isPlaced = true
+    if (this.#size !== null && this.#offset > this.#size) {
       throw new ProtocolError(`more data than the ${this.#size} bytes that the header announced`)
     }
   }
@@ -148,6 +173,9 @@ export class ReceiverDecoder {
           break
         case 'refused':
           yield { frame: 'refused', ...parsers.refused(frame.payload) }
+          break
+        case 'wanted':
+          yield { frame: 'wanted', ...parsers.wanted(frame.payload) }
           break
         case 'heartbeat':
           yield { frame: 'heartbeat', ...parsers.heartbeat(frame.payload) }

@@ -1,6 +1,18 @@
 /** Messages to bytes. `decoder.ts` reads what this module writes; the protocol document shows every frame. */
 import { FRAME_HEADER, MAX_CONTROL, RECEIVER_MAGIC, SENDER_MAGIC, VERSION } from './limits.js'
-import type { Abort, End, Finished, FrameName, Header, Heartbeat, Refused, Stored } from './messages.js'
+import type {
+  Abort,
+  End,
+  Finished,
+  FrameName,
+  Header,
+  Heartbeat,
+  Position,
+  Refused,
+  SegmentDigests,
+  Stored,
+  Wanted,
+} from './messages.js'
 import { frameTypes } from './messages.js'
 
 /** Writes the first five bytes of a frame at `offset`: its type, and the length of the payload that follows. */
@@ -39,17 +51,20 @@ function opening(magic: string, more: object = {}): Buffer {
 }
 
 export const encode = {
-  /** The sender's first bytes: its magic and the greeting. */
-  senderOpening: () => opening(SENDER_MAGIC),
+  /** The sender's first bytes: its magic and the greeting. `transfer` is the name of a transfer that may go on. */
+  senderOpening: (transfer?: string) => opening(SENDER_MAGIC, transfer === undefined ? {} : { transfer }),
   /** The receiver's first bytes: its magic and the greeting, after it has read the sender's. */
   receiverOpening: (features: readonly string[] = []) =>
     opening(RECEIVER_MAGIC, features.length > 0 ? { features } : {}),
   header: ({ kind, ...fields }: Header) =>
     controlFrame('header', kind === 'file' ? fields : { ...fields, '!kind': kind }),
+  digests: (digests: SegmentDigests) => controlFrame('digests', digests),
+  position: (position: Position) => controlFrame('position', position),
   end: (end: End) => controlFrame('end', end),
   abort: (abort: Abort) => controlFrame('abort', abort),
   finished: (finished: Finished) => controlFrame('finished', finished),
   stored: (stored: Stored) => controlFrame('stored', stored),
   refused: (refused: Refused) => controlFrame('refused', refused),
+  wanted: (wanted: Wanted) => controlFrame('wanted', wanted),
   heartbeat: (heartbeat: Heartbeat = {}) => controlFrame('heartbeat', heartbeat),
 }

@@ -9,6 +9,10 @@ const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 /** A field whose name begins with this must be understood. */
 const MANDATORY = '!'
 
+function isDigest(value: unknown): value is string {
+  return typeof value === 'string' && /^[0-9a-f]{64}$/.test(value)
+}
+
 /** The fields of one payload. Each is taken once; `finish` judges those that nobody took. */
 export class Fields {
   readonly #frame: string
@@ -80,12 +84,47 @@ export class Fields {
     )
   }
 
-  digest(name: string): string {
+  /** A name that nobody can guess. */
+  token(name: string): string {
     return this.#take(
       name,
-      '64 lower-case hexadecimal digits',
-      (value): value is string => typeof value === 'string' && /^[0-9a-f]{64}$/.test(value),
+      '32 lower-case hexadecimal digits',
+      (value): value is string => typeof value === 'string' && /^[0-9a-f]{32}$/.test(value),
     )
+  }
+
+  oneOf<T extends string>(name: string, words: readonly T[]): T {
+    return this.#take(name, words.join(' or '), (value): value is T => (words as readonly unknown[]).includes(value))
+  }
+
+  boolean(name: string): boolean {
+    return this.#take(name, 'true or false', (value): value is boolean => typeof value === 'boolean')
+  }
+
+  digests(name: string, most: number): string[] {
+    return this.#take(
+      name,
+      `1 to ${most} digests`,
+      (value): value is string[] =>
+        Array.isArray(value) && value.length > 0 && value.length <= most && value.every(isDigest),
+    )
+  }
+
+  /** The beginning and the end of each range, in ascending order. No range is empty, and none touches the next one. */
+  ranges(name: string, most: number): number[] {
+    return this.#take(
+      name,
+      `the ends of at most ${most} ranges`,
+      (value): value is number[] =>
+        Array.isArray(value) &&
+        value.length % 2 === 0 &&
+        value.length <= 2 * most &&
+        value.every((end, index) => Number.isSafeInteger(end) && end >= 0 && (index === 0 || end > value[index - 1])),
+    )
+  }
+
+  digest(name: string): string {
+    return this.#take(name, '64 lower-case hexadecimal digits', isDigest)
   }
 
   /** At most 64 short words, such as the names of features. */

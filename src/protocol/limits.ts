@@ -19,6 +19,16 @@ export const MAX_CONTROL = 64 * 1024
 export const MAX_NESTING = 16
 export const MAX_COMMAS = 256
 
+/** The bytes of a segment: the unit in which a file is compared that the receiver has in part. */
+export const SEGMENT = 16 * 1024 * 1024
+
+/** The most digests of segments in one frame, and the most ranges that a receiver asks for. */
+export const MAX_DIGESTS = 200
+export const MAX_RANGES = 100
+
+/** The smallest file that a receiver keeps if it breaks off, in bytes. A smaller one is sent again as a whole. */
+export const SMALLEST_KEPT = 1024 * 1024
+
 /** Bytes before a frame's payload: one of type and four of length, big-endian. */
 export const FRAME_HEADER = 5
 

@@ -8,8 +8,11 @@ export const frameTypes = {
   end: 'E',
   abort: 'A',
   finished: 'F',
+  digests: 'V',
+  position: 'P',
   stored: 'S',
   refused: 'R',
+  wanted: 'W',
   heartbeat: 'B',
 } as const
 
@@ -22,6 +25,12 @@ export interface Greeting {
   digest?: string
   /** The program, for a person who reads an error. */
   software?: string
+}
+
+/** Opens the sender's direction. */
+export interface SenderGreeting extends Greeting {
+  /** Names the transfer, so that it can go on over another connection: 32 hexadecimal digits that nobody can guess. */
+  transfer?: string
 }
 
 /** Opens the receiver's direction. */
@@ -41,6 +50,20 @@ export const DIRECTORIES = 'directories'
 /** The feature of a receiver that keeps the complete files of a directory which was not completed. */
 export const KEPT_DIRECTORIES = 'kept-directories'
 
+/** The feature of a receiver that keeps the beginning of a file which was not completed, and lets a sender go on. */
+export const RESUME = 'resume'
+
+/** The same receiver keeps something now, so it is worth a round trip to ask for it. */
+export const KEPT = 'kept'
+
+/**
+ * What a sender asks before it sends a file that the receiver may have in part: which bytes it wants, by how many it
+ * has (`offset`), or by the digests of all segments (`compare`).
+ */
+export const resumeWays = ['offset', 'compare'] as const
+
+export type ResumeWay = (typeof resumeWays)[number]
+
 /** Announces an entry. Entries are numbered from 0 by the order of their headers in the connection. */
 export interface Header {
   /** On the wire `!kind`, and absent for a file: a receiver that ignored it would store what is not a file as one. */
@@ -54,6 +77,14 @@ export interface Header {
   mtime: number | null
   /** Permission bits, or null. The receiver keeps only 0o777 of them. */
   mode: number | null
+  /** The number of the entry in the transfer, if it is not that in the connection. */
+  id?: number
+  /** Stands for the path of a file on its machine, so that the receiver knows it again: 32 hexadecimal digits. */
+  source?: string
+  /** Stands for the content of the file, as far as its attributes show it: another one means that it has changed. */
+  edition?: string
+  /** If the sender waits for a `wanted`. */
+  resume?: ResumeWay
 }
 
 /** A header as a receiver reads it. */
@@ -87,6 +118,25 @@ export interface Finished {
   entries: number
 }
 
+/** The BLAKE3 of one segment after the other, from the first on. */
+export interface SegmentDigests {
+  digests: readonly string[]
+}
+
+/** Where in the file the next data belong. */
+export interface Position {
+  offset: number
+}
+
+/** What the receiver wants of a file that it has in part. */
+export interface Wanted {
+  entry: number
+  /** The beginning and the end of each range, in ascending order. */
+  ranges: readonly number[]
+  /** True if the receiver has thrown away a part of another edition. */
+  changed?: boolean
+}
+
 /** The receiver has the entry: verified, durable, under its final name. */
 export interface Stored {
   entry: number
@@ -113,9 +163,11 @@ export interface Heartbeat {
 
 /** What the sender's direction consists of, in the order that `SenderDecoder` checks. */
 export type SenderMessage =
-  | ({ frame: 'greeting' } & Greeting)
+  | ({ frame: 'greeting' } & SenderGreeting)
   | ({ frame: 'header' } & ReceivedHeader)
   | { frame: 'data'; bytes: Buffer }
+  | ({ frame: 'digests' } & SegmentDigests)
+  | ({ frame: 'position' } & Position)
   | ({ frame: 'end' } & End)
   | ({ frame: 'abort' } & Abort)
   | ({ frame: 'finished' } & Finished)
@@ -127,5 +179,6 @@ export type ReceiverMessage =
   | ({ frame: 'greeting' } & ReceiverGreeting)
   | ({ frame: 'stored' } & Stored)
   | ({ frame: 'refused' } & Refused)
+  | ({ frame: 'wanted' } & Wanted)
   | ({ frame: 'heartbeat' } & Heartbeat)
   | { frame: 'ancillary' }

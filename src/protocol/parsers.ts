@@ -5,7 +5,7 @@
  */
 import { printable } from '../text.js'
 import { Fields } from './fields.js'
-import { MAX_TIME, VERSION } from './limits.js'
+import { MAX_DIGESTS, MAX_RANGES, MAX_TIME, VERSION } from './limits.js'
 import {
   type Abort,
   type End,
@@ -13,10 +13,15 @@ import {
   type Finished,
   type Greeting,
   type Heartbeat,
+  type Position,
   type ReceivedHeader,
   type ReceiverGreeting,
   type Refused,
+  resumeWays,
+  type SegmentDigests,
+  type SenderGreeting,
   type Stored,
+  type Wanted,
 } from './messages.js'
 import { ProtocolError } from './protocol-error.js'
 
@@ -43,9 +48,10 @@ function parseFailure(frame: string, payload: Uint8Array): Abort & Refused {
 }
 
 export const parsers = {
-  greeting: (payload: Uint8Array): Greeting => {
+  greeting: (payload: Uint8Array): SenderGreeting => {
     const fields = new Fields('greeting', payload)
-    return fields.finish(readGreeting(fields, 'sender'))
+    const greeting = readGreeting(fields, 'sender')
+    return fields.finish({ ...greeting, ...fields.present('transfer', (name) => fields.token(name)) })
   },
   receiverGreeting: (payload: Uint8Array): ReceiverGreeting => {
     const fields = new Fields('greeting', payload)
@@ -63,10 +69,28 @@ export const parsers = {
       type: fields.optional('type', (name) => fields.mediaType(name)) ?? 'application/octet-stream',
       mtime: fields.optionalInteger('mtime', -MAX_TIME, MAX_TIME),
       mode: fields.optionalInteger('mode', 0, 0o177777),
+      ...fields.present('id', (name) => fields.integer(name)),
+      ...fields.present('source', (name) => fields.token(name)),
+      ...fields.present('edition', (name) => fields.token(name)),
+      ...fields.present('resume', (name) => fields.oneOf(name, resumeWays)),
     }
+    const { source, edition, size, resume } = header
+    if (
+      resume !== undefined &&
+      (source === undefined || edition === undefined || size === null || header.kind !== 'file')
+    )
+      throw new ProtocolError('the header frame has "resume", but not the "source", "edition" and "size" of a file')
     // This costs the sender one entry, and not its connection.
     const unsupported = kind ? fields.unsupported() : fields.notKnown(`the kind "${printable(given, 60)}"`)
     return unsupported === null ? header : { ...header, unsupported }
+  },
+  digests: (payload: Uint8Array): SegmentDigests => {
+    const fields = new Fields('digests', payload)
+    return fields.finish({ digests: fields.digests('digests', MAX_DIGESTS) })
+  },
+  position: (payload: Uint8Array): Position => {
+    const fields = new Fields('position', payload)
+    return fields.finish({ offset: fields.integer('offset') })
   },
   end: (payload: Uint8Array): End => {
     const fields = new Fields('end', payload)
@@ -93,6 +117,14 @@ export const parsers = {
     })
   },
   refused: (payload: Uint8Array): Refused => parseFailure('refused', payload),
+  wanted: (payload: Uint8Array): Wanted => {
+    const fields = new Fields('wanted', payload)
+    return fields.finish({
+      entry: fields.integer('entry'),
+      ranges: fields.ranges('ranges', MAX_RANGES),
+      ...fields.present('changed', (name) => fields.boolean(name)),
+    })
+  },
   /** That of a sender has no fields. */
   senderHeartbeat: (payload: Uint8Array): object => new Fields('heartbeat', payload).finish({}),
   heartbeat: (payload: Uint8Array): Heartbeat => {

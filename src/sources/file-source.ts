@@ -4,7 +4,9 @@ import { basename, resolve } from 'node:path'
 import { closeQuietly, disk } from '../disk/disk.js'
 import { localError, shown } from '../disk/local-error.js'
 import { TransferError } from '../errors.js'
+import { SMALLEST_KEPT } from '../protocol/limits.js'
 import { shellWord } from '../text.js'
+import { identityOf } from './identity.js'
 import { OpenFile } from './open-file.js'
 import { type OpenEntry, SingleSource } from './source.js'
 
@@ -53,7 +55,9 @@ export class FileSource extends SingleSource {
       try {
         const stats = await disk.fstat(fd)
         this.#checkKind(stats)
-        return new OpenFile(this.label, fd, stats, this.name, `${this.#asStream(this.name)} <${shellWord(this.path)}`)
+        const hint = `${this.#asStream(this.name)} <${shellWord(this.path)}`
+        const identity = stats.size < SMALLEST_KEPT ? {} : await identityOf(this.path, stats)
+        return new OpenFile(this.label, fd, stats, this.name, { asStream: hint, identity })
       } catch (error) {
         await closeQuietly(fd)
         throw error

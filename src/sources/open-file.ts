@@ -19,8 +19,17 @@ export class OpenFile implements OpenEntry {
   readonly #hint: string
   #position = 0
 
-  /** @param asStream the command that sends the file as a stream, for hints in error messages, if there is one */
-  constructor(label: string, fd: number, stats: Stats, name: string, asStream?: string) {
+  /**
+   * @param asStream the command that sends the file as a stream, for hints in error messages, if there is one
+   * @param identity what a receiver knows the file by
+   */
+  constructor(
+    label: string,
+    fd: number,
+    stats: Stats,
+    name: string,
+    { asStream, identity }: { asStream?: string; identity?: Pick<Header, 'source' | 'edition'> } = {},
+  ) {
     this.#hint = asStream === undefined ? '' : `; send it again, or as a stream: ${asStream}`
     this.#label = label
     this.#fd = fd
@@ -32,12 +41,26 @@ export class OpenFile implements OpenEntry {
       size: stats.size,
       type: mediaType(name),
       ...attributesOf(stats),
+      ...identity,
     }
   }
 
   read(buffer: Buffer, offset: number, length: number): AtHand<number> {
     const wanted = Math.min(length, this.#stats.size - this.#position)
     return andThen(this.#reader.read(buffer, offset, wanted, this.#position), (count) => this.#advance(wanted, count))
+  }
+
+  seek(offset: number): void {
+    this.#position = offset
+  }
+
+  async readAt(buffer: Buffer, position: number): Promise<number> {
+    try {
+      // Never blocking: gigabytes may be read again beside the transfer.
+      return await disk.read(this.#fd, buffer, 0, buffer.length, position)
+    } catch (error) {
+      throw localError('cannot read', this.#label, error)
+    }
   }
 
   #advance(wanted: number, count: number): number {
@@ -68,7 +91,7 @@ export class OpenFile implements OpenEntry {
 
   /** A file in `/proc` has the size 0, and the size reported for a file on a network may be out of date. */
   #checkEnd(): AtHand<void> {
-    return andThen(this.#reader.read(Buffer.alloc(1), 0, 1, this.#position), (count) => {
+    return andThen(this.#reader.read(Buffer.alloc(1), 0, 1, this.#stats.size), (count) => {
       if (count > 0) throw this.#changed('became longer')
     })
   }

@@ -56,6 +56,10 @@ export interface OpenEntry {
    * end. 0 means the end.
    */
   read(buffer: Buffer, offset: number, length: number): AtHand<number>
+  /** Lets the next `read` begin at `offset`. Only for a source that a receiver knows again (`header.source`). */
+  seek?(offset: number): void
+  /** Reads bytes into the buffer, from `position` on, and does not change where `read` is. As `seek`. */
+  readAt?(buffer: Buffer, position: number): Promise<number>
   /** Called after the last read. Throws if the source has changed, shrunk or grown since it was opened. */
   check(): Promise<void>
   close(): AtHand<void>

@@ -10,7 +10,8 @@ import { localError, shown } from '../disk/local-error.js'
 import { makeFolder } from '../disk/make-folder.js'
 import type { IfExists } from './final-name.js'
 import { FolderStore } from './folder-store.js'
-import { cleanKept } from './kept.js'
+import { hasKept, rescue } from './kept.js'
+import { cleanKept } from './kept-list.js'
 import { newReceiverId } from './receiver-id.js'
 import { cleanStaging, openStaging, removeReceiver } from './staging.js'
 import type { Destination, Store, Warning } from './store.js'
@@ -19,6 +20,8 @@ export interface FolderDestinationOptions {
   /** The folder, as the user named it. */
   path: string
   ifExists: IfExists
+  /** How long what was not completed is kept, in milliseconds. 0 keeps nothing. */
+  keepPartial: number
 }
 
 export class FolderDestination implements Destination {
@@ -37,12 +40,16 @@ export class FolderDestination implements Destination {
   /** Creates the folder if it is missing, cleans its staging folder, and checks that files can be staged. */
   async prepare(): Promise<Warning[]> {
     this.#receiverId = await newReceiverId()
-    return await prepareFolder(this.#options.path, this.#receiverId)
+    return await prepareFolder(this.#options, this.#receiverId)
   }
 
-  async open(): Promise<Store> {
+  async hasKept(owner: string): Promise<boolean> {
+    return await inFolder(this.#options.path, (root) => hasKept(root, owner)).catch(() => false)
+  }
+
+  async open(_signal: AbortSignal, owner: string): Promise<Store> {
     const [receiverId, umask, blocking] = [this.#receiverId, process.umask(), this.#blocking]
-    return await FolderStore.open({ ...this.#options, receiverId, umask, blocking })
+    return await FolderStore.open({ ...this.#options, receiverId, umask, blocking, owner })
   }
 
   /** A folder that was removed in the meantime needs no cleaning. */
@@ -52,13 +59,16 @@ export class FolderDestination implements Destination {
 }
 
 /** Throws a local-file error if the receiver cannot stage files in the folder. Returns warnings for the user. */
-export async function prepareFolder(path: string, receiverId: string): Promise<Warning[]> {
+export async function prepareFolder(
+  { path, keepPartial }: Pick<FolderDestinationOptions, 'path' | 'keepPartial'>,
+  receiverId: string,
+): Promise<Warning[]> {
   await makeFolder(path)
   try {
     await disk.access(path, constants.W_OK | constants.X_OK)
     return await inFolder(path, async (root) => {
-      await cleanKept(root)
-      await cleanStaging(root)
+      await cleanStaging(root, (own) => rescue(own, keepPartial))
+      await cleanKept(root, keepPartial)
       try {
         return await tryStaging(root, receiverId, path)
       } finally {

@@ -9,13 +9,16 @@
  */
 import { join } from 'node:path'
 import type { Directory } from '../disk/directory.js'
+import { disk } from '../disk/disk.js'
 import { type LocalAction, localError, shown } from '../disk/local-error.js'
 import { TransferError } from '../errors.js'
 import type { Header } from '../protocol/messages.js'
 import { describe } from '../system-errors.js'
 import { printable } from '../text.js'
 import { FinalName, type IfExists } from './final-name.js'
+import type { KeptFile } from './kept-file.js'
 import type { StagedFile } from './staged-file.js'
+import { STAGING } from './staging.js'
 import type { Sink, StoredAs } from './store.js'
 
 export interface FolderSinkOptions {
@@ -32,13 +35,33 @@ export class FolderSink implements Sink {
   readonly #staged: StagedFile
   readonly #header: Header
   readonly #name: FinalName
+  /** Null for a file that is not kept if it breaks off. */
+  readonly #kept: KeptFile | null
+  #isOver = false
 
-  constructor(options: FolderSinkOptions, root: Directory, staged: StagedFile, header: Header) {
+  constructor(options: FolderSinkOptions, root: Directory, staged: StagedFile | KeptFile, header: Header) {
     this.#options = options
     this.#root = root
-    this.#staged = staged
+    this.#kept = 'staged' in staged ? staged : null
+    this.#staged = 'staged' in staged ? staged.staged : staged
     this.#header = header
-    this.#name = new FinalName(root, staged, options.ifExists)
+    this.#name = new FinalName(root, this.#staged, options.ifExists)
+  }
+
+  get have(): number {
+    return this.#kept?.have ?? 0
+  }
+
+  get hasChanged(): boolean {
+    return this.#kept?.hasChanged ?? false
+  }
+
+  async readAt(buffer: Buffer, position: number): Promise<number> {
+    try {
+      return await disk.read(this.#staged.fd, buffer, 0, buffer.length, position)
+    } catch (error) {
+      throw this.#localError('cannot read', error)
+    }
   }
 
   write(bytes: Buffer, offset: number): boolean {
@@ -67,6 +90,7 @@ export class FolderSink implements Sink {
         throw (await this.#name.takeBack(name)) ? error : this.#notDurable(name, error)
       }
       await this.#staged.close()
+      await this.#kept?.remove()
       return { name, path: join(await this.#root.whereabouts(this.#options.path), name) }
     } catch (error) {
       await this.discard()
@@ -74,19 +98,19 @@ export class FolderSink implements Sink {
     }
   }
 
-  async suspend(): Promise<void> {
-    try {
-      await this.#staged.sync()
-    } catch (error) {
-      throw this.#localError('cannot write', error)
-    } finally {
-      await this.#staged.close()
-    }
+  async keep(): Promise<string | null> {
+    const path = this.#isOver ? null : await this.#kept?.keep()
+    if (!path) await this.discard()
+    this.#isOver = true
+    return path ? join(this.#options.path, STAGING, path) : null
   }
 
   async discard(): Promise<void> {
+    if (this.#isOver) return
+    this.#isOver = true
     await this.#name.unlinked
     await this.#staged.discard()
+    await this.#kept?.remove()
   }
 
   #localError(action: LocalAction, error: unknown): TransferError {

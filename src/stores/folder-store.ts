@@ -9,6 +9,8 @@ import { checkExisting } from './final-name.js'
 import { checkExistingTree } from './final-tree-name.js'
 import { FolderSink } from './folder-sink.js'
 import { FolderTree, type FolderTreeOptions } from './folder-tree.js'
+import { KeptFile, keepableFile } from './kept-file.js'
+import { removeOldest } from './kept-list.js'
 import { StagedFile } from './staged-file.js'
 import { canHold, openStaging } from './staging.js'
 import type { Sink, Store, TreeSink } from './store.js'
@@ -48,12 +50,27 @@ export class FolderStore implements Store {
     try {
       await this.#checkName(header.name)
       await checkExisting(this.#root, header.name, this.#options.ifExists)
-      await this.#checkSpace(header.size)
-      const staged = await StagedFile.create(this.#staging, this.#options.blocking)
-      return new FolderSink(this.#options, this.#root, staged, header)
+      const staged = await this.#stage(header)
+      const sink = new FolderSink(this.#options, this.#root, staged, header)
+      try {
+        // After the staged one was opened: what is there of this file must not give way.
+        if (header.size !== null) await this.#checkSpace(header.size - sink.have)
+      } catch (error) {
+        if (!(await sink.keep())) await sink.discard()
+        throw error
+      }
+      return sink
     } catch (error) {
       throw localError('cannot store in', this.#options.path, error)
     }
+  }
+
+  async #stage(header: Header): Promise<StagedFile | KeptFile> {
+    const { owner, blocking, keepPartial } = this.#options
+    const about = keepPartial > 0 ? keepableFile(header, owner) : null
+    return about
+      ? await KeptFile.open(this.#staging, about, { blocking, age: keepPartial })
+      : await StagedFile.create(this.#staging, blocking)
   }
 
   async beginTree(header: Header): Promise<TreeSink> {
@@ -72,13 +89,18 @@ export class FolderStore implements Store {
     throw refusal('name', `the name "${printable(name, 80)}" is refused: the file system there cannot hold it`)
   }
 
-  async #checkSpace(size: number | null): Promise<void> {
-    if (size === null) return
+  /** What is kept gives way to a file that comes now. */
+  async #checkSpace(size: number): Promise<void> {
+    const free = await this.#free()
+    if (size <= free) return
+    if (await removeOldest(this.#root)) await this.#checkSpace(size)
+    else throw refusal('no-space', `the file has ${size} bytes, and only ${free} are free there`)
+  }
+
+  async #free(): Promise<number> {
     const space = await ifSupported(() => disk.statfs(this.#root.path()))
     // Some file systems (some FUSE ones, for instance) do not know their size and report zero blocks.
-    if (!space || space.blocks === 0) return
-    const free = space.bavail * space.bsize
-    if (size > free) throw refusal('no-space', `the file has ${size} bytes, and only ${free} are free there`)
+    return !space || space.blocks === 0 ? Number.POSITIVE_INFINITY : space.bavail * space.bsize
   }
 
   async close(): Promise<void> {

@@ -20,16 +20,21 @@ import { refusal, type TransferError } from '../errors.js'
 import type { Header } from '../protocol/messages.js'
 import type { Attributes, DirectoryItem, FileItem, SymlinkItem } from '../protocol/tree-messages.js'
 import { printable } from '../text.js'
+import type { Origin } from './about.js'
 import { FinalTreeName, storedInPart } from './final-tree-name.js'
 import { type FolderSinkOptions, notDurable } from './folder-sink.js'
-import { keepTree, removeKept } from './kept.js'
+import { forget, keepTree } from './kept.js'
 import { StagedFile } from './staged-file.js'
-import { canHold, isUnfitName, KEPT, STAGING, stagedName } from './staging.js'
+import { canHold, isUnfitName, STAGING, stagedName } from './staging.js'
 import type { StoredAs, TreeFileSink, TreeSink } from './store.js'
 
 export interface FolderTreeOptions extends FolderSinkOptions {
   /** Decides whether writes block. Shared by everything that writes to this folder. */
   blocking: Blocking
+  /** Who has proved which key (store.ts). */
+  owner: string
+  /** How long what was not completed is kept, in milliseconds. 0 keeps nothing. */
+  keepPartial: number
 }
 
 /** A directory that has been entered. It gets its attributes when it is left: every item changes its time. */
@@ -175,7 +180,7 @@ export class FolderTree implements TreeSink {
       // What was merged has left directories and skipped files behind.
       if (name.isMerged) await this.discard()
       else await this.#close()
-      await removeKept(this.#staging, this.#header.name)
+      await forget(this.#staging, this.#origin)
       return { ...stored, path: join(await this.#root.whereabouts(this.#options.path), stored.name) }
     } catch (error) {
       await this.discard()
@@ -187,12 +192,27 @@ export class FolderTree implements TreeSink {
 
   async keep(): Promise<string | null> {
     if (this.#isOver) return null
-    const { name } = this.#header
     const { directory } = this.#levels[0] as Level
-    const tree = { staged: this.#staged, directory, files: this.#files }
-    const isKept = !this.#hasLeftover && (await keepTree(this.#staging, tree, name))
-    await (isKept ? this.#close() : this.discard())
-    return isKept ? join(this.#options.path, STAGING, KEPT, name) : null
+    const keeping = async () => {
+      const age = this.#options.keepPartial
+      if (this.#hasLeftover || age === 0) return null
+      // Only its owner may look into it.
+      await directory.setAttributes(0o700, null)
+      await syncTree(directory, this.#files)
+      return await keepTree(
+        this.#staging,
+        this.#staged,
+        { ...this.#origin, kind: 'directory', size: null, edition: '' },
+        age,
+      )
+    }
+    const path = await keeping().catch(() => null)
+    await (path ? this.#close() : this.discard())
+    return path && join(this.#options.path, STAGING, path)
+  }
+
+  get #origin(): Origin {
+    return { owner: this.#options.owner, name: this.#header.name, source: '' }
   }
 
   async discard(): Promise<void> {

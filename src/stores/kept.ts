@@ -1,65 +1,101 @@
 /**
- * Directories that were not completed. What came of them is kept in the staging folder, where only this user sees it:
+ * What was not completed waits in the staging folder, where only this user sees it, until its sender comes back:
  *
- *     <out>/.tcp-recv/kept/<name>      until a directory of that name is stored, for a day at most
+ *     <out>/.tcp-recv/kept/<id>/about       whose it is, as JSON
+ *     <out>/.tcp-recv/kept/<id>/content     a file up to where it broke off, or a directory with its complete files
  *
- * Every file there is whole, verified and durable. All receivers of a folder share what is kept there. A peer can make
- * them keep something, so there are few of them.
+ * The id is made of who sends what, so nobody else finds it. All receivers of a folder share what is kept there. Each
+ * takes it away by one rename, so two senders never write to the same one. A peer can make them keep something, so there
+ * is little of it.
  */
 import type { Directory } from '../disk/directory.js'
 import { disk, errno } from '../disk/disk.js'
+import { digest } from '../disk/machine-id.js'
 import { removeTree } from '../disk/remove-tree.js'
-import { syncTree } from '../disk/sync-tree.js'
-import { ABANDONED_AGE, inStaging, KEPT, makePrivate, stagedName } from './staging.js'
+import { CHUNK } from '../protocol/limits.js'
+import { type About, CONTENT, contentOf, makeKeepable, type Origin, readAbout } from './about.js'
+import { inKept, removeOlder, removeSmallest } from './kept-list.js'
+import { inStaging, KEPT, makePrivate, stagedName } from './staging.js'
 
-/** The number of directories that are kept: the newest ones. */
-const MOST = 16
+function idOf({ owner, name, source }: Origin): string {
+  return `${digest(owner).slice(0, 8)}-${digest(owner, name, source)}`
+}
 
-export interface StagedTree {
-  /** Its name in the folder of this receiver. */
-  staged: string
-  directory: Directory
-  /** About how many files are in it. */
-  files: number
+/** Removes the folder, with what is in it. Never throws: what remains is removed with the folder of this receiver. */
+export async function removeKeepable(own: Directory, staged: string): Promise<void> {
+  await removeTree(own, staged).catch(() => {})
 }
 
 /**
- * Moves a staged directory to those that are kept, in place of an older one of this name. `own` is the folder of this
- * receiver in the staging folder. Returns false if that fails. Never throws.
+ * Keeps what is in a folder of this receiver, whose content is durable, in place of an older one of the same origin.
+ * Removes what was kept for longer than `age` milliseconds. Returns the path of the content, from the staging folder on.
+ * Null if that fails; then it is removed. Never throws.
  */
-export async function keepTree(
-  own: Directory,
-  { staged, directory, files }: StagedTree,
-  name: string,
-): Promise<boolean> {
+export async function keep(own: Directory, staged: string, origin: Origin, age: number): Promise<string | null> {
+  const id = idOf(origin)
   try {
+    const now = new Date()
     // Its age counts from now on.
-    await directory.setAttributes(0o700, Date.now())
-    await syncTree(directory, files)
+    await disk.lutimes(own.path(staged), now, now)
     await besides(own, async (staging) => {
       await makePrivate(staging, KEPT)
       await inKept(staging, async (kept) => {
-        const older = await takeAway(kept, name, own)
-        await disk.rename(own.path(staged), kept.path(name))
-        await older?.()
-        await removeOld(kept).catch(() => {})
+        const older = await takeAway(kept, id, own)
+        await disk.rename(own.path(staged), kept.path(id))
+        if (older !== null) await removeKeepable(own, older)
+        await removeOlder(kept, age)
+        await removeSmallest(kept)
       })
     })
-    return true
+    return `${KEPT}/${id}/${CONTENT}`
   } catch {
-    return false
+    await removeKeepable(own, staged)
+    return null
   }
 }
 
-/** Removes what was kept of a directory of this name. Never throws. */
-export async function removeKept(own: Directory, name: string): Promise<void> {
-  const remove = async (kept: Directory) => (await takeAway(kept, name, own))?.()
-  await besides(own, (staging) => inKept(staging, remove)).catch(() => {})
+/** Keeps a staged directory, in place of an older one of the same origin. Otherwise as `keep`. */
+export async function keepTree(own: Directory, tree: string, about: About, age: number): Promise<string | null> {
+  try {
+    const staged = await makeKeepable(own, about)
+    await disk.rename(own.path(tree), contentOf(own, staged))
+    return await keep(own, staged, about, age)
+  } catch {
+    return null
+  }
 }
 
-/** Removes what was kept long ago. Called when a receiver starts. Never throws. */
-export async function cleanKept(root: Directory): Promise<void> {
-  await inStaging(root, (staging) => inKept(staging, removeOld))
+/**
+ * Moves what is kept of this origin to the folder of this receiver. Returns its name there, or null if there is nothing,
+ * or nothing that can be used. Never throws.
+ */
+export async function take(own: Directory, origin: Origin): Promise<{ staged: string; about: About } | null> {
+  let staged: string | null = null
+  const move = async (kept: Directory) => {
+    staged = await takeAway(kept, idOf(origin), own)
+  }
+  await besides(own, (staging) => inKept(staging, move)).catch(() => {})
+  if (staged === null) return null
+  const about = await readAbout(own, staged)
+  if (about && idOf(about) === idOf(origin)) return { staged, about }
+  await removeKeepable(own, staged)
+  return null
+}
+
+/** Removes what is kept of this origin. Never throws. */
+export async function forget(own: Directory, origin: Origin): Promise<void> {
+  const taken = await take(own, origin)
+  if (taken) await removeKeepable(own, taken.staged)
+}
+
+/** True if something of this owner is kept in the folder `root`. Never throws. */
+export async function hasKept(root: Directory, owner: string): Promise<boolean> {
+  let found = false
+  await inStaging(root, async (staging) => {
+    const start = `${digest(owner).slice(0, 8)}-`
+    found = (await disk.readdir(staging.path(KEPT))).some((id) => id.startsWith(start))
+  })
+  return found
 }
 
 /** Opens the staging folder that the folder `own` is in, wherever it has been moved to. */
@@ -68,37 +104,24 @@ async function besides(own: Directory, work: (staging: Directory) => Promise<voi
   await work(staging).finally(() => staging.close())
 }
 
-async function inKept(staging: Directory, work: (kept: Directory) => Promise<void>): Promise<void> {
-  const kept = await staging.openDirectory(KEPT)
-  await work(kept).finally(() => kept.close())
-  // Fails if something is in it.
-  await disk.rmdir(staging.path(KEPT)).catch(() => {})
-}
-
-/**
- * Moves what has this name to the folder `own`, so that nobody finds half of it. Returns a function that removes it, and
- * never throws. Null if nothing has the name.
- */
-async function takeAway(kept: Directory, name: string, own: Directory): Promise<(() => Promise<void>) | null> {
-  const away = stagedName()
+/** Moves what has this name to the folder `own`. Returns its name there, or null if nothing has the name. */
+async function takeAway(kept: Directory, name: string, own: Directory): Promise<string | null> {
+  const staged = stagedName()
   try {
-    await disk.rename(kept.path(name), own.path(away))
+    await disk.rename(kept.path(name), own.path(staged))
+    return staged
   } catch (error) {
     if (errno(error) === 'ENOENT') return null
     throw error
   }
-  // What remains is removed with the folder of this receiver.
-  return () => removeTree(own, away).catch(() => {})
 }
 
-/** Removes all but the newest ones, and those that are older than a day. */
-async function removeOld(kept: Directory): Promise<void> {
-  const all: { name: string; age: number }[] = []
-  for (const name of await disk.readdir(kept.path())) {
-    all.push({ name, age: Date.now() - (await disk.lstat(kept.path(name))).mtimeMs })
-  }
-  all.sort((a, b) => a.age - b.age)
-  for (const [index, { name, age }] of all.entries()) {
-    if (index >= MOST || age > ABANDONED_AGE) await removeTree(kept, name)
+/** Keeps the files that a receiver has left behind which no longer runs. `own` is its folder. Never throws. */
+export async function rescue(own: Directory, age: number): Promise<void> {
+  for (const staged of await disk.readdir(own.path()).catch(() => [])) {
+    const about = await readAbout(own, staged)
+    if (about?.kind !== 'file') continue
+    const content = await disk.lstat(contentOf(own, staged)).catch(() => null)
+    if (content?.isFile() && content.size >= CHUNK) await keep(own, staged, about, age)
   }
 }

@@ -1,7 +1,6 @@
 /** A folder for each key: what comes with the key `alice` is stored in `alice`, below the folder that the user named. */
 import { join } from 'node:path'
 import { TransferError } from '../errors.js'
-import type { IfExists } from './final-name.js'
 import { FolderDestination, type FolderDestinationOptions } from './folder-destination.js'
 import type { Destination, Store } from './store.js'
 
@@ -15,10 +14,10 @@ export class KeyFolders {
 
   /** Throws a usage error unless every key has a name and `path` is a folder. */
   static below(
-    { path, ifExists }: { path: unknown; ifExists: IfExists },
+    { path, ...options }: Omit<FolderDestinationOptions, 'path'> & { path: unknown },
     names: readonly (string | null)[] = [null],
   ): KeyFolders {
-    if (typeof path === 'string' && !names.includes(null)) return new KeyFolders({ path, ifExists })
+    if (typeof path === 'string' && !names.includes(null)) return new KeyFolders({ path, ...options })
     throw new TransferError('usage', 'a folder for each key needs keys with names, and a folder to be in')
   }
 
@@ -26,8 +25,7 @@ export class KeyFolders {
   of(name: string): Destination {
     let folder = this.#folders.get(name)
     if (!folder) {
-      const { path, ifExists } = this.#options
-      folder = new KeyFolder({ path: join(path, name), ifExists })
+      folder = new KeyFolder({ ...this.#options, path: join(this.#options.path, name) })
       this.#folders.set(name, folder)
     }
     return folder
@@ -43,7 +41,7 @@ export class KeyFolders {
 class KeyFolder extends FolderDestination {
   #preparing: Promise<unknown> | undefined
 
-  override async open(): Promise<Store> {
+  override async open(signal: AbortSignal, owner: string): Promise<Store> {
     // Once for all transfers: it removes what is staged under its name. Nobody hears its warnings: the user has been
     // warned about the folder above, which is on the same file system.
     this.#preparing ??= this.prepare().catch((error) => {
@@ -51,6 +49,6 @@ class KeyFolder extends FolderDestination {
       throw error
     })
     await this.#preparing
-    return await super.open()
+    return await super.open(signal, owner)
   }
 }

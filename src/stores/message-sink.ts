@@ -16,7 +16,10 @@ export function messageSink({ size }: Header): Sink {
       if (!isUtf8(message)) throw refusal('policy', 'the message is not UTF-8')
       return { name: '', path: '', text: message.toString() }
     },
-    suspend: async () => {},
+    have: 0,
+    hasChanged: false,
+    readAt: async () => 0,
+    keep: async () => null,
     discard: async () => {},
   }
 }

@@ -24,6 +24,10 @@ export class OutputDestination implements Destination {
     return []
   }
 
+  async hasKept(): Promise<boolean> {
+    return false
+  }
+
   async open(signal: AbortSignal): Promise<Store> {
     this.isUsed = true
     return new OutputStore(this.#output, signal)
@@ -68,6 +72,8 @@ export class OutputStore implements Store {
 }
 
 class OutputSink implements Sink {
+  readonly have = 0
+  readonly hasChanged = false
   readonly #output: Writable
   readonly #signal: AbortSignal
   #giveUp = (_reason: unknown) => {}
@@ -76,6 +82,10 @@ class OutputSink implements Sink {
     this.#output = output
     this.#signal = signal
     signal.addEventListener('abort', () => this.#giveUp(signal.reason))
+  }
+
+  async readAt(): Promise<number> {
+    return 0
   }
 
   /** Every write to a stream may have to wait. */
@@ -107,7 +117,9 @@ class OutputSink implements Sink {
   }
 
   /** Bytes that were passed on can neither be kept nor taken back. */
-  async suspend(): Promise<void> {}
+  async keep(): Promise<null> {
+    return null
+  }
 
   async discard(): Promise<void> {}
 }

@@ -1,22 +1,28 @@
 /** The name of a receiver in the staging folder. It identifies a process, so others can tell whether it still runs. */
-import { createHash } from 'node:crypto'
 import { hostname } from 'node:os'
 import { disk, errno } from '../disk/disk.js'
+import { digest, machineId } from '../disk/machine-id.js'
 
 let instances = 0
 
-/** A name for one receiver of this process: `<machine>-<pid>-<start>-<instance>`. */
+/** A name for one receiver of this process: `<boot>-<pid>-<start>-<instance>-<machine>`. */
 export async function newReceiverId(): Promise<string> {
-  return `${await machine()}-${process.pid}-${await startTime(process.pid)}-${instances++}`
+  return `${await boot()}-${process.pid}-${await startTime(process.pid)}-${instances++}-${await machineId()}`
+}
+
+/** True if the receiver has run on this machine, in this boot or in an earlier one. */
+export async function isOfThisMachine(receiverId: string): Promise<boolean> {
+  const machine = await machineId()
+  return machine !== '' && receiverId.split('-')[4] === machine
 }
 
 /** Eight hexadecimal digits for this boot of this machine and this process namespace, the scope of process ids. */
-async function machine(): Promise<string> {
+async function boot(): Promise<string> {
   const parts = await Promise.all([
     disk.readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(() => hostname()),
     disk.readlink('/proc/self/ns/pid').catch(() => ''),
   ])
-  return createHash('sha256').update(parts.join()).digest('hex').slice(0, 8)
+  return digest(...parts).slice(0, 8)
 }
 
 /** The start time of process `pid`, in clock ticks since boot (proc(5), field 22 of stat). 0 if it is not known. */
@@ -30,7 +36,7 @@ async function startTime(pid: number): Promise<string> {
 /** True if the process of a receiver has exited. Null if the process belongs to another machine or boot. */
 export async function hasExited(receiverId: string): Promise<boolean | null> {
   const [where, pid = '', start] = receiverId.split('-')
-  if (where !== (await machine()) || !/^\d+$/.test(pid)) return null
+  if (where !== (await boot()) || !/^\d+$/.test(pid)) return null
   if (!isRunning(Number(pid))) return true
   const known = [start, await startTime(Number(pid))]
   return !known.includes('0') && known[0] !== known[1]

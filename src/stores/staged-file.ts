@@ -31,7 +31,8 @@ export class StagedFile {
   #failure: { error: unknown } | null = null
   #isOpen = true
 
-  private constructor(path: string, fd: number, blocking: Blocking) {
+  /** @param fd is open for writing */
+  constructor(path: string, fd: number, blocking: Blocking) {
     this.#path = path
     this.fd = fd
     this.#blocking = blocking

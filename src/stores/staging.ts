@@ -2,20 +2,22 @@
  * The staging folder holds every file until it is complete.
  *
  *     <out>/.tcp-recv/<receiver id>/<number>      private (0700 / 0600), on the same file system as the final name
- *     <out>/.tcp-recv/kept/<name>                 what came of a directory that was not completed (kept.ts)
+ *     <out>/.tcp-recv/<receiver id>/<number>/     the same for a file that can be kept if it breaks off (about.ts)
+ *     <out>/.tcp-recv/kept/<id>/                  what was not completed (kept.ts)
  *
  * Each receiver has its own folder there, whose name identifies the process (receiver-id.ts). So the next receiver to
  * start recognizes and removes the files of a killed one. Several receivers can share one `--out`, even over a network
  * file system. The folder of a receiver on another machine counts as abandoned when it is old enough.
  */
 import { constants } from 'node:fs'
+import { uptime } from 'node:os'
 import { join } from 'node:path'
 import type { AtHand } from '../at-hand.js'
 import { type Directory, OTHERS_WRITE } from '../disk/directory.js'
 import { closeQuietly, disk, errno } from '../disk/disk.js'
 import { localError } from '../disk/local-error.js'
 import { removeTree } from '../disk/remove-tree.js'
-import { hasExited } from './receiver-id.js'
+import { hasExited, isOfThisMachine } from './receiver-id.js'
 
 /** The name of the staging folder inside `--out`. No peer may use this name. */
 export const STAGING = '.tcp-recv'
@@ -149,12 +151,15 @@ export async function removeReceiver(root: Directory, receiverId: string): Promi
   await inStaging(root, (staging) => removeFolder(staging, receiverId))
 }
 
-/** Removes the folders of receivers that no longer run. Called when a receiver starts. Never throws. */
-export async function cleanStaging(root: Directory): Promise<void> {
+/**
+ * Removes the folders of receivers that no longer run, after a call of `rescue` for each. Called when a receiver starts.
+ * Never throws.
+ */
+export async function cleanStaging(root: Directory, rescue: (own: Directory) => Promise<void>): Promise<void> {
   await inStaging(root, async (staging) => {
     for (const receiverId of await disk.readdir(staging.path())) {
       if (receiverId === KEPT) continue
-      if (await isAbandoned(staging, receiverId).catch(() => false)) await removeFolder(staging, receiverId)
+      if (await isAbandoned(staging, receiverId).catch(() => false)) await removeFolder(staging, receiverId, rescue)
     }
   })
 }
@@ -174,10 +179,15 @@ export async function inStaging(root: Directory, work: (staging: Directory) => P
   }
 }
 
-async function removeFolder(staging: Directory, receiverId: string): Promise<void> {
+async function removeFolder(
+  staging: Directory,
+  receiverId: string,
+  rescue?: (own: Directory) => Promise<void>,
+): Promise<void> {
   try {
     const folder = await staging.openDirectory(receiverId)
     try {
+      await rescue?.(folder)
       for (const name of await disk.readdir(folder.path())) await removeTree(folder, name)
     } finally {
       await folder.close()
@@ -189,7 +199,11 @@ async function removeFolder(staging: Directory, receiverId: string): Promise<voi
 }
 
 async function isAbandoned(staging: Directory, receiverId: string): Promise<boolean> {
-  return (await hasExited(receiverId)) ?? (await newestChange(staging, receiverId)) < Date.now() - ABANDONED_AGE
+  const exited = await hasExited(receiverId)
+  if (exited !== null) return exited
+  const age = Date.now() - (await newestChange(staging, receiverId))
+  // What an earlier boot of this machine has left cannot have changed since this one.
+  return age > ABANDONED_AGE || ((await isOfThisMachine(receiverId)) && age > uptime() * 1000)
 }
 
 /** A staged directory may have a mode that does not let its owner look into it. */

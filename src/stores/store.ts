@@ -21,8 +21,13 @@ export interface Destination {
   readonly isUsed: boolean
   /** Called before the first connection. Throws a local-file error if the destination cannot be used. */
   prepare(): Promise<Warning[]>
-  /** Opens the destination for one transfer. `signal` is aborted when the transfer fails. */
-  open(signal: AbortSignal): Promise<Store>
+  /** True if something of this owner is kept. Never throws. */
+  hasKept(owner: string): Promise<boolean>
+  /**
+   * Opens the destination for one transfer. `signal` is aborted when the transfer fails. `owner` tells who has proved
+   * which key; only that sender gets what is kept of its files. Empty without a key.
+   */
+  open(signal: AbortSignal, owner: string): Promise<Store>
   /** Removes the temporary files of this receiver. Called last. Never throws. */
   close(): Promise<void>
 }
@@ -36,8 +41,14 @@ export interface Store {
   close(): Promise<void>
 }
 
-/** One entry being stored. After `commit`, `suspend` or `discard` only `discard` may be called, and it does nothing then. */
+/** One entry being stored. After `commit`, `keep` or `discard` only `discard` may be called, and it does nothing then. */
 export interface Sink {
+  /** How many bytes are there from an earlier transfer, from the start on. They have not been verified. */
+  readonly have: number
+  /** True if something else was there, of an earlier edition of the file. */
+  readonly hasChanged: boolean
+  /** Reads bytes that are there into the buffer. Returns how many: fewer only at the end. */
+  readAt(buffer: Buffer, position: number): Promise<number>
   /**
    * Writes the bytes at `offset` if that needs no waiting. The caller may reuse the buffer afterwards. Returns false if
    * nothing was written and the caller must use `writeLater` instead.
@@ -47,8 +58,11 @@ export interface Sink {
   writeLater(bytes: Buffer, offset: number): Promise<void>
   /** Makes the entry durable and gives it its final name. Discards the entry if that fails. */
   commit(): Promise<StoredAs>
-  /** Makes the bytes durable and keeps them, without a final name, as long as the receiver runs. */
-  suspend(): Promise<void>
+  /**
+   * Makes the bytes durable and keeps them, without a final name, because the rest has not come. Returns the path on this
+   * machine. Null, and nothing is kept, if that is not possible. Never throws.
+   */
+  keep(): Promise<string | null>
   /** Removes everything that was written. Never throws. */
   discard(): Promise<void>
 }

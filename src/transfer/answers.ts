@@ -3,7 +3,8 @@
  */
 import { asTransferError, type TransferError } from '../errors.js'
 import type { StoredMessage } from '../links/link.js'
-import type { Header, Refused } from '../protocol/messages.js'
+import { CHUNK } from '../protocol/limits.js'
+import type { Header, Refused, Wanted } from '../protocol/messages.js'
 import { ProtocolError } from '../protocol/protocol-error.js'
 import type { Entry } from '../sources/source.js'
 import { printable } from '../text.js'
@@ -27,6 +28,9 @@ export interface Pending {
   algorithm: Algorithm
   /** Stops reading the source when the receiver has refused the entry, or the link has failed. */
   stop: AbortController
+  /** What the receiver wants of the file. Settles only if the sender asks. */
+  wanted: Promise<Wanted>
+  onWanted(wanted: Wanted): void
   /** Null until the first byte is about to be sent. */
   progress: ProgressReport | null
   /** Null until the end is about to be sent. */
@@ -35,12 +39,29 @@ export interface Pending {
   record: TreeRecord | null
 }
 
+/** An entry whose header is about to be sent. */
+export function newPending(facts: Pick<Pending, 'number' | 'entry' | 'header' | 'algorithm' | 'stop'>): Pending {
+  let [onWanted, onStopped] = [(_: Wanted) => {}, (_: unknown) => {}]
+  const wanted = new Promise<Wanted>((resolve, reject) => {
+    onWanted = resolve
+    onStopped = reject
+  })
+  wanted.catch(() => {})
+  const { signal } = facts.stop
+  signal.addEventListener('abort', () => onStopped(signal.reason))
+  const start = performance.now()
+  return { ...facts, start, wanted, onWanted, progress: null, sent: null, record: null }
+}
+
 export interface AnswersOptions {
   report: TransferReport
   /** True if answers without a digest are accepted. */
   allowUnverified: boolean
-  /** Called if the receiver could not verify an entry. Returns true if the entry is sent again with another digest. */
-  onUnverifiable(pending: Pending): boolean
+  /**
+   * Called if the receiver could not verify an entry, or has found what it kept of a file damaged. Returns true if the
+   * entry is sent again in another way.
+   */
+  onUnverifiable(pending: Pending, reason: 'unverifiable' | 'damaged'): boolean
 }
 
 export class Answers {
@@ -69,6 +90,28 @@ export class Answers {
     return this.#pending.delete(number)
   }
 
+  onWanted(wanted: Wanted): void {
+    const pending = this.#pending.get(wanted.entry)
+    // The sender may have given up the entry meanwhile.
+    if (!pending) return
+    const { resume, size } = pending.header
+    const { ranges } = wanted
+    const isRight = ranges.every((end) => (end % CHUNK === 0 || end === size) && end <= (size as number))
+    if (!resume || !isRight || pending.progress)
+      throw new ProtocolError(`the receiver wants something of entry ${wanted.entry} that it cannot get`)
+    pending.onWanted(wanted)
+  }
+
+  /** True while a file is unanswered of which the receiver had a part: it may be damaged, and must be sent again. */
+  get mayReturn(): boolean {
+    return this.unanswered.some(({ header }) => header.resume === 'offset')
+  }
+
+  /** The entries that have no answer, in their order. */
+  get unanswered(): readonly Pending[] {
+    return [...this.#pending.values()]
+  }
+
   onProgress(number: number, bytes: number): void {
     this.#pending.get(number)?.progress?.received(bytes)
   }
@@ -92,7 +135,8 @@ export class Answers {
     const { bytes, blake3 } = sent
     const size = record?.bytes ?? bytes
     // What `onEvent` throws is no failure of the entry: it ends the transfer.
-    const facts = { path: entry.path, name, storedAs: answer.name, size, blake3, type, verified }
+    const resumed = pending.progress?.resumed ? { resumed: pending.progress.resumed } : {}
+    const facts = { path: entry.path, name, storedAs: answer.name, size, blake3, type, ...resumed, verified }
     if (record) this.reporting = this.#reportTree(record, report.sentTree(start, facts, record))
     else report.sent(start, facts, answer.handedOver)
   }
@@ -115,7 +159,7 @@ export class Answers {
     const pending = this.#pending.get(number)
     // The receiver may have refused the entry while this side gave it up.
     if (!pending) return
-    if (reason === 'unverifiable' && this.#options.onUnverifiable(pending)) return
+    if ((reason === 'unverifiable' || reason === 'damaged') && this.#options.onUnverifiable(pending, reason)) return
     this.withdraw(pending)
     const error = remoteError(reason, `${pending.entry.label}: the receiver refused it: ${said}`)
     this.#options.report.failed(pending.header.name, error)

@@ -1,20 +1,27 @@
 /** The way in of one entry, step by step: check the limits, digest, store; at the end verify and commit. */
+import { TransferError } from '../errors.js'
 import type { HeaderMessage } from '../links/link.js'
 import { retain } from '../net/memory.js'
-import type { End } from '../protocol/messages.js'
+import type { End, Wanted } from '../protocol/messages.js'
 import type { Sink, StoredAs } from '../stores/store.js'
+import { printable } from '../text.js'
 import type { Digests, EntryDigest } from './digest.js'
 import { checkExpected, checkGrowing, isExpecting } from './expectation.js'
 import { checkLimit, type Policy } from './policy.js'
 import type { ProgressReport } from './progress-report.js'
+import { ResumedFile } from './resumed-file.js'
 import type { TreeRecord } from './tree-record.js'
-import { unverifiable, verifyEnd } from './verification.js'
+import { type Received, unverifiable, verifyEnd } from './verification.js'
 
 /** The facts about an entry that was stored. */
 export interface Taken extends StoredAs, Digests {
   bytes: number
   /** False if nothing has shown that the entry is complete. */
   isVerified: boolean
+  /** The bytes that were there from an earlier transfer. */
+  resumed?: number
+  /** True if it was stored over an earlier connection, and reported then. */
+  isRepeated?: boolean
   /** What was noted of a directory. Absent for every other entry. */
   record?: TreeRecord
 }
@@ -25,11 +32,16 @@ export class Intake {
   readonly header: HeaderMessage
   /** The start of the entry, as of `performance.now()`. */
   readonly start = performance.now()
+  /** The number of bytes that are there. */
   bytes = 0
   readonly #policy: Policy
   readonly #sink: Sink
   readonly #digest: EntryDigest
   readonly #progress: ProgressReport
+  /** Where the next bytes belong. */
+  #offset = 0
+  /** For a file whose sender asks: what is wanted of it. */
+  #resumed: ResumedFile | null = null
 
   constructor(
     entry: number,
@@ -44,11 +56,38 @@ export class Intake {
     this.#progress = steps.progress
   }
 
+  /** Called once for a file whose sender asks, before anything else. */
+  async resume(): Promise<void> {
+    this.#resumed = await ResumedFile.create(this.#sink, this.header)
+  }
+
+  /** Returns what is wanted of the file, by what is there. */
+  want(): Pick<Wanted, 'ranges' | 'changed'> {
+    const resumed = this.#resumed as ResumedFile
+    const wanted = resumed.want()
+    this.bytes = resumed.have
+    this.#progress.resume(this.bytes)
+    return wanted
+  }
+
+  /** Compares the next segments with what is there. Returns true after the last one. */
+  async compare(digests: readonly string[]): Promise<boolean> {
+    return await (this.#resumed as ResumedFile).compare(digests)
+  }
+
+  /** The next bytes belong at `offset`. */
+  place(offset: number): void {
+    this.#resumed?.place(offset)
+    this.#offset = offset
+  }
+
   /** Takes the next bytes, by the rule of net/memory.ts. */
   take(bytes: Buffer): void | Promise<void> {
-    const offset = this.bytes
+    const offset = this.#offset
+    this.#offset += bytes.length
     this.bytes += bytes.length
     this.#checkLimits()
+    if (this.#resumed) return this.#takeLate(this.#resumed, retain(bytes), offset)
     this.#digest.update(bytes)
     if (!this.#sink.write(bytes, offset)) return this.#store(retain(bytes), offset)
     this.#progress.update(this.bytes)
@@ -60,6 +99,12 @@ export class Intake {
     checkGrowing(this.header.name, this.bytes, this.#policy.expect)
   }
 
+  async #takeLate(resumed: ResumedFile, bytes: Buffer, offset: number): Promise<void> {
+    await resumed.update(bytes)
+    if (!this.#sink.write(bytes, offset)) await this.#sink.writeLater(bytes, offset)
+    this.#progress.update(this.bytes)
+  }
+
   async #store(bytes: Buffer, offset: number): Promise<void> {
     await this.#sink.writeLater(bytes, offset)
     this.#progress.update(this.bytes)
@@ -69,16 +114,42 @@ export class Intake {
   async finish(end: End): Promise<Taken> {
     const { bytes, header } = this
     const { expect, allowUnverified } = this.#policy
-    const digests = this.#digest.hex()
+    const digests = this.#resumed ? { blake3: await this.#resumed.hex(bytes), sha256: null } : this.#digest.hex()
     checkExpected(header.name, { bytes, blake3: digests.blake3 }, expect)
-    const isCompared = await verifyEnd(end, { header, headerPayload: header.payload, bytes, ...digests })
+    const isCompared = await this.#verify(end, { header, headerPayload: header.payload, bytes, ...digests })
     const isVerified = isCompared || isExpecting(expect)
     if (!isVerified && !allowUnverified) throw unverifiable('the sender sent')
-    return { ...(await this.#sink.commit()), ...digests, bytes, isVerified }
+    const resumed = this.#resumed?.have
+    return { ...(await this.#sink.commit()), ...digests, bytes, isVerified, ...(resumed ? { resumed } : {}) }
+  }
+
+  async #verify(end: End, received: Received): Promise<boolean> {
+    try {
+      return await verifyEnd(end, received)
+    } catch (error) {
+      // What was there may be damaged. Then only that must be sent again, so it is kept for the next try.
+      const isDamaged = (error as TransferError).reason === 'digest' && this.#resumed?.mayBeDamaged
+      throw isDamaged ? damaged(this.header.name) : error
+    }
+  }
+
+  /** Keeps what is there of the file. Returns its path, or null if nothing is kept. Never throws. */
+  async keep(): Promise<string | null> {
+    await this.#resumed?.stop()
+    return await this.#sink.keep()
   }
 
   /** Removes everything that was stored of the entry. Never throws. */
   async discard(): Promise<void> {
+    await this.#resumed?.stop()
     await this.#sink.discard()
   }
+}
+
+function damaged(name: string): TransferError {
+  const text = `what was kept of "${printable(name, 80)}" is damaged`
+  return new TransferError('incomplete', `${text}; its sender sends again what differs`, {
+    reason: 'damaged',
+    peerMessage: text,
+  })
 }

@@ -36,6 +36,16 @@ export class Motion {
     return this.#working > 0 ? Math.min(idle, this.#blocked()) : idle
   }
 
+  /** Marks a wait for the peer within a step of this side. Settles as `wait` does. */
+  async apart<T>(wait: Promise<T>): Promise<T> {
+    this.#working--
+    try {
+      return await wait
+    } finally {
+      this.#working++
+    }
+  }
+
   /** Marks a step of this side. Settles as `work` does. */
   async during<T>(work: Promise<T>): Promise<T> {
     this.#working++

@@ -1,12 +1,14 @@
 /** The way out of one entry, step by step: header; read, digest, frame and write; check; end. */
+import { TransferError } from '../errors.js'
 import type { SenderLink } from '../links/link.js'
-import { KEPT_DIRECTORIES } from '../protocol/messages.js'
-import type { OpenDirectory, OpenEntry } from '../sources/source.js'
+import { KEPT_DIRECTORIES, type Wanted } from '../protocol/messages.js'
+import type { Entry, OpenDirectory, OpenEntry } from '../sources/source.js'
 import { TreeCount } from '../sources/tree-count.js'
 import type { Pending } from './answers.js'
 import { digestOf } from './digest.js'
 import { checkExpected, checkGrowing, type Expectation } from './expectation.js'
 import type { Pump } from './pump.js'
+import { sendWanted } from './resumed-outflow.js'
 import type { TransferReport } from './transfer-report.js'
 import { TreeRecord } from './tree-record.js'
 import { TreeStream } from './tree-stream.js'
@@ -20,6 +22,15 @@ export interface Outflow {
   features: readonly string[]
   /** Called after the header. An entry that can be read only once waits here for the digest that the receiver needs. */
   beforeData(pending: Pending): Promise<void>
+  /** Waits until the receiver has said what it wants of a file. */
+  wanted(pending: Pending): Promise<Wanted>
+}
+
+/** The error for an entry that needs a feature which the receiver does not have: it could only break off. */
+export function checkFeature({ label }: Entry, feature: string, features: readonly string[]): void {
+  if (features.includes(feature)) return
+  const text = `${label}: the receiver takes no ${feature}; update it, or send an archive: tar -c DIR | tcp-send --name dir.tar - HOST PORT`
+  throw new TransferError('refused', text, { reason: 'policy' })
 }
 
 /** Sends one entry to its end. Throws the error of its source or of the link. */
@@ -29,7 +40,7 @@ export async function sendEntry(outflow: Outflow, pending: Pending, opened: Open
 }
 
 async function sendData(
-  { link, pump, report, expect, beforeData }: Outflow,
+  { link, pump, report, expect, beforeData, wanted }: Outflow,
   pending: Pending,
   opened: OpenEntry,
 ): Promise<void> {
@@ -37,12 +48,17 @@ async function sendData(
   const payload = await link.begin(header)
   await beforeData(pending)
   const { algorithm } = pending
-  const progress = report.progress(header)
-  pending.progress = progress
-  const sent = await pump.move(opened, stop.signal, (bytes) => progress.update(bytes), {
-    algorithm,
-    checkGrowing: (bytes) => checkGrowing(entry.label, bytes, expect),
-  })
+  const begin = (have: number) => {
+    const progress = report.progress(header, have)
+    pending.progress = progress
+    return (bytes: number) => progress.update(bytes)
+  }
+  const sent = header.resume
+    ? await sendWanted({ link, pump, begin, wanted }, pending, opened)
+    : await pump.move(opened, stop.signal, begin(0), {
+        algorithm,
+        checkGrowing: (bytes) => checkGrowing(entry.label, bytes, expect),
+      })
   await opened.check()
   checkExpected(entry.label, sent, expect)
   const { bytes, blake3, sha256 } = sent

@@ -16,6 +16,8 @@ type TreeCounted = Pick<TreeCount, 'files' | 'bytes' | 'isComplete'>
 export class ProgressReport {
   readonly #report: () => void
   #bytes = 0
+  /** The bytes that were there from an earlier transfer. */
+  resumed = 0
   /** The number of bytes that the receiver has reported. Null before its first report. */
   #received: number | null = null
   #next: number
@@ -23,15 +25,23 @@ export class ProgressReport {
   #tree: TreeProgress | null = null
   #count: TreeCounted | undefined
 
-  constructor(onEvent: OnEvent, file: { transfer: number; name: string; size: number | null }) {
-    const { transfer, name, size } = file
+  constructor(onEvent: OnEvent, file: { transfer: number; name: string; size: number | null; resumed?: number }) {
+    const { transfer, name, size, resumed: before = 0 } = file
+    this.resume(before)
     this.#report = () => {
       const received = this.#received === null ? {} : { received: this.#received }
       const tree = this.#tree && { files: this.#tree.files, current: this.#tree.current, ...this.#known(this.#tree) }
-      onEvent({ event: 'progress', transfer, name, bytes: this.#bytes, size, ...received, ...tree })
+      const resumed = this.resumed === 0 ? {} : { resumed: this.resumed }
+      onEvent({ event: 'progress', transfer, name, bytes: this.#bytes, size, ...resumed, ...received, ...tree })
     }
     this.#report()
     this.#next = performance.now() + PROGRESS_INTERVAL
+  }
+
+  /** So many bytes were there before. */
+  resume(bytes: number): void {
+    this.#bytes = bytes
+    this.resumed = bytes
   }
 
   update(bytes: number): void {

@@ -3,6 +3,7 @@
  * and handed to the kernel. The kernel holds megabytes that are on their way, so the network does not wait for a read.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { AtHand } from '../at-hand.js'
 import type { SenderLink } from '../links/link.js'
 import { MAX_DATA } from '../protocol/limits.js'
 import type { OpenEntry } from '../sources/source.js'
@@ -40,6 +41,10 @@ export interface MoveOptions {
   algorithm?: Algorithm | null
   /** Called with the number of bytes read so far, before the last of them are written. It may throw. */
   checkGrowing?: (bytes: number) => void
+  /** The number of bytes to move. Default: up to the end. */
+  length?: number | null
+  /** Called with each piece that was read, before it is written. A promise holds it back. */
+  onPiece?: (bytes: Buffer) => AtHand<void>
 }
 
 /** The part of a link that the pump uses. */
@@ -86,12 +91,14 @@ export class Pump {
     source: DataSource,
     signal: AbortSignal,
     onProgress: (bytes: number) => void,
-    { algorithm = 'blake3', checkGrowing = () => {} }: MoveOptions = {},
+    { algorithm = 'blake3', checkGrowing = () => {}, length = source.header.size, onPiece }: MoveOptions = {},
   ): Promise<Totals> {
     const digest = algorithm === null ? noDigest : await EntryDigest.create(algorithm)
+    const update = onPiece ?? ((bytes: Buffer) => digest.update(bytes))
     running++
     try {
-      return await this.#move(source, digest, signal, onProgress, checkGrowing)
+      const bytes = await this.#move(source, { length, update, checkGrowing }, signal, onProgress)
+      return { bytes, ...digest.hex() }
     } finally {
       running--
       // The wait for the next source may be long. It needs no large buffer.
@@ -101,12 +108,14 @@ export class Pump {
 
   async #move(
     source: DataSource,
-    digest: Pick<EntryDigest, 'update' | 'hex'>,
+    {
+      length: size,
+      update,
+      checkGrowing,
+    }: { length: number | null; update(bytes: Buffer): AtHand<void>; checkGrowing(bytes: number): void },
     signal: AbortSignal,
     onProgress: (bytes: number) => void,
-    checkGrowing: (bytes: number) => void,
-  ) {
-    const { size } = source.header
+  ): Promise<number> {
     const [prefix, piece] = [this.#prefix, this.#piece]
     let bytes = 0
     let filled = 0
@@ -120,20 +129,22 @@ export class Pump {
       signal.throwIfAborted()
       if (filled === 0) this.#resize(this.#quick >= QUICK_PROOF && running === 1 ? this.#longest : piece)
       const start = filled + prefix
-      const reading = source.read(this.#buffer, start, piece - prefix)
+      const most = Math.min(piece - prefix, (size ?? Number.POSITIVE_INFINITY) - bytes)
+      const reading = source.read(this.#buffer, start, most)
       const isAtHand = typeof reading === 'number'
       const count = isAtHand ? reading : await reading
       if (count === 0) break
       bytes += count
       checkGrowing(bytes)
-      digest.update(this.#buffer.subarray(start, start + count))
+      const digesting = update(this.#buffer.subarray(start, start + count))
+      if (digesting) await digesting
       this.#link.frame(this.#buffer, filled, count)
       filled = start + count
       // Bytes that had to be waited for are written without further delay.
       if (!isAtHand || filled + piece > this.#buffer.length) await write()
     }
     if (filled > 0) await write()
-    return { bytes, ...digest.hex() }
+    return bytes
   }
 
   async #write(length: number): Promise<void> {

@@ -10,28 +10,37 @@ import type { Algorithm } from './digest.js'
 import type { Intake, Taken } from './intake.js'
 import { Motion } from './motion.js'
 import type { Receiver } from './receiver.js'
+import type { Repeat } from './repeat.js'
+import type { Returning } from './returns.js'
 import type { Session, TransferResult } from './session.js'
 import { TreeIntake } from './tree-intake.js'
 
-/** The reasons for which a directory ends that a sender may want to complete later. */
-const breaks = new Set<Reason>(['broken', 'aborted', 'interrupted', 'timeout'])
+/** The reasons for which a file or directory ends that a sender may want to complete later. */
+const breaks = new Set<Reason>(['broken', 'aborted', 'interrupted', 'timeout', 'busy', 'damaged'])
 
-export class ReceiverSession implements Session {
+type Current = Intake | TreeIntake | Repeat
+
+export class ReceiverSession implements Session, Returning {
   readonly #receiver: Receiver
   readonly #link: ReceiverLink
   readonly motion = new Motion()
   closed: Promise<void> = Promise.resolve()
   /** Null between entries, and during an entry that was refused, whose other bytes are dropped. */
-  #current: Intake | TreeIntake | null = null
+  #current: Current | null = null
   #entries = 0
   /** The digest algorithm that the sender computes. */
   #algorithm: Algorithm = 'blake3'
   /** The error that was passed to `fail`. */
   #stopped: TransferError | null = null
+  readonly ended: Promise<void>
+  #onEnded!: () => void
 
   /** @param createLink creates the link, which calls `progress` for the progress of the current entry */
   constructor(receiver: Receiver, createLink: (progress: () => Heartbeat) => ReceiverLink) {
     this.#receiver = receiver
+    this.ended = new Promise((resolve) => {
+      this.#onEnded = resolve
+    })
     this.#link = createLink(() => (this.#current ? { entry: this.#current.entry, bytes: this.#current.bytes } : {}))
   }
 
@@ -56,8 +65,13 @@ export class ReceiverSession implements Session {
       this.#onFailure(name, failure, kept)
     } finally {
       this.closed = this.#close()
+      this.#onEnded()
     }
     return this.#receiver.report.result
+  }
+
+  isTaking(origin: string): boolean {
+    return this.#current !== null && this.#receiver.originOf(this.#current.header) === origin
   }
 
   async #close(): Promise<void> {
@@ -86,7 +100,11 @@ export class ReceiverSession implements Session {
         return this.#onData(message.bytes)
       case 'greeting':
         if (message.digest === 'sha256') this.#algorithm = message.digest
-        return
+        return message.transfer === undefined ? undefined : this.#receiver.arrive(message.transfer, this)
+      case 'digests':
+        return this.#onDigests(message.digests)
+      case 'position':
+        return this.#onPosition(message.offset)
       case 'header':
         return this.#onHeader(message)
       case 'end':
@@ -103,9 +121,36 @@ export class ReceiverSession implements Session {
     try {
       // The sender is admitted before anything is refused: the sender of an unwanted file is still a sender.
       this.#receiver.admit()
-      this.#current = await this.#receiver.begin(entry, header, this.#algorithm, this.#link.turn)
+      const [algorithm, turn] = [this.#algorithm, this.#link.turn]
+      this.#current = await this.#receiver.begin(entry, header, { algorithm, turn, session: this })
     } catch (error) {
       await this.#refuse(entry, header.name, error)
+    }
+    if (header.resume === 'offset') await this.#want()
+  }
+
+  /** Tells the sender what is wanted of the current file. */
+  async #want(): Promise<void> {
+    const current = this.#current as Intake | Repeat | null
+    if (current) await this.#link.want?.({ entry: current.entry, ...current.want() })
+  }
+
+  async #onDigests(digests: readonly string[]): Promise<void> {
+    const current = this.#current as Intake | Repeat | null
+    if (!current) return
+    try {
+      if (await current.compare(digests)) await this.#want()
+    } catch (error) {
+      await this.#giveUp(current, error)
+    }
+  }
+
+  #onPosition(offset: number): void | Promise<void> {
+    const current = this.#current as Intake | Repeat | null
+    try {
+      current?.place(offset)
+    } catch (error) {
+      return this.#giveUp(current as Current, error)
     }
   }
 
@@ -128,23 +173,26 @@ export class ReceiverSession implements Session {
       this.#current = null
       // What `onEvent` throws refuses a file. A directory is confirmed first, so that the sender need not wait until all
       // of its files are reported.
-      if (!taken.record) this.#receiver.onTaken(current, taken)
+      if (!taken.record) this.#receiver.onTaken(current as Intake, taken)
       await this.#answer(current, taken)
     } catch (error) {
       await this.#giveUp(current, error)
     } finally {
       // It is stored, also if the sender has gone and cannot hear of it.
-      if (taken?.record) await this.#receiver.onTaken(current, taken)
+      if (taken?.record) await this.#receiver.onTaken(current as TreeIntake, taken)
     }
   }
 
-  async #answer(current: Intake | TreeIntake, { name, bytes, blake3, sha256, skipped }: Taken): Promise<void> {
-    if (skipped?.count) await this.#refuseSkipped(current, skipped.count)
-    else await this.#link.confirm({ entry: current.entry, name, bytes, blake3, ...(sha256 === null ? {} : { sha256 }) })
+  async #answer(current: Current, { name, bytes, blake3, sha256, skipped }: Taken): Promise<void> {
+    if (skipped?.count) return await this.#refuseSkipped(current, skipped.count)
+    const { entry, header } = current
+    const answer = { entry, name, bytes, blake3, ...(sha256 === null ? {} : { sha256 }) }
+    this.#receiver.remember(header.id ?? entry, answer)
+    await this.#link.confirm(answer)
   }
 
   /** The sender must know that not all of its files are stored. The skipped ones are reported. */
-  async #refuseSkipped({ entry, header }: Intake | TreeIntake, count: number): Promise<void> {
+  async #refuseSkipped({ entry, header }: Current, count: number): Promise<void> {
     const text = `it had ${count} of the names in "${printable(header.name, 80)}" and skipped them; the others are stored`
     await this.#link.refuse?.(entry, refusal('skipped', text))
   }
@@ -159,18 +207,27 @@ export class ReceiverSession implements Session {
         ? new TransferError('key', text)
         : new TransferError('incomplete', text, { reason: 'aborted', peerMessage: 'given up' })
     if (entry === null || !current) throw error
-    const kept = await this.#drop(true)
+    // Of a file that has changed, nothing can go on.
+    const kept = await this.#drop(current instanceof TreeIntake || reason !== 'changed')
     this.#report(current.header.name, error, kept)
   }
 
   /** Refuses an entry that cannot be stored. */
-  async #giveUp({ entry, header }: Intake | TreeIntake, error: unknown): Promise<void> {
+  async #giveUp({ entry, header }: Current, error: unknown): Promise<void> {
     // If the link has failed, that failure is reported with the name of the entry.
     this.#link.signal.throwIfAborted()
     // The link must fail before anything is waited for: its end, if it came first, would look like success.
     if (!this.#link.refuse) throw error
-    await this.#drop()
+    const isDamaged = error instanceof TransferError && error.reason === 'damaged'
+    await this.#drop(isDamaged)
+    if (isDamaged) return await this.#refuseDamaged(entry, error)
     await this.#refuse(entry, header.name, error)
+  }
+
+  /** The sender sends again what differs, so nothing has failed yet. */
+  async #refuseDamaged(entry: number, error: TransferError): Promise<void> {
+    this.#receiver.report.warn('damaged', error.message)
+    await this.#link.refuse?.(entry, error)
   }
 
   /** Refuses an entry. If the link has failed, only that failure is reported. */
@@ -182,11 +239,11 @@ export class ReceiverSession implements Session {
     await this.#link.refuse(entry, error)
   }
 
-  /** Ends the current entry. What has come of a directory can be kept. Returns its path in that case. */
+  /** Ends the current entry. What has come of it can be kept. Returns its path in that case. */
   async #drop(keeps = false): Promise<string | null> {
     const current = this.#current
     this.#current = null
-    if (keeps && current instanceof TreeIntake) return await current.keep()
+    if (keeps && current) return await current.keep()
     await current?.discard()
     return null
   }

@@ -6,13 +6,15 @@ import type { AtHand } from '../at-hand.js'
 import { refusal } from '../errors.js'
 import type { HeaderMessage } from '../links/link.js'
 import type { Turn } from '../net/turn.js'
-import type { Header } from '../protocol/messages.js'
+import type { Header, Stored } from '../protocol/messages.js'
 import { messageSink } from '../stores/message-sink.js'
 import type { Destination, Sink, Store } from '../stores/store.js'
 import { type Algorithm, createDigest, EntryDigest } from './digest.js'
 import { Intake, type Taken } from './intake.js'
 import { checkHeader, type Policy } from './policy.js'
 import type { Rate } from './rate.js'
+import { Repeat } from './repeat.js'
+import type { Returning, Returns } from './returns.js'
 import type { TransferReport } from './transfer-report.js'
 import { TreeIntake } from './tree-intake.js'
 import { TreeRecord } from './tree-record.js'
@@ -21,6 +23,10 @@ export interface ReceiverOptions {
   policy: Policy
   destination: Destination
   report: TransferReport
+  /** Who has proved which key (stores/store.ts). Default: nobody. */
+  owner?: string | undefined
+  /** What the call remembers of transfers that may go on. Default: nothing. */
+  returns?: Returns | undefined
   /** The limit of the call. */
   rate?: Rate | undefined
   /** Called at the first sign of a partner. Throws a refusal if no more transfers are wanted. */
@@ -31,6 +37,9 @@ export class Receiver {
   readonly report: TransferReport
   readonly rate: Rate | undefined
   readonly #options: ReceiverOptions
+  readonly #owner: string
+  /** The name of the transfer, if its sender may go on with it over another connection. */
+  #transfer: string | undefined
   readonly #stopped = new AbortController()
   #store: Store | null = null
   #entries = 0
@@ -40,6 +49,7 @@ export class Receiver {
 
   constructor(options: ReceiverOptions) {
     this.#options = options
+    this.#owner = options.owner ?? ''
     this.report = options.report
     this.rate = options.rate
   }
@@ -49,6 +59,27 @@ export class Receiver {
     const { result } = this.report
     if (!result.admitted) this.#options.admit?.()
     result.admitted = true
+  }
+
+  /** The sender has named the transfer, which may have had another connection before. */
+  async arrive(transfer: string, session: Returning): Promise<void> {
+    this.#transfer = `${this.#owner} ${transfer}`
+    await this.#options.returns?.arrive(this.#transfer, session)
+  }
+
+  /** An entry was stored. The sender may not hear of it. */
+  remember(id: number, answer: Stored): void {
+    if (this.#transfer !== undefined) this.#options.returns?.remember(this.#transfer, id, answer)
+  }
+
+  /** What a file is known by if its sender comes back. */
+  originOf({ name, source }: Header): string {
+    return [this.#owner, name, source].join('\0')
+  }
+
+  /** True if a sender may have something to go on with. */
+  async hasKept(): Promise<boolean> {
+    return await this.#options.destination.hasKept(this.#owner)
   }
 
   /** Refuses the whole transfer if it has too many files: a million headers must not cause a million answers. */
@@ -61,15 +92,24 @@ export class Receiver {
    * Prepares the way in of an entry. Throws a refusal if the policy or the store does not accept the entry, or the
    * error that prevents storing it.
    */
-  async begin(entry: number, header: HeaderMessage, algorithm: Algorithm, turn: Turn): Promise<Intake | TreeIntake> {
-    const { policy } = this.#options
+  async begin(
+    entry: number,
+    header: HeaderMessage,
+    { algorithm, turn, session }: { algorithm: Algorithm; turn: Turn; session: Returning },
+  ): Promise<Intake | TreeIntake | Repeat> {
+    const { policy, returns } = this.#options
     checkHeader(header, policy)
+    const answer = this.#transfer && returns?.find(this.#transfer, header.id ?? entry)
+    if (answer) return new Repeat(entry, header, answer)
+    if (header.resume) await returns?.take(this.originOf(header), session)
     if (header.kind === 'directory') return await this.#beginTree(entry, header, turn)
     const sink = header.kind === 'message' ? messageSink(header) : await this.#beginFile(header)
     try {
       const digest = await EntryDigest.create(algorithm)
       const progress = this.report.progress(header)
-      return new Intake(entry, header, { policy, sink, digest, progress })
+      const intake = new Intake(entry, header, { policy, sink, digest, progress })
+      if (header.resume) await intake.resume()
+      return intake
     } catch (error) {
       await sink.discard()
       throw error
@@ -96,14 +136,15 @@ export class Receiver {
 
   /** Opens the store only for the first entry that the policy accepts. */
   async #openStore(): Promise<Store> {
-    this.#store ??= await this.#options.destination.open(this.#stopped.signal)
+    this.#store ??= await this.#options.destination.open(this.#stopped.signal, this.#owner)
     return this.#store
   }
 
   /** Reports a stored file or a received message, or a directory behind a promise. */
-  onTaken({ header, start }: Intake | TreeIntake, taken: Taken): AtHand<void> {
-    const { bytes: size, blake3, path, text, record, skipped, isVerified: verified } = taken
+  onTaken({ header, start = 0 }: { header: Header; start?: number }, taken: Taken): AtHand<void> {
+    const { bytes: size, blake3, path, text, record, skipped, isVerified: verified, resumed } = taken
     const { name, type } = header
+    if (taken.isRepeated) return undefined
     if (record) {
       const facts = { name, path, size: record.bytes, blake3, type, verified }
       return this.report.storedTree(start, facts, record, skipped).finally(() => {
@@ -111,7 +152,8 @@ export class Receiver {
         skipped?.close()
       })
     }
-    if (text === undefined) this.report.stored(start, { name, path, size, blake3, type, verified })
+    const facts = { name, path, size, blake3, type, ...(resumed ? { resumed } : {}), verified }
+    if (text === undefined) this.report.stored(start, facts)
     else this.report.message(text)
     return undefined
   }

@@ -2,7 +2,9 @@
  * A sending transfer: the entries that are still to be sent, and its result. It knows no connection. A session of it
  * runs over each link (sender-session.ts).
  */
+import { randomBytes } from 'node:crypto'
 import { asTransferError } from '../errors.js'
+import { type Header, KEPT, RESUME, type ResumeWay } from '../protocol/messages.js'
 import type { Entry } from '../sources/source.js'
 import type { Expectation } from './expectation.js'
 import type { Rate } from './rate.js'
@@ -16,6 +18,8 @@ export interface SenderOptions {
   expect: Expectation
   /** True if answers without a digest are accepted. */
   allowUnverified: boolean
+  /** True if the transfer may go on over another connection after one has broken. Default false. */
+  retries?: boolean | undefined
   /** The limit of the call. */
   rate?: Rate | undefined
   /**
@@ -30,17 +34,31 @@ export class Sender {
   readonly expect: Expectation
   readonly allowUnverified: boolean
   readonly rate: Rate | undefined
+  /** Names the transfer, if it may go on over another connection. */
+  readonly transfer: string | undefined
   /** True if nothing is sent before the peer has greeted as a receiver. A stray connection then costs no file. */
   readonly waitsForGreeting: boolean
   readonly #admit: (() => void) | undefined
   readonly #entries: AsyncIterator<Entry>
-  /** Entries that must be sent again. */
+  /** Entries that were under way when a connection broke. They come first. */
+  readonly #returned: Entry[] = []
+  /** Entries that must be sent again, after all others. */
   readonly #again: Entry[] = []
+  /** The number of each entry in the transfer. */
+  readonly #ids = new WeakMap<Entry, number>()
+  #nextId = 0
+  /** How the receiver is asked for what it has of an entry. */
+  readonly #ways = new WeakMap<Entry, ResumeWay>()
+  /** How many bytes of an entry the receiver has wanted last. */
+  readonly #wanted = new WeakMap<Entry, number>()
+  /** Grows with all that has reached the receiver for good. */
+  progress = 0
   /** The next entry, fetched ahead to know whether there is one. Undefined if there is none. */
   #ahead: Promise<Entry | undefined>
   #isExhausted = false
 
-  constructor({ entries, report, expect, allowUnverified, rate, admit }: SenderOptions) {
+  constructor({ entries, report, expect, allowUnverified, retries = false, rate, admit }: SenderOptions) {
+    this.transfer = retries ? randomBytes(16).toString('hex') : undefined
     this.report = report
     this.expect = expect
     this.allowUnverified = allowUnverified
@@ -61,6 +79,8 @@ export class Sender {
 
   /** Returns the next entry to send, or undefined if there is none now. `sendAgain` may add one later. */
   async next(): Promise<Entry | undefined> {
+    const returned = this.#returned.shift()
+    if (returned) return returned
     const entry = await this.#ahead
     if (!entry) return this.#again.shift()
     this.#ahead = this.#fetch()
@@ -84,11 +104,39 @@ export class Sender {
 
   /** True if there is nothing left to send. */
   get isExhausted(): boolean {
-    return this.#isExhausted && this.#again.length === 0
+    return this.#isExhausted && this.#again.length === 0 && this.#returned.length === 0
   }
 
-  sendAgain(entry: Entry): void {
+  /** @param way how the receiver is asked for what it has of the entry. Default: not at all */
+  sendAgain(entry: Entry, way?: ResumeWay): void {
+    if (way) this.#ways.set(entry, way)
     this.#again.push(entry)
+  }
+
+  /** Takes back the entries that were under way when a connection broke. The next one begins with them. */
+  takeBack(entries: readonly Entry[]): void {
+    for (const entry of entries) if (this.#ways.get(entry) === undefined) this.#ways.set(entry, 'offset')
+    this.#returned.unshift(...entries)
+  }
+
+  /** The receiver wants these ranges of an entry. It is progress if that is less than before. */
+  noteWanted(entry: Entry, ranges: readonly number[]): void {
+    const wanted = ranges.reduce((sum, end, index) => (index % 2 === 0 ? sum - end : sum + end), 0)
+    const before = this.#wanted.get(entry)
+    if (before !== undefined && wanted < before) this.progress++
+    this.#wanted.set(entry, wanted)
+  }
+
+  /** Returns the header of an entry for a receiver with these features. `number` is that in the connection. */
+  headerFor(entry: Entry, number: number, header: Header, features: readonly string[]): Header {
+    const id = this.#ids.get(entry) ?? this.#nextId++
+    this.#ids.set(entry, id)
+    const numbered = this.transfer === undefined || id === number ? {} : { id }
+    if (header.source === undefined) return { ...header, ...numbered }
+    const { source, edition, ...known } = header
+    if (!features.includes(RESUME)) return { ...known, ...numbered }
+    const way = this.#ways.get(entry) ?? (features.includes(KEPT) ? 'offset' : undefined)
+    return { ...header, ...numbered, ...(way ? { resume: way } : {}) }
   }
 
   /** Reports an entry that could not be opened. */

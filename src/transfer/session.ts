@@ -14,6 +14,12 @@ export interface Session {
   readonly closed?: Promise<void>
   /** Ends the transfer at once with `error`, and tells the peer. */
   fail(error: TransferError): void
+  /** After `run`: why the connection has broken, if the transfer can go on over another one. It was not reported. */
+  readonly broken?: TransferError | null
+  /** Reports that the transfer does not go on. */
+  giveUp?(error: TransferError): void
+  /** Grows with all that has reached the other side for good. */
+  readonly progress?: number
   readonly motion: Pick<Motion, 'idle' | 'hasBegun'>
 }
 

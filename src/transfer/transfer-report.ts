@@ -12,6 +12,7 @@ import {
   type StoredEvent,
   secondsSince,
   type TransferEvent,
+  type WarningEvent,
 } from '../events.js'
 import { mediaType } from '../media-type.js'
 import { Turn } from '../net/turn.js'
@@ -67,10 +68,15 @@ export class TransferReport {
     return key === undefined ? { peer } : { peer, key }
   }
 
-  /** Starts the progress report of one entry. Its first event comes at once. */
-  progress(file: { name: string; size: number | null }): ProgressReport {
+  /**
+   * Starts the progress report of one entry. Its first event comes at once.
+   *
+   * @param resumed the bytes that the receiver had before
+   */
+  progress(file: { name: string; size: number | null }, resumed = 0): ProgressReport {
     const { onEvent, transfer } = this.#reporting
-    return new ProgressReport(onEvent, { transfer, ...file })
+    const { name, size } = file
+    return new ProgressReport(onEvent, { transfer, name, size, resumed })
   }
 
   /**
@@ -155,6 +161,10 @@ export class TransferReport {
     const { onEvent, transfer } = this.#reporting
     this.#count(facts.size)
     onEvent({ event: 'stored', transfer, ...this.#by, ...facts, seconds: secondsSince(start) })
+  }
+
+  warn(reason: WarningEvent['reason'], message: string): void {
+    this.#reporting.onEvent({ event: 'warning', reason, message })
   }
 
   message(text: string): void {

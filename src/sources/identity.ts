@@ -1,0 +1,19 @@
+/** What a receiver knows a file by when its sender comes back. */
+import type { Stats } from 'node:fs'
+import { resolve } from 'node:path'
+import { disk } from '../disk/disk.js'
+import { digest, machineId } from '../disk/machine-id.js'
+
+/**
+ * Two words that nobody else can guess: `source` stands for the path on this machine, `edition` for the state of the
+ * file. Empty if this machine has no identity.
+ */
+export async function identityOf(
+  path: string,
+  { dev, ino, size, mtimeMs }: Stats,
+): Promise<{ source?: string; edition?: string }> {
+  const machine = await machineId()
+  if (machine === '') return {}
+  const source = digest(machine, process.geteuid?.() ?? '', await disk.realpath(path).catch(() => resolve(path)))
+  return { source, edition: digest(source, dev, ino, size, mtimeMs) }
+}

@@ -1,0 +1,52 @@
+/** The way in of an entry that was stored over an earlier connection, whose sender has not heard of that. */
+import { TransferError } from '../errors.js'
+import type { HeaderMessage } from '../links/link.js'
+import type { End, Stored, Wanted } from '../protocol/messages.js'
+import type { Taken } from './intake.js'
+
+export class Repeat {
+  readonly entry: number
+  readonly header: HeaderMessage
+  bytes = 0
+  readonly #answer: Stored
+
+  /** @param answer what was answered when it was stored */
+  constructor(entry: number, header: HeaderMessage, answer: Stored) {
+    this.entry = entry
+    this.header = header
+    this.#answer = answer
+  }
+
+  async resume(): Promise<void> {}
+
+  /** Nothing. */
+  want(): Pick<Wanted, 'ranges' | 'changed'> {
+    return { ranges: [] }
+  }
+
+  async compare(): Promise<boolean> {
+    return true
+  }
+
+  place(): void {}
+
+  /** Drops the bytes: the digest in the end of the entry shows whether they are those that were stored. */
+  take(bytes: Buffer): void {
+    this.bytes += bytes.length
+  }
+
+  async finish(end: End): Promise<Taken> {
+    const { name, bytes, blake3, sha256 = null } = this.#answer
+    if (end.bytes !== bytes || (end.sha256 ? end.sha256 !== sha256 : end.blake3 !== blake3)) {
+      const text = 'it was stored before, with another content'
+      throw new TransferError('digest-mismatch', text, { reason: 'digest', peerMessage: text })
+    }
+    return { name, path: '', bytes, blake3: blake3 ?? '', sha256, isVerified: true, isRepeated: true }
+  }
+
+  async keep(): Promise<null> {
+    return null
+  }
+
+  async discard(): Promise<void> {}
+}

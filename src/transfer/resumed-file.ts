@@ -1,0 +1,125 @@
+/** What a receiver has of a file whose sender asks, and what it wants: by the bytes that are there, or by digests. */
+
+import type { AtHand } from '../at-hand.js'
+import { refusal } from '../errors.js'
+import type { HeaderMessage } from '../links/link.js'
+import { MAX_RANGES, SEGMENT } from '../protocol/limits.js'
+import type { Wanted } from '../protocol/messages.js'
+import type { Sink } from '../stores/store.js'
+import { createDigest, type Digest } from './digest.js'
+import { LateDigest } from './late-digest.js'
+
+/** The bytes of one read. */
+const PIECE = 1024 * 1024
+
+export class ResumedFile {
+  readonly #sink: Sink
+  readonly #size: number
+  readonly #isCompared: boolean
+  readonly #digest: LateDigest
+  /** The digest of one segment after the other. */
+  readonly #segmentDigest: Digest
+  /** The number of segments compared. */
+  #segments = 0
+  /** The beginning and the end of each range that has still to come. */
+  #left: number[] = []
+  /** Where the next bytes belong. */
+  #offset = 0
+  #isOver = false
+  /** The number of bytes that need not come. */
+  have = 0
+
+  private constructor(sink: Sink, header: HeaderMessage, digests: [Digest, Digest]) {
+    this.#sink = sink
+    this.#size = header.size as number
+    this.#isCompared = header.resume === 'compare'
+    this.#digest = new LateDigest(digests[0], (buffer, position) => sink.readAt(buffer, position))
+    this.#segmentDigest = digests[1]
+  }
+
+  static async create(sink: Sink, header: HeaderMessage): Promise<ResumedFile> {
+    return new ResumedFile(sink, header, [await createDigest(), await createDigest()])
+  }
+
+  /** True if what was there has been taken as it was. */
+  get mayBeDamaged(): boolean {
+    return !this.#isCompared && this.have > 0
+  }
+
+  /** Returns what has to come. */
+  want(): Pick<Wanted, 'ranges' | 'changed'> {
+    const { have, hasChanged } = this.#sink
+    if (!this.#isCompared && have < this.#size) this.#left = [have, this.#size]
+    const ranges = [...this.#left]
+    const wanted = ranges.reduce((sum, end, index) => (index % 2 === 0 ? sum - end : sum + end), 0)
+    this.have = this.#size - wanted
+    return { ranges, ...(hasChanged ? { changed: true } : {}) }
+  }
+
+  /** Compares the next segments with what is there. Returns true after the last one. */
+  async compare(digests: readonly string[]): Promise<boolean> {
+    for (const digest of digests) {
+      const start = this.#segments * SEGMENT
+      if (start >= this.#size) throw breach('digests of more segments than the file has')
+      const end = Math.min(start + SEGMENT, this.#size)
+      this.#segments++
+      if (end > this.#sink.have || (await this.#digestOf(start, end)) !== digest) this.#addRange(start, end)
+    }
+    return this.#segments * SEGMENT >= this.#size
+  }
+
+  async #digestOf(start: number, end: number): Promise<string> {
+    this.#segmentDigest.reset()
+    const buffer = Buffer.allocUnsafe(PIECE)
+    for (let position = start; position < end && !this.#isOver; ) {
+      const count = await this.#sink.readAt(buffer.subarray(0, Math.min(PIECE, end - position)), position)
+      if (count === 0) break
+      this.#segmentDigest.update(buffer.subarray(0, count))
+      position += count
+    }
+    return this.#segmentDigest.hex()
+  }
+
+  /** Ranges that touch each other are one. The last one allowed reaches over what is right behind it. */
+  #addRange(start: number, end: number): void {
+    const left = this.#left
+    if (left.at(-1) === start || left.length >= 2 * MAX_RANGES) left[left.length - 1] = end
+    else left.push(start, end)
+  }
+
+  /** The next bytes belong at `offset`. Throws if they were not asked for. */
+  place(offset: number): void {
+    if (offset !== this.#left[0]) throw notWanted(offset)
+    this.#offset = offset
+    this.#digest.seek(offset)
+  }
+
+  /** Takes the next bytes, which may be written afterwards. They must not change until a promise settles. */
+  update(bytes: Buffer): AtHand<void> {
+    const [start, end = 0] = this.#left
+    if (this.#offset !== start || start + bytes.length > end) throw notWanted(this.#offset)
+    this.#offset += bytes.length
+    if (this.#offset === end) this.#left.splice(0, 2)
+    else this.#left[0] = this.#offset
+    return this.#digest.update(bytes)
+  }
+
+  /** The digest of the whole file. */
+  async hex(bytes: number): Promise<string> {
+    return bytes === this.#size ? await this.#digest.hex(bytes) : ''
+  }
+
+  /** Reads no more. Resolves when the sink may be closed. Never rejects. */
+  async stop(): Promise<void> {
+    this.#isOver = true
+    await this.#digest.stop()
+  }
+}
+
+function notWanted(offset: number) {
+  return breach(`bytes at ${offset}, which were not asked for`)
+}
+
+function breach(what: string) {
+  return refusal('protocol', `the sender sent ${what}`)
+}

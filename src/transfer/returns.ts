@@ -1,0 +1,74 @@
+/**
+ * What a receiver must know so that a sender can go on over another connection: which connection that transfer had
+ * before, and what it has answered. The sender may not have heard the last answers, and sends those entries again.
+ */
+import { TransferError } from '../errors.js'
+import type { Stored } from '../protocol/messages.js'
+
+/** How many answers are remembered, of all transfers together: more than are on their way at once. */
+const MOST = 1024
+
+/** A sender whose connection has not moved for this long, in milliseconds, has gone: it sends a heartbeat each second. */
+const GONE = 3_000
+
+/** A session, as others see it that want to go on with its work. */
+export interface Returning {
+  /** Resolves when the session has ended and has kept what it can. */
+  readonly ended: Promise<unknown>
+  readonly motion: { readonly idle: number }
+  /** True if it is taking this file now. */
+  isTaking(origin: string): boolean
+  fail(error: TransferError): void
+}
+
+export class Returns {
+  /** The answers by transfer and entry, the oldest first. */
+  readonly #answers = new Map<string, Stored>()
+  readonly #sessions = new Map<string, Returning>()
+  /** The session that has taken a file last, by the file's origin. */
+  readonly #takers = new Map<string, Returning>()
+
+  /** A sender has come. If it has another connection, that one has broken, whether this side has noticed or not. */
+  async arrive(transfer: string, session: Returning): Promise<void> {
+    const before = this.#sessions.get(transfer)
+    this.#sessions.set(transfer, session)
+    if (before) await end(before)
+    void session.ended.then(() => {
+      if (this.#sessions.get(transfer) === session) this.#sessions.delete(transfer)
+    })
+  }
+
+  /** Before a session takes a file: ends another one that has begun with it and does not move any more. */
+  async take(origin: string, session: Returning): Promise<void> {
+    const before = this.#takers.get(origin)
+    this.#takers.set(origin, session)
+    void session.ended.then(() => {
+      if (this.#takers.get(origin) === session) this.#takers.delete(origin)
+    })
+    if (before && before !== session && before.isTaking(origin) && before.motion.idle > GONE) await end(before)
+  }
+
+  remember(transfer: string, id: number, answer: Stored): void {
+    this.#answers.set(`${transfer} ${id}`, answer)
+    if (this.#answers.size <= MOST) return
+    const [oldest] = this.#answers.keys()
+    this.#answers.delete(oldest as string)
+  }
+
+  /** What was answered to an entry. */
+  find(transfer: string, id: number): Stored | undefined {
+    return this.#answers.get(`${transfer} ${id}`)
+  }
+}
+
+async function end(session: Returning): Promise<void> {
+  session.fail(
+    new TransferError('incomplete', 'the sender went on over another connection', {
+      reason: 'broken',
+      peerMessage: 'you went on over another connection',
+    }),
+  )
+  await session.ended
+  // The listener counts the end of the one before it admits the other.
+  await new Promise((resolve) => setImmediate(resolve))
+}
