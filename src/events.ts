@@ -2,7 +2,7 @@
  * The events of a transfer, for `onEvent` and, with the schema version `v`, for `--json`. README.md documents every field,
  * and a test compares. Fields are added, never changed: what would break a reader needs a new version.
  */
-import type { ErrorCode, Reason, TransferError } from './errors.js'
+import type { ErrorCode, Reason } from './errors.js'
 
 /** The version of the event schema. */
 export const EVENTS_VERSION = 1
@@ -230,25 +230,3 @@ export type TransferEvent =
  * now, it may return a promise: the transfer then begins no other entry until the promise settles.
  */
 export type OnEvent = (event: TransferEvent) => unknown
-
-/** What a failure is about. */
-export interface FailedAbout {
-  transfer?: number
-  name?: string | undefined
-  directory?: string | undefined
-  kept?: string | null
-}
-
-/** The event for a failure. `transfer` is 0 if the failure belongs to no connection. */
-export function failedEvent(
-  { code, reason, message }: TransferError,
-  { transfer = 0, name, directory, kept }: FailedAbout = {},
-): FailedEvent {
-  const names = { ...(name === undefined ? {} : { name }), ...(directory === undefined ? {} : { directory }) }
-  return { event: 'failed', transfer, ...names, code, reason, message, ...(kept ? { kept } : {}) }
-}
-
-/** Seconds from `start` to `now` (both a `performance.now()`), to the millisecond. */
-export function secondsSince(start: number, now: number = performance.now()): number {
-  return Math.round(now - start) / 1000
-}

@@ -1,7 +1,8 @@
 /** `list`: what `send` would send with the same options. Nothing is sent, and no connection is made. */
 import { setImmediate } from 'node:timers/promises'
 import { asTransferError, interruption, TransferError } from './errors.js'
-import { failedEvent, type ListedEvent, type OnEvent } from './events.js'
+import { failedEvent } from './event-values.js'
+import type { ListedEvent, OnEvent } from './events.js'
 import { type OfferOptions, withOffer } from './offer.js'
 import { sendStream } from './sources/file-source.js'
 import { FolderSource, partsOf } from './sources/folder-source.js'

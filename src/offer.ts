@@ -1,6 +1,7 @@
 /** What a sender offers: the sources that the options give, and which of them can be sent. No connection is needed. */
 import { asTransferError, TransferError } from './errors.js'
-import { failedEvent, type OnEvent } from './events.js'
+import { failedEvent } from './event-values.js'
+import type { OnEvent } from './events.js'
 import { createSource, type Sendable } from './sources/create-source.js'
 import type { AsStream } from './sources/file-source.js'
 import { FolderSource } from './sources/folder-source.js'

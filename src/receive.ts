@@ -1,6 +1,7 @@
 import { defaults } from './defaults.js'
 import { asTransferError, TransferError } from './errors.js'
-import { failedEvent, type OnEvent } from './events.js'
+import { failedEvent } from './event-values.js'
+import type { OnEvent } from './events.js'
 import { FramedReceiverLink } from './links/framed-receiver-link.js'
 import type { ReceiverLink } from './links/link.js'
 import { PlainReceiverLink } from './links/plain-receiver-link.js'

@@ -1,7 +1,7 @@
 /** `send`, from options to summary: does for a program what `tcp-send` does for a user. */
 import { defaults } from './defaults.js'
 import { asTransferError, type TransferError } from './errors.js'
-import { failedEvent } from './events.js'
+import { failedEvent } from './event-values.js'
 import { FramedSenderLink } from './links/framed-sender-link.js'
 import { PlainSenderLink } from './links/plain-sender-link.js'
 import { withOffer } from './offer.js'

@@ -1,6 +1,7 @@
 /** The end of one call of the library: the event `done` and the summary. */
 import { asTransferError, type TransferError } from './errors.js'
-import { failedEvent, type OnEvent, secondsSince } from './events.js'
+import { failedEvent, secondsSince } from './event-values.js'
+import type { OnEvent } from './events.js'
 
 /** The result of a successful call of `send` or `receive`. */
 export interface Summary {

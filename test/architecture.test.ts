@@ -34,7 +34,10 @@ const layers: Record<string, { has: RegExp; imports: readonly string[] }> = {
   disk: { has: /^src\/disk\//, imports: base },
   net: { has: /^src\/net\//, imports: ['protocol', ...base] },
   protocol: { has: /^src\/protocol\//, imports: base },
-  base: { has: /^src\/(?:events|errors|system-errors|text|defaults|media-type|at-hand|keys)\.ts$/, imports: [] },
+  base: {
+    has: /^src\/(?:events|event-values|errors|system-errors|text|defaults|media-type|at-hand|keys)\.ts$/,
+    imports: [],
+  },
 }
 
 const { imports: subpaths } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {

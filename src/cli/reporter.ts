@@ -14,7 +14,8 @@
  */
 import type { Writable } from 'node:stream'
 import type { TransferError } from '../errors.js'
-import { EVENTS_VERSION, failedEvent, type TransferEvent } from '../events.js'
+import { failedEvent } from '../event-values.js'
+import { EVENTS_VERSION, type TransferEvent } from '../events.js'
 import { printableJson } from '../text.js'
 import { describeEvent } from './format.js'
 import { Lines, Output } from './output.js'

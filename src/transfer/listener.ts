@@ -5,7 +5,8 @@
  */
 import type { AddressInfo, Server, Socket } from 'node:net'
 import { asTransferError, interruption, refusal, TransferError } from '../errors.js'
-import { failedEvent, type OnEvent } from '../events.js'
+import { failedEvent } from '../event-values.js'
+import type { OnEvent } from '../events.js'
 import { peerAddress } from '../net/address.js'
 import { peerNetwork } from '../net/ip.js'
 import { listen, listenOn } from '../net/listen.js'

@@ -1,7 +1,8 @@
 /** A transfer at work over one connection, as the listener and the call see it. */
 import type { Duplex } from 'node:stream'
 import { TransferError } from '../errors.js'
-import { type ConnectedEvent, type EndedEvent, type ListeningEvent, secondsSince } from '../events.js'
+import { secondsSince } from '../event-values.js'
+import type { ConnectedEvent, EndedEvent, ListeningEvent } from '../events.js'
 import type { Key } from '../keys.js'
 import { type Motion, watchStall } from './motion.js'
 import type { Refusals } from './refusals.js'

@@ -2,17 +2,15 @@
 import type { AtHand } from '../at-hand.js'
 import type { Spool } from '../disk/spool.js'
 import { refusal, type TransferError } from '../errors.js'
-import {
-  type FailedAbout,
-  type FailedEvent,
-  failedEvent,
-  type OnEvent,
-  type RefusedEvent,
-  type SentEvent,
-  type StoredEvent,
-  secondsSince,
-  type TransferEvent,
-  type WarningEvent,
+import { type FailedAbout, failedEvent, secondsSince } from '../event-values.js'
+import type {
+  FailedEvent,
+  OnEvent,
+  RefusedEvent,
+  SentEvent,
+  StoredEvent,
+  TransferEvent,
+  WarningEvent,
 } from '../events.js'
 import { mediaType } from '../media-type.js'
 import { Turn } from '../net/turn.js'

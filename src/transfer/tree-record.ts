@@ -3,7 +3,7 @@
  * at the end whether the directory is stored, so the files wait for that in a spool.
  */
 import { Spool } from '../disk/spool.js'
-import { secondsSince } from '../events.js'
+import { secondsSince } from '../event-values.js'
 import { writeHead } from '../protocol/encode.js'
 import { FRAME_HEADER } from '../protocol/limits.js'
 import { type TreeFrameName, treeFrameTypes } from '../protocol/tree-messages.js'
