@@ -5,7 +5,7 @@
  * after that.
  *
  *   FrameDecoder      magic, then frames within their limits           (both directions; frames.ts)
- *   SenderDecoder     greeting (header digests* (position? data*)* (end | abort))* finished  (read by a receiver)
+ *   SenderDecoder     greeting (header digests* data* (position data*)* (end | abort))* finished  (read by a receiver)
  *   ReceiverDecoder   greeting (stored | refused | wanted)*  (read by a sender)
  *
  * Heartbeats and ancillary frames may stand between any two frames after the greeting.
@@ -131,7 +131,7 @@ export class SenderDecoder {
 
   #place(offset: number): void {
     if (this.#resume === undefined) throw new ProtocolError('a position frame may not come here')
-    if (offset < this.#offset || offset % CHUNK !== 0 || offset >= (this.#size as number) || this.#lastChunkWasShort)
+    if (offset <= this.#offset || offset % CHUNK !== 0 || offset >= (this.#size as number) || this.#lastChunkWasShort)
       throw new ProtocolError(`data cannot continue at ${offset}`)
     this.#offset = offset
     this.#isPlaced = true

@@ -2,7 +2,7 @@
 import t from 'tap'
 import { ReceiverDecoder, SenderDecoder } from '../../dist/protocol/decoder.js'
 import { decode } from '../fixtures/decode.ts'
-import { someDigest } from '../fixtures/literals.ts'
+import { someDigest, someToken } from '../fixtures/literals.ts'
 import { frame, receiverOpening, senderOpening } from '../fixtures/peer-frames.ts'
 import { codeWords, documentSection, documentTable, documentTableBelow } from '../fixtures/protocol-document.ts'
 
@@ -29,12 +29,15 @@ function framesAfter(headers: number): Record<string, Buffer> {
     G: frame('G', { version: 1 }),
     H: header,
     D: frame('D', Buffer.alloc(1024)),
+    V: frame('V', { digests: [someDigest] }),
+    P: frame('P', { offset: 4096 }),
     E: frame('E', { bytes: 0, blake3: someDigest }),
     'A(this)': frame('A', { entry: Math.max(0, headers - 1), ...why }),
     'A(null)': frame('A', { entry: null, ...why }),
     F: frame('F', { entries: headers }),
     S: frame('S', { entry: 0, name: 'a', bytes: 0, blake3: someDigest }),
     R: frame('R', { entry: null, ...why }),
+    W: frame('W', { entry: 0, ranges: [] }),
     B: frame('B', {}),
     'a–z': Buffer.concat([...'abcdefghijklmnopqrstuvwxyz'].map((letter) => frame(letter, { later: 1 }))),
   }
@@ -68,7 +71,8 @@ function takenAfter({ parts, headers }: Said): string[] {
 }
 
 const states = documentTable('state', 'allowed', 'next state')
-const allowedIn = Object.fromEntries(states.map((row) => [row.state, formsOf(row.allowed ?? '')]))
+/** What is allowed in each state, also if the header does not ask. */
+const allowedIn = Object.fromEntries(states.map((row) => [row.state, formsOf(row.allowed?.split(';')[0] ?? '')]))
 
 t.test('has the states that the code has', async (t) => {
   t.strictSame(Object.keys(allowedIn), Object.keys(ways))
@@ -90,11 +94,62 @@ for (const { state = '', 'next state': next = '' } of states) {
 
 t.test('lets a receiver say what its table has, after its greeting', async (t) => {
   const letters = documentTableBelow('Frames of the receiver').map(({ type = '' }) => codeWords(type)[0])
-  t.strictSame(letters, ['G', 'S', 'R', 'B'])
+  t.strictSame(letters, ['G', 'S', 'R', 'W', 'B'])
   const frames = Object.entries(framesAfter(0))
   const taken = (...before: Buffer[]) =>
     frames.filter(([, bytes]) => decode(new ReceiverDecoder(), [...before, bytes]).error === null).map(([form]) => form)
   t.strictSame(taken(Buffer.from('tcp-recv')), ['G'])
   t.match(documentSection('Frames of the receiver'), 'Frames of the types `a`–`z` may come anywhere after `G`')
-  t.strictSame(taken(receiverOpening), ['S', 'R', 'B', 'a–z'])
+  t.strictSame(taken(receiverOpening), ['S', 'R', 'W', 'B', 'a–z'])
+})
+
+t.test('says what may come only in a file with `resume`, and where', async (t) => {
+  const [entry] = states.filter(({ state }) => state === 'entry')
+  t.strictSame(formsOf(entry?.allowed?.split(';')[1] ?? ''), ['V', 'P'])
+  const file = { name: 'a', size: 8192, source: someToken, edition: someToken }
+  const takenOf = (fields: object, ...more: Buffer[]) =>
+    takenAfter({ parts: [senderOpening, frame('H', { ...file, ...fields }), ...more], headers: 1 }).filter((form) =>
+      'VPD'.includes(form),
+    )
+  t.strictSame(takenOf({}), ['D'])
+  t.match(
+    documentSection('Frames of the sender').replaceAll('\n', ' '),
+    '`V` is allowed only if `resume` is `compare`, and before the first `P` or `D` of the entry',
+  )
+  const { V, D } = framesAfter(1) as { V: Buffer; D: Buffer }
+  const position = (offset: number) => frame('P', { offset })
+  t.strictSame(takenOf({ resume: 'offset' }), ['D', 'P'])
+  for (const before of [[], [V], [V, V]]) t.strictSame(takenOf({ resume: 'compare' }, ...before), ['D', 'V', 'P'])
+  for (const before of [[D], [V, D], [position(1024)], [V, position(1024)]]) {
+    t.strictSame(takenOf({ resume: 'compare' }, ...before), ['D', 'P'])
+  }
+  t.match(
+    documentSection('Frames of the sender').replaceAll('\n', ' '),
+    'The `offset` of a `P` is a multiple of 1,024, more than the end of the data before it (0 if there is none) and ' +
+      'less than `size`',
+  )
+  const isTaken = (offset: number, ...before: Buffer[]) =>
+    takenAfter({
+      parts: [senderOpening, frame('H', { ...file, resume: 'offset' }), ...before, position(offset)],
+      headers: 1,
+    }).length > 0
+  const places = [0, 1, 1023, 1024, 1025, 2048, 7168, 8191, 8192, 9216]
+  t.strictSame(
+    places.filter((offset) => isTaken(offset)),
+    [1024, 2048, 7168],
+  )
+  t.strictSame(
+    places.filter((offset) => isTaken(offset, D)),
+    [2048, 7168],
+    'not where the data goes on by itself',
+  )
+  t.strictSame(
+    places.filter((offset) => isTaken(offset, position(1024))),
+    [2048, 7168],
+  )
+  t.strictSame(
+    places.filter((offset) => isTaken(offset, frame('D', Buffer.alloc(5)))),
+    [],
+    'not behind the last chunk',
+  )
 })

@@ -1,10 +1,18 @@
 /** The protocol document against the code: its limits, frames and fields are those that the code has. */
 import t from 'tap'
 import * as limits from '../../dist/protocol/limits.js'
-import { type FrameName, frameTypes } from '../../dist/protocol/messages.js'
+import {
+  DIRECTORIES,
+  type FrameName,
+  frameTypes,
+  KEPT,
+  KEPT_DIRECTORIES,
+  RESUME,
+  resumeWays,
+} from '../../dist/protocol/messages.js'
 import { parsers } from '../../dist/protocol/parsers.js'
 import { breach } from '../fixtures/fields.ts'
-import { someDigest } from '../fixtures/literals.ts'
+import { someDigest, someToken } from '../fixtures/literals.ts'
 import {
   codeWords,
   describedFields,
@@ -25,6 +33,10 @@ t.test('lists the limits that the code has', async (t) => {
     'nesting of a control payload': limits.MAX_NESTING,
     'commas of a control payload': limits.MAX_COMMAS,
     message: limits.MAX_MESSAGE,
+    segment: limits.SEGMENT,
+    'digests in a frame': limits.MAX_DIGESTS,
+    'ranges in a frame': limits.MAX_RANGES,
+    'smallest file that is kept': limits.SMALLEST_KEPT,
     'header deadline': limits.HEADER_DEADLINE,
     'heartbeat interval': limits.HEARTBEAT_INTERVAL,
     'frames to skip, at once': limits.IDLE_FRAMES,
@@ -57,7 +69,9 @@ t.test('gives every frame the letter that the code gives it, and knows no other'
 
 /** A right value for every field that the document knows. */
 const values: Record<string, unknown> = {
-  ...{ version: 1, software: 'x', name: 'a', size: 0, type: 'text/plain', mtime: 0, mode: 0, '!kind': 'message' },
+  ...{ version: 1, software: 'x', name: 'a', size: 0, type: 'text/plain', mtime: 0, mode: 0, '!kind': 'file' },
+  ...{ transfer: someToken, id: 0, source: someToken, edition: someToken, resume: 'compare' },
+  ...{ digests: [someDigest], offset: 0, ranges: [0, 1], changed: true },
   ...{
     bytes: 0,
     blake3: someDigest,
@@ -85,11 +99,12 @@ for (const { side, rows } of directions) {
       const understood = Object.fromEntries(Object.entries(whole).map(([key, value]) => [key.replace('!', ''), value]))
       t.strictSame(parse(whole), understood, 'the fields described are those that the code knows')
       for (const field of fields) {
-        const { [field.name]: _, ...without } = whole
+        // It needs other fields (Going on).
+        const { [field.name]: _, resume: _resume, ...without } = whole
         const absent = () => parse(without)
         if (field.isOptional) t.doesNotThrow(absent, `${field.name} may be absent`)
         else t.throws(absent, breach(/./), `${field.name} may not be absent`)
-        const empty = () => parse({ ...whole, [field.name]: null })
+        const empty = () => parse({ ...without, [field.name]: null })
         if (field.isNullable) t.doesNotThrow(empty, `${field.name} may be null`)
         else t.throws(empty, breach(/./), `${field.name} may not be null`)
       }
@@ -103,4 +118,38 @@ t.test('says which frames only a sender or only a receiver has', async (t) => {
     both[0]?.filter((name) => both[1]?.includes(name)),
     ['greeting', 'heartbeat'],
   )
+})
+
+t.test('lists the features that the code has', async (t) => {
+  const features = documentTable('feature', 'meaning').map(({ feature = '' }) => codeWords(feature)[0])
+  t.strictSame(features, [DIRECTORIES, KEPT_DIRECTORIES, RESUME, KEPT])
+})
+
+t.test('lists the ways to ask, and says what a header needs for it', async (t) => {
+  const ways = documentTable('`resume`').map((row) => codeWords(row['`resume`'] ?? '')[0])
+  t.strictSame(ways, [...resumeWays])
+  const parse = (fields: object) => () => parsers.header(Buffer.from(JSON.stringify(fields)))
+  const file = { name: 'a', size: 5, source: someToken, edition: someToken }
+  const [rule = ''] = documentTable('input').flatMap(({ input = '' }) =>
+    input.includes('`resume` without') ? [input] : [],
+  )
+  t.strictSame(codeWords(rule).slice(2), ['source', 'edition', 'size'])
+  for (const resume of ways) {
+    const asking = { ...file, resume }
+    t.doesNotThrow(parse(asking))
+    t.doesNotThrow(parse({ ...asking, '!kind': 'file' }))
+    for (const lack of [{ source: null }, { edition: null }, { size: null }, { '!kind': 'message' }]) {
+      t.doesNotThrow(parse({ ...file, ...lack }))
+      t.throws(parse({ ...asking, ...lack }), breach(/^the header frame has "resume", but not/))
+    }
+  }
+})
+
+t.test('gives the numbers of what goes on', async (t) => {
+  const text = documentSection('Going on')
+  const figures = (pattern: RegExp) => [...text.matchAll(pattern)].map(([, figure]) => number(figure))
+  t.strictSame(figures(/segment\*\*\s+is ([\d,]+) bytes/g), [limits.SEGMENT])
+  t.strictSame(figures(/up to ([\d,]+) in a\s+frame/g), [limits.MAX_DIGESTS])
+  t.strictSame(figures(/at\s+most ([\d,]+) ranges/g), [limits.MAX_RANGES])
+  t.strictSame(figures(/at\s+least\s+([\d,]+) bytes/g), [limits.SMALLEST_KEPT])
 })

@@ -3,7 +3,7 @@ import t from 'tap'
 import { ReceiverDecoder, SenderDecoder } from '../../dist/protocol/decoder.js'
 import { controlFrame, encode, writeFrameHeader } from '../../dist/protocol/encode.js'
 import { decode } from '../fixtures/decode.ts'
-import { hex, someDigest, textFrame } from '../fixtures/literals.ts'
+import { hex, someDigest, someToken, textFrame } from '../fixtures/literals.ts'
 import { receiverOpening, senderOpening } from '../fixtures/peer-frames.ts'
 
 const greeting = '{"version":1,"software":"tcp-send-recv"}'
@@ -18,6 +18,8 @@ t.test('opens each direction with its magic and a greeting', async (t) => {
     Buffer.concat([hex('74 63 70 2d 72 65 63 76  47 00000028'), Buffer.from(greeting)]),
   )
   const named = textFrame('G', greeting.replace('}', ',"features":["one"]}'))
+  const transfer = textFrame('G', greeting.replace('}', `,"transfer":"${someToken}"}`))
+  t.strictSame(encode.senderOpening(someToken), Buffer.concat([Buffer.from('tcp-send'), transfer]))
   t.strictSame(encode.receiverOpening(['one']), Buffer.concat([Buffer.from('tcp-recv'), named]))
 })
 
@@ -35,6 +37,12 @@ t.test('writes every message as the frame that the document gives it', async (t)
   const facts = { name: 'message', size: 2, type: 'text/plain', mtime: null, mode: null }
   const marked = textFrame('H', JSON.stringify({ ...facts, '!kind': 'message' }))
   t.strictSame(encode.header({ kind: 'message', ...facts }), marked)
+  const asking = { ...header, size: 5, source: someToken, edition: someToken, id: 7, resume: 'compare' as const }
+  t.strictSame(encode.header({ kind: 'file', ...asking }), textFrame('H', JSON.stringify(asking)))
+  t.strictSame(encode.digests({ digests: [someDigest] }), textFrame('V', `{"digests":["${someDigest}"]}`))
+  t.strictSame(encode.position({ offset: 1024 }), textFrame('P', '{"offset":1024}'))
+  const wanted = { entry: 0, ranges: [0, 1024], changed: true }
+  t.strictSame(encode.wanted(wanted), textFrame('W', JSON.stringify(wanted)))
   const end = { bytes: 5, blake3: someDigest }
   t.strictSame(encode.end(end), textFrame('E', JSON.stringify(end)))
   const abort = { entry: 0, reason: 'changed', message: 'it changed' }
@@ -74,7 +82,14 @@ t.test('writes whole conversations that the decoders take', async (t) => {
     encode.header({ kind: 'file', name: 'a', size: 0, type: 'text/plain', mtime: 1, mode: 420 }),
     encode.heartbeat(),
     encode.end({ bytes: 0, blake3: someDigest }),
-    encode.finished({ entries: 1 }),
+    encode.header({
+      ...{ kind: 'file', name: 'b', size: 4096, type: 'text/plain', mtime: 1, mode: 420, id: 0 },
+      ...{ source: someToken, edition: someToken, resume: 'compare' },
+    }),
+    encode.digests({ digests: Array(200).fill(someDigest) }),
+    encode.position({ offset: 1024 }),
+    encode.end({ bytes: 4096, blake3: someDigest }),
+    encode.finished({ entries: 2 }),
   ])
   t.equal(decode(new SenderDecoder(), [sender]).error, null)
   t.equal(
@@ -85,6 +100,10 @@ t.test('writes whole conversations that the decoders take', async (t) => {
     encode.receiverOpening(),
     encode.heartbeat(),
     encode.stored({ entry: 0, name: 'a', bytes: 0, blake3: someDigest }),
+    encode.wanted({
+      entry: 1,
+      ranges: Array.from({ length: 200 }, (_, index) => Number.MAX_SAFE_INTEGER - 200 + index),
+    }),
     encode.refused({ entry: null, reason: 'busy', message: 'no more' }),
   ])
   t.equal(decode(new ReceiverDecoder(), [receiver]).error, null)

@@ -2,7 +2,7 @@
 import t from 'tap'
 import { parsers } from '../../dist/protocol/parsers.js'
 import { breach, type ControlFrame, counts, withField } from '../fixtures/fields.ts'
-import { someDigest } from '../fixtures/literals.ts'
+import { someDigest, someToken } from '../fixtures/literals.ts'
 
 function parse(frame: ControlFrame, payload: string | Uint8Array): object {
   return parsers[frame](Buffer.from(payload))
@@ -205,4 +205,90 @@ t.test('refuses a version that is no version number', async (t) => {
     )
   }
   t.throws(() => parse('greeting', '{}'), breach(/^"version" of the greeting frame must be .*, and is missing$/))
+})
+
+t.test('takes a token of 32 lower-case hexadecimal digits, and refuses everything else', async (t) => {
+  const tokens: [ControlFrame, string][] = [
+    ['greeting', 'transfer'],
+    ['header', 'source'],
+    ['header', 'edition'],
+  ]
+  for (const [frame, field] of tokens) {
+    t.match(parse(frame, withField(frame, field, `"${someToken}"`)), { [field]: someToken })
+    t.notOk(field in parse(frame, withField(frame, field, 'null')), 'null is like absent')
+    const wrong = [
+      someToken.slice(1),
+      `${someToken}0`,
+      someToken.toUpperCase(),
+      `g${someToken.slice(1)}`,
+      '',
+      `${someToken}\n`,
+    ]
+    for (const value of [...wrong, 12, true, [someToken], {}]) {
+      t.throws(
+        () => parse(frame, withField(frame, field, JSON.stringify(value))),
+        breach(new RegExp(`^"${field}" of the ${frame} frame must be 32 lower-case hexadecimal digits, and is `)),
+      )
+    }
+  }
+  t.strictSame(
+    parse('receiverGreeting', `{"version":1,"transfer":12}`),
+    { version: 1, features: [] },
+    'of a sender only',
+  )
+})
+
+t.test('takes a header that asks in one of two ways', async (t) => {
+  const asking = (resume: unknown) =>
+    JSON.stringify({ name: 'a', size: 5, source: someToken, edition: someToken, resume })
+  for (const resume of ['offset', 'compare']) t.match(parse('header', asking(resume)), { resume })
+  t.notOk('resume' in parse('header', asking(null)))
+  for (const resume of ['', 'Offset', 'offset ', 'constructor', 1, true, ['offset'], {}]) {
+    const message = /^"resume" of the header frame must be offset or compare, and is /
+    t.throws(() => parse('header', asking(resume)), breach(message), JSON.stringify(resume))
+  }
+})
+
+t.test('takes an entry that asks and is of an unknown kind for one that must be refused', async (t) => {
+  const header = { name: 'a', size: 5, source: someToken, edition: someToken, resume: 'offset', '!kind': 'album' }
+  t.match(parse('header', JSON.stringify(header)), { resume: 'offset', unsupported: /the kind "album"/ })
+})
+
+t.test('takes 1 to 200 digests in a frame, and refuses everything else', async (t) => {
+  for (const count of [1, 200]) {
+    const digests = Array(count).fill(someDigest)
+    t.strictSame(parse('digests', JSON.stringify({ digests })), { digests })
+  }
+  const wrong = [[], Array(201).fill(someDigest), [someDigest.slice(1)], [someDigest, null], [[someDigest]], someDigest]
+  for (const value of [...wrong, null, 1, {}, { 0: someDigest, length: 1 }]) {
+    t.throws(
+      () => parse('digests', JSON.stringify({ digests: value })),
+      breach(/^"digests" of the digests frame must be 1 to 200 digests, and is /),
+    )
+  }
+})
+
+t.test('takes the ends of up to 100 ranges that ascend, and refuses everything else', async (t) => {
+  const many = (count: number) => Array.from({ length: count }, (_, index) => 1024 * index)
+  for (const ranges of [[], [0, 1], [0, 1024, 2048, 4096], many(200), [0, Number.MAX_SAFE_INTEGER]]) {
+    t.strictSame(parse('wanted', JSON.stringify({ entry: 3, ranges })), { entry: 3, ranges })
+  }
+  const wrong = [[1], [0, 0], [1024, 0], [0, 1024, 1024, 2048], [0, 2048, 1024, 4096], [-1, 1], [0, 1.5], many(202)]
+  for (const value of [...wrong, [0, 2 ** 53], ['0', '1'], [[0, 1]], [null, 1], null, 1, '', {}]) {
+    t.throws(
+      () => parse('wanted', JSON.stringify({ entry: 3, ranges: value })),
+      breach(/^"ranges" of the wanted frame must be the ends of at most 100 ranges, and is /),
+      JSON.stringify(value),
+    )
+  }
+})
+
+t.test('takes true or false for whether a file has changed', async (t) => {
+  for (const changed of [true, false])
+    t.match(parse('wanted', withField('wanted', 'changed', `${changed}`)), { changed })
+  t.notOk('changed' in parse('wanted', withField('wanted', 'changed', 'null')))
+  for (const json of ['1', '0', '"true"', '[]', '{}']) {
+    const message = /^"changed" of the wanted frame must be true or false, and is /
+    t.throws(() => parse('wanted', withField('wanted', 'changed', json)), breach(message))
+  }
 })
