@@ -4,13 +4,13 @@ import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import t, { type Test } from 'tap'
 import { encode } from '../../dist/protocol/encode.js'
-import { DIRECTORIES, KEPT_DIRECTORIES } from '../../dist/protocol/messages.js'
+import { DIRECTORIES, KEPT_DIRECTORIES, RESUME } from '../../dist/protocol/messages.js'
 import { startReceiver, trySend } from '../fixtures/ends.ts'
 import { treeOf } from '../fixtures/folder.ts'
 import { hex } from '../fixtures/literals.ts'
 import { listenAsPeer, Peer } from '../fixtures/peer.ts'
-import { frame } from '../fixtures/peer-frames.ts'
-import { readTranscript, transcriptNames } from '../fixtures/transcript.ts'
+import { digest, type Frame, frame, readFrames, senderOpening } from '../fixtures/peer-frames.ts'
+import { type Line, readTranscript, transcriptNames } from '../fixtures/transcript.ts'
 
 /** Heartbeats come by the clock and not by the conversation, so they are left out of both sides. */
 function withoutHeartbeats(bytes: Buffer): string {
@@ -18,7 +18,20 @@ function withoutHeartbeats(bytes: Buffer): string {
 }
 
 /** How the receiver's part of each transcript begins. */
-const receiverOpening = encode.receiverOpening([DIRECTORIES, KEPT_DIRECTORIES])
+const receiverOpening = encode.receiverOpening([DIRECTORIES, KEPT_DIRECTORIES, RESUME])
+
+/** A sender that cannot go on draws no name for its transfer. */
+const once = { retry: 0 }
+
+/** The file that goes on in two transcripts. */
+const numbers = (chunks: number) => `${'0123456789abcde\n'.repeat(64 * chunks)}the last chunk may be short\n`
+const [resumedFile, damagedFile] = [numbers(1025), numbers(16 * 1024 + 1)]
+
+/** What came before, over a connection that broke, and has been kept. */
+const kept: Record<string, string> = {
+  resumed: resumedFile.slice(0, 1_048_576),
+  damaged: `${damagedFile.slice(0, 16_777_216)}${'x'.repeat(1024)}`,
+}
 
 /** What the receiver of each transcript has in the end. */
 const stored: Record<string, Record<string, string>> = {
@@ -29,6 +42,8 @@ const stored: Record<string, Record<string, string>> = {
   'empty-file': { empty: '' },
   message: {},
   directory: { 'photos/a.txt': 'hello\n', 'photos/latest': '-> sub/empty', 'photos/sub/empty': '' },
+  resumed: { 'numbers.txt': resumedFile },
+  damaged: { 'numbers.txt': damagedFile },
   sha256: { 'hello.txt': 'hello\n' },
   'without-digest': {},
   'version-refused': {},
@@ -40,7 +55,14 @@ for (const name of transcriptNames) {
   t.test(`${name}: the receiver answers the sender as in the transcript`, async (t) => {
     const transcript = readTranscript(name)
     const out = t.testdir(name === 'second-refused' ? { 'b.txt': 'it was here\n' } : {})
-    const { port, stop } = await startReceiver(t, { out, ifExists: 'fail' })
+    const { port, events, stop } = await startReceiver(t, { out, ifExists: 'fail' })
+    if (kept[name] !== undefined) {
+      const { fields } = readFrames(transcript.sender).frames[1] as Frame
+      const { resume: _, ...header } = fields
+      const before = await Peer.dial(t, port)
+      before.finish(senderOpening, frame('H', header), ...dataFrames(Buffer.from(kept[name])))
+      await events.until('ended')
+    }
     const peer = await Peer.dial(t, port)
     peer.finish(transcript.sender)
     t.equal(await peer.ended, 'end')
@@ -48,6 +70,12 @@ for (const name of transcriptNames) {
     await stop()
     t.strictSame(treeOf(out), stored[name])
   })
+}
+
+function dataFrames(content: Buffer): Buffer[] {
+  const pieces: Buffer[] = []
+  for (let at = 0; at < content.length; at += 1_048_576) pieces.push(frame('D', content.subarray(at, at + 1_048_576)))
+  return pieces
 }
 
 /** A receiver that greets, and says the rest of its part of a transcript once it has heard all that the sender says. */
@@ -80,21 +108,21 @@ function folderWith(t: Test, files: Record<string, string>): string[] {
 
 t.test('one-small-file: the sender sends it as in the transcript', async (t) => {
   const { port, said, expected } = await listenAsIn(t, 'one-small-file')
-  const { summary } = await trySend(t, port, folderWith(t, { 'hello.txt': 'hello\n' }))
+  const { summary } = await trySend(t, port, folderWith(t, { 'hello.txt': 'hello\n' }), once)
   t.equal(await said, expected)
   t.match(summary, { files: 1, bytes: 6 })
 })
 
 t.test('empty-file: the sender sends it as in the transcript', async (t) => {
   const { port, said, expected } = await listenAsIn(t, 'empty-file')
-  const { summary } = await trySend(t, port, folderWith(t, { empty: '' }))
+  const { summary } = await trySend(t, port, folderWith(t, { empty: '' }), once)
   t.equal(await said, expected)
   t.match(summary, { files: 1, bytes: 0 })
 })
 
 t.test('second-refused: the sender sends both as in the transcript, and fails for the second', async (t) => {
   const { port, said, expected } = await listenAsIn(t, 'second-refused')
-  const { error, events } = await trySend(t, port, folderWith(t, { 'a.txt': 'first\n', 'b.txt': 'second\n' }))
+  const { error, events } = await trySend(t, port, folderWith(t, { 'a.txt': 'first\n', 'b.txt': 'second\n' }), once)
   t.equal(await said, expected)
   t.match(error, { exitCode: 5, reason: 'exists' })
   t.match(events.of('sent'), [{ name: 'a.txt', storedAs: 'a.txt' }])
@@ -105,6 +133,7 @@ t.test('aborted-entry: the sender gives up a file that changes, as in the transc
   const { port, said, expected } = await listenAsIn(t, 'aborted-entry')
   const [log = '', ...others] = folderWith(t, { 'app.log': 'line 1\n', 'hello.txt': 'hello\n' })
   const { error, events } = await trySend(t, port, [log, ...others], {
+    ...once,
     onEvent: (event) => {
       // Told before the first byte is read and after the file's time was: what a program that writes to it would do.
       if (event.event === 'progress' && event.name === 'app.log') utimesSync(log, 1_800_000_000, 1_800_000_000)
@@ -117,7 +146,7 @@ t.test('aborted-entry: the sender gives up a file that changes, as in the transc
 
 t.test('message: the sender sends it as in the transcript', async (t) => {
   const { port, said, expected } = await listenAsIn(t, 'message')
-  const { error, events } = await trySend(t, port, [{ text: 'build 17 is ready' }])
+  const { error, events } = await trySend(t, port, [{ text: 'build 17 is ready' }], once)
   t.equal(await said, expected)
   t.equal(error, undefined)
   t.match(events.of('sent'), [{ name: 'message', storedAs: '', verified: true }])
@@ -132,7 +161,7 @@ t.test('directory: the sender sends it as in the transcript', async (t) => {
     chmodSync(join(photos, path), mode)
     utimesSync(join(photos, path), 1_700_000_000, 1_700_000_000)
   }
-  const { summary, events } = await trySend(t, port, photos)
+  const { summary, events } = await trySend(t, port, photos, once)
   t.equal(await said, expected)
   t.match(summary, { files: 2, bytes: 6 })
   t.match(
@@ -158,7 +187,7 @@ t.test('standard-input: the sender passes on what comes as in the transcript', a
     heard = withoutHeartbeats(peer.received)
     peer.finish(transcript.receiver.subarray(receiverOpening.length))
   })
-  const { summary } = await trySend(t, port, [{ stream, name: 'numbers.txt' }])
+  const { summary } = await trySend(t, port, [{ stream, name: 'numbers.txt' }], once)
   t.equal(heard, withoutHeartbeats(transcript.sender))
   t.match(summary, { files: 1, bytes: 1052 })
 })
@@ -175,3 +204,52 @@ t.test('extensions: the sender skips the features and the lower-case frames of a
   const { summary } = await trySend(t, port, folderWith(t, { 'hello.txt': 'hello\n' }))
   t.match(summary, { files: 1, bytes: 6 })
 })
+
+/** The frames of a sender. What it draws or takes from its machine is that of the transcript. */
+function withTokensOf(transcript: readonly Frame[], said: readonly Frame[]): object[] {
+  let headerDigest = ''
+  return said
+    .filter(({ type }) => type !== 'B')
+    .map(({ type, fields, bytes }, index) => {
+      const other = transcript[index]?.fields ?? {}
+      if (type === 'H') headerDigest = digest(bytes)
+      if (type === 'D') return { type, content: bytes.toString('latin1') }
+      // The digest covers the tokens.
+      if (type === 'E' && fields.header === headerDigest) return { type, fields: { ...fields, header: other.header } }
+      const tokens = ['transfer', 'source', 'edition'].filter((name) => /^[0-9a-f]{32}$/.test(`${fields[name]}`))
+      return { type, fields: { ...fields, ...Object.fromEntries(tokens.map((name) => [name, other[name]])) } }
+    })
+}
+
+for (const [name, file] of Object.entries({ resumed: resumedFile, damaged: damagedFile })) {
+  t.test(`${name}: the sender goes on as in the transcript`, async (t) => {
+    const transcript = readTranscript(name)
+    const expected = readFrames(transcript.sender).frames
+    let said: Frame[] = []
+    const { port } = await listenAsPeer(t, async (peer) => {
+      for (const { side, lines } of transcript.turns) {
+        if (side === 'receiver') await peer.write(...lines.map(({ bytes }) => bytes))
+        // Each turn of the sender ends with another frame, for which it then waits.
+        else
+          await peer.next(readFrames(Buffer.concat([Buffer.alloc(8), ...turnBytes(lines)])).frames.at(-1)?.type ?? '')
+      }
+      await peer.ended
+      said = peer.frames
+      peer.finish()
+    })
+    const { summary, events } = await trySend(t, port, folderWith(t, { 'numbers.txt': file }))
+    t.strictSame(withTokensOf(expected, said), withTokensOf(expected, expected))
+    t.match(summary, { files: 1, bytes: file.length })
+    t.match(events.of('sent'), [{ name: 'numbers.txt', size: file.length, verified: true }])
+    t.strictSame(
+      events.of('warning').map(({ reason }) => reason),
+      name === 'damaged' ? ['damaged'] : [],
+    )
+  })
+}
+
+/** The frames of one turn. The first one begins with the magic. */
+function turnBytes(lines: readonly Line[]): Buffer[] {
+  const bytes = lines.map((line) => line.bytes)
+  return bytes[0]?.toString() === 'tcp-send' ? bytes.slice(1) : bytes
+}

@@ -5,7 +5,9 @@ import { ReceiverDecoder, SenderDecoder } from '../../dist/protocol/decoder.js'
 import { encode, writeFrameHeader } from '../../dist/protocol/encode.js'
 import {
   DIRECTORIES,
+  KEPT,
   KEPT_DIRECTORIES,
+  RESUME,
   type ReceiverMessage,
   type SenderMessage,
 } from '../../dist/protocol/messages.js'
@@ -17,7 +19,7 @@ import { type Line, readTranscript, transcriptNames } from '../fixtures/transcri
 
 const greeting = { frame: 'greeting', version: 1, software: 'tcp-send-recv' } as const
 /** The receiver's. */
-const answer = { ...greeting, features: [DIRECTORIES, KEPT_DIRECTORIES] }
+const answer = { ...greeting, features: [DIRECTORIES, KEPT_DIRECTORIES, RESUME] }
 const heartbeat = { frame: 'heartbeat' } as const
 const text = { type: 'text/plain', mtime: 1_700_000_000_000, mode: 0o644 }
 
@@ -81,6 +83,25 @@ const treeDigest = digest(`${digest('hello\n')}  ./a.txt\n${digest('')}  ./sub/e
 
 const numbers = header('numbers.txt', null, { ...text, mtime: null, mode: null })
 
+/** Of a file that goes on, each side greets with more. */
+const named = { ...greeting, transfer: '7c9e6679f0a4c25b1d3e8f60a2b4c6d8' }
+const keeping = { ...answer, features: [...answer.features, KEPT] }
+/** The file: as many whole chunks, and the rest. */
+const longFile = (chunks: number) => chunk.repeat(chunks) + rest
+const [resumedFile, damagedFile] = [longFile(1025), longFile(16 * 1024 + 1)]
+const asking = (content: string, more: object) =>
+  header('numbers.txt', content.length, {
+    ...text,
+    source: '0f1e2d3c4b5a69788796a5b4c3d2e1f0',
+    edition: '00112233445566778899aabbccddeeff',
+    ...more,
+  })
+const askingBytes = asking(resumedFile, { resume: 'offset' })
+const askingDamaged = asking(damagedFile, { resume: 'offset' })
+const comparing = asking(damagedFile, { id: 0, resume: 'compare' })
+const position = (offset: number): SenderMessage => ({ frame: 'position', offset })
+const SEGMENT = 16_777_216
+
 /** What each side says in each transcript. A side that does not get as far as a message is looked at by itself. */
 const conversations: Record<string, { sender?: SenderMessage[]; receiver?: ReceiverMessage[] }> = {
   'one-small-file': {
@@ -136,6 +157,43 @@ const conversations: Record<string, { sender?: SenderMessage[]; receiver?: Recei
     ],
     receiver: [answer, { frame: 'stored', entry: 0, name: 'photos', bytes: treeBytes.length, blake3: treeDigest }],
   },
+  resumed: {
+    sender: [
+      named,
+      askingBytes,
+      position(1_048_576),
+      data(resumedFile.slice(1_048_576)),
+      end(resumedFile, askingBytes),
+      finished(1),
+    ],
+    receiver: [
+      keeping,
+      { frame: 'wanted', entry: 0, ranges: [1_048_576, 1_049_628] },
+      stored(0, 'numbers.txt', resumedFile),
+    ],
+  },
+  damaged: {
+    sender: [
+      named,
+      askingDamaged,
+      position(SEGMENT + 1024),
+      data(rest),
+      end(damagedFile, askingDamaged),
+      comparing,
+      { frame: 'digests', digests: [digest(damagedFile.slice(0, SEGMENT)), digest(damagedFile.slice(SEGMENT))] },
+      position(SEGMENT),
+      data(damagedFile.slice(SEGMENT)),
+      end(damagedFile, comparing),
+      finished(2),
+    ],
+    receiver: [
+      keeping,
+      { frame: 'wanted', entry: 0, ranges: [SEGMENT + 1024, SEGMENT + 1052] },
+      refused(0, 'damaged', 'what was kept of "numbers.txt" is damaged'),
+      { frame: 'wanted', entry: 1, ranges: [SEGMENT, SEGMENT + 1052] },
+      stored(1, 'numbers.txt', damagedFile),
+    ],
+  },
   sha256: {
     receiver: [answer, { ...stored(0, 'hello.txt', 'hello\n'), sha256: sha256('hello\n') } as ReceiverMessage],
   },
@@ -168,7 +226,7 @@ const conversations: Record<string, { sender?: SenderMessage[]; receiver?: Recei
 /** One message as the bytes that the encoder makes of it. */
 function write(message: SenderMessage | ReceiverMessage): Buffer {
   if (message.frame === 'greeting') {
-    return 'features' in message ? encode.receiverOpening(message.features) : encode.senderOpening()
+    return 'features' in message ? encode.receiverOpening(message.features) : encode.senderOpening(message.transfer)
   }
   if (message.frame === 'heartbeat') return encode.heartbeat()
   if (message.frame === 'data') {
