@@ -26,6 +26,10 @@ const values: readonly string[] = [
   ...['"a"', '"a!"', '"a-"', '"a0"', '"b"', '"__proto__"', '"constructor"', '"x/y/z"', '"text/plain"', '"TEXT/Plain"'],
   ...['"sha256"', '"file"', '"message"', '"directory"', '"link"', '"digest"', '"unverifiable"', '"skipped"', '"busy"'],
   ...[`"${'0'.repeat(64)}"`, `"${'f'.repeat(63)}"`, `"${'F'.repeat(64)}"`, `"${'a'.repeat(255)}"`],
+  ...['"offset"', '"compare"', `"${'0'.repeat(32)}"`, `"${'e'.repeat(31)}"`, `"${'E'.repeat(32)}"`],
+  ...['[0,1024]', '[1024,1024]', '[2048,1024]', '[1024]', '[0,1]', '[0,-1]', '[0,16777216,33554432,50331648]'],
+  ...[`["${'0'.repeat(64)}"]`, `["${'0'.repeat(64)}","${'f'.repeat(64)}"]`, `["${'0'.repeat(63)}"]`],
+  ...[199, 200, 201].map((count) => JSON.stringify(Array.from({ length: count }, (_, index) => 1024 * index))),
   ...[`"${'é'.repeat(128)}"`, `"${'x'.repeat(300)}"`, `"t/${'x'.repeat(127)}"`, `"t/${'x'.repeat(128)}"`],
 ]
 
@@ -33,6 +37,7 @@ const keys: readonly string[] = [
   ...['"__proto__"', '"constructor"', '"hasOwnProperty"', '"toString"', '""', '"0"', '"!"', '"!later"', '"!kind"'],
   ...['"x"', '"version"', '"digest"', '"software"', '"features"', '"name"', '"size"', '"type"', '"mtime"', '"mode"'],
   ...['"entry"', '"bytes"', '"blake3"', '"sha256"', '"header"', '"reason"', '"message"', '"entries"', '"target"'],
+  ...['"transfer"', '"id"', '"source"', '"edition"', '"resume"', '"digests"', '"offset"', '"ranges"', '"changed"'],
   ...['"n\\u0061me"', '"Name"', '"name "', '"\\u0021kind"', 'name', "'name'"],
 ]
 
