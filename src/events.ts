@@ -156,7 +156,7 @@ export interface FailedEvent extends Problem {
   name?: string
   /** For something in a directory: the name that is offered for the directory. */
   directory?: string
-  /** The path where a receiver keeps what has come of a file, or the complete files of a directory. */
+  /** The path where a receiver keeps what has come of a file or, with a slash at its end, of a directory. */
   kept?: string
 }
 
@@ -186,6 +186,24 @@ export interface ListedEvent {
   size: number | null
   /** For something in a directory: the name to offer for the directory. */
   directory?: string
+}
+
+/** Something that a receiver has kept because it was not completed: `listPartial` has found it, or `cleanPartial` removed it. */
+export interface PartialEvent {
+  event: 'partial'
+  /** The name that the sender offered. */
+  name: string
+  kind: 'file' | 'directory'
+  /** The number of bytes that are there. */
+  bytes: number
+  /** The size of the complete file. Null for a directory. */
+  size: number | null
+  /** Where it is: a file, or a directory with its complete files. */
+  path: string
+  /** How long ago it broke off, in seconds. */
+  seconds: number
+  /** The key of its sender: the name, or the fingerprint of a key without one. */
+  key?: string
 }
 
 /** Nothing has failed, but there is something to know. */
@@ -222,6 +240,7 @@ export type TransferEvent =
   | FailedEvent
   | EndedEvent
   | ListedEvent
+  | PartialEvent
   | WarningEvent
   | DoneEvent
 

@@ -5,7 +5,7 @@ import type { OnEvent } from './events.js'
 
 /** The result of a successful call of `send` or `receive`. */
 export interface Summary {
-  /** The number of files stored, or of files and messages sent. */
+  /** The number of files stored, or of files and messages sent; of what is kept, that of files and directories. */
   files: number
   /** Their total size in bytes. */
   bytes: number

@@ -21,7 +21,7 @@ const layers: Record<string, { has: RegExp; imports: readonly string[] }> = {
     imports: ['library', 'transfer', 'stores', 'disk', 'net', ...base],
   },
   library: {
-    has: /^src\/(?:index|send|send-options|receive|receive-options|list|offer|peers|summary)\.ts$/,
+    has: /^src\/(?:index|send|send-options|receive|receive-options|list|partial|offer|peers|summary)\.ts$/,
     imports: ['transfer', 'links', 'stores', 'sources', 'protocol', ...base],
   },
   transfer: {

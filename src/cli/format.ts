@@ -3,7 +3,7 @@
  * is escaped, so that it can neither forge a line nor control the terminal.
  */
 import { basename } from 'node:path'
-import type { FailedEvent, ListeningEvent, SentEvent, StoredEvent, TransferEvent } from '../events.js'
+import type { FailedEvent, ListeningEvent, PartialEvent, SentEvent, StoredEvent, TransferEvent } from '../events.js'
 import { formatAddress, isLoopback } from '../net/address.js'
 import { printable } from '../text.js'
 
@@ -39,10 +39,28 @@ export function formatDuration(seconds: number): string {
   return hours > 0 ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`
 }
 
-/** Formats bytes and seconds: `3.41 GB in 9.20 s, 371 MB/s`. Small and short transfers have no rate. */
-export function formatThroughput(size: number, seconds: number): string {
-  const rate = seconds >= 0.1 && size >= 1000 ? `, ${formatBytes(size / seconds)}/s` : ''
-  return `${formatBytes(size)} in ${seconds.toFixed(2)} s${rate}`
+const ages: [unit: string, seconds: number][] = [
+  ['day', 86_400],
+  ['hour', 3_600],
+  ['minute', 60],
+]
+
+/** Formats seconds in the largest unit that fits: `59 seconds`, `1 minute`, `3 days`. */
+export function formatAge(seconds: number): string {
+  const [unit, length] = ages.find(([, length]) => seconds >= length) ?? ['second', 1]
+  const count = Math.floor(seconds / length)
+  return `${formatCount(count)} ${unit}${count === 1 ? '' : 's'}`
+}
+
+/**
+ * Formats bytes and seconds: `3.41 GB in 9.20 s, 371 MB/s`. Small and short transfers have no rate. The rate is that of
+ * the bytes that were moved; `resumed` of them were there before.
+ */
+export function formatThroughput(size: number, seconds: number, resumed = 0): string {
+  const moved = size - resumed
+  const rate = seconds >= 0.1 && moved >= 1000 ? `, ${formatBytes(moved / seconds)}/s` : ''
+  const before = resumed === 0 ? '' : ` (${formatBytes(resumed)} of it was there before)`
+  return `${formatBytes(size)}${before} in ${seconds.toFixed(2)} s${rate}`
 }
 
 /** True if the message already contains the name of the file as a word. */
@@ -66,6 +84,14 @@ function shownPath(path: string, files: number | undefined): string {
   return files === undefined || path === '-' ? path : asDirectory(path)
 }
 
+/** What a receiver keeps, with how much of it is there: `big.iso: 1.20 GB of 2.66 GB, 3 hours old, key alice`. */
+export function describePartial({ name, kind, bytes, size, seconds, key }: PartialEvent): string {
+  const what = kind === 'directory' ? asDirectory(name) : name
+  const amount = size === null ? formatBytes(bytes) : `${formatBytes(bytes)} of ${formatBytes(size)}`
+  const whose = key === undefined ? '' : `, key ${printable(key, 80)}`
+  return `${printable(what)}: ${amount}, ${formatAge(seconds)} old${whose}`
+}
+
 function asDirectory(path: string): string {
   return `${path.replace(/\/+$/, '')}/`
 }
@@ -76,25 +102,32 @@ function filesIn(files: number | undefined): string {
 }
 
 function describeStored(event: StoredEvent, isVerbose: boolean): string {
-  const { path, name, type, size, seconds, peer, key, files } = event
+  const { path, name, type, size, seconds, resumed, peer, key, files } = event
   const how = isVerbose
-    ? ` (${type}, ${formatThroughput(size, seconds)}) from ${peer}${key === undefined ? '' : ` (${key})`}`
-    : `, ${formatThroughput(size, seconds)}`
+    ? ` (${type}, ${formatThroughput(size, seconds, resumed)}) from ${peer}${key === undefined ? '' : ` (${key})`}`
+    : `, ${formatThroughput(size, seconds, resumed)}`
   // Standard output gets a directory as an archive.
   const what = files !== undefined && path === '-' ? `${asDirectory(name)} as a tar archive` : shownPath(path, files)
   return `stored ${printable(what)}${filesIn(files)}${how}, ${formatDigest(event, isVerbose)}`
 }
 
 function describeSent(event: SentEvent, isVerbose: boolean): string {
-  const { path, name, type, size, seconds, storedAs, files } = event
+  const { path, name, type, size, seconds, resumed, storedAs, files } = event
   const what = path === '-' ? name : path
   // The receiver's name for the file is only shown if it differs.
   const showsName = isVerbose ? storedAs !== '' : !['', basename(what)].includes(storedAs)
   const as = showsName ? ` as ${printable(shownPath(storedAs, files), 80)}` : ''
   const how = isVerbose
-    ? `${filesIn(files)} (${type}, ${formatThroughput(size, seconds)})${as}`
-    : `${as}${filesIn(files)}, ${formatThroughput(size, seconds)}`
+    ? `${filesIn(files)} (${type}, ${formatThroughput(size, seconds, resumed)})${as}`
+    : `${as}${filesIn(files)}, ${formatThroughput(size, seconds, resumed)}`
   return `sent ${printable(shownPath(what, files))}${how}, ${formatDigest(event, isVerbose)}`
+}
+
+/** What a receiver keeps of a file or directory that has failed. Only the path of a directory ends in a slash. */
+function describeKept({ kept }: FailedEvent): string {
+  if (kept === undefined) return ''
+  if (kept.endsWith('/')) return `; what came whole is kept in ${printable(kept)}`
+  return '; what came is kept, and it goes on there when it is sent again'
 }
 
 /** Who can use an open port. Nothing is said of one that only this machine can reach. */
@@ -125,8 +158,7 @@ export function describeEvent(event: TransferEvent, peerAction: 'send' | 'receiv
     case 'refused':
       return `refused${about} from ${event.peer}: ${printable(event.message, 400)}`
     case 'failed': {
-      const kept = event.kept === undefined ? '' : `; what came whole is kept in ${printable(asDirectory(event.kept))}`
-      const message = printable(event.message, 400) + kept
+      const message = printable(event.message, 400) + describeKept(event)
       if (['interrupted', 'terminated', 'hung-up'].includes(event.code)) return message
       // It says that a part of a directory is left out, which is no failure of the directory.
       if (event.reason === 'left-out') return message

@@ -33,7 +33,7 @@ export interface FileProgress {
   bytes: number
   /** Bytes in all; null if unknown. */
   size: number | null
-  /** Average bytes per second since the start. */
+  /** Average bytes per second since the start, without those that were there before. */
   rate: number
   /** Null if unknown. */
   secondsLeft: number | null
@@ -71,17 +71,20 @@ export class ProgressTracker {
     const key = ProgressTracker.key(event)
     const now = performance.now()
     const course = this.#courses.get(key)
+    const { resumed = 0 } = event
     // A directory of empty files stays at 0 bytes. Its first event has no files.
-    if (course === undefined || (event.bytes === 0 && event.files === undefined)) {
-      this.#courses.set(key, { startedAt: now, bytes: 0, changedAt: now })
+    if (course === undefined || (event.bytes === resumed && event.files === undefined)) {
+      this.#courses.set(key, { startedAt: now, bytes: resumed, changedAt: now })
       return null
     }
     const tree = treeOf(event)
     const name = tree ? `${event.name}/` : event.name
     const size = event.size ?? (tree?.known?.isComplete && tree.known.bytes > 0 ? tree.known.bytes : null)
-    const bytes = event.received ?? event.bytes
+    // A peer may forget in its report what it had before.
+    const bytes = Math.max(resumed, event.received ?? event.bytes)
     if (bytes !== course.bytes) Object.assign(course, { bytes, changedAt: now })
-    const rate = bytes === 0 ? 0 : bytes / ((course.changedAt - course.startedAt) / 1000)
+    const moved = bytes - resumed
+    const rate = moved === 0 ? 0 : moved / ((course.changedAt - course.startedAt) / 1000)
     const unknown = size === null || rate === 0
     const secondsLeft = tree
       ? treeSecondsLeft(bytes, tree, (now - course.startedAt) / 1000)
@@ -91,8 +94,16 @@ export class ProgressTracker {
     return { name: printable(name), bytes, size, rate, secondsLeft, tree }
   }
 
-  /** Forgets the files that this event ends: one file, or all files of a transfer. Returns their keys. */
+  /**
+   * Forgets the files that this event ends: one file, or all files of a transfer. While a side waits for another try,
+   * nothing moves. Returns their keys.
+   */
   forget(event: TransferEvent): string[] {
+    if (event.event === 'waiting') {
+      const all = [...this.#courses.keys()]
+      this.#courses.clear()
+      return all
+    }
     if (!('transfer' in event) || event.event === 'connected' || event.event === 'message') return []
     // The directory goes on.
     if ('directory' in event) return []

@@ -50,6 +50,14 @@ const options: OptionTable = {
   'allow-hidden': { describe: 'Accept names that begin with a dot, such as .bashrc' },
   'text-only': { describe: 'Accept only messages (tcp-send --text), no files' },
   'generate-key': { describe: 'Print a new key for --key-file or TCP_TRANSFER_KEY, and exit' },
+  'keep-partial': {
+    value: 'TIME',
+    fallback: '7d',
+    describe:
+      'Keep what was not completed for this long, so that its sender can go on: 90s, 30m, 12h, 7d; 0 keeps nothing',
+  },
+  'list-partial': { describe: 'List what is kept in the folder of --out, and exit' },
+  clean: { describe: 'Remove what is kept in the folder of --out, and exit' },
   'per-key-folder': { describe: 'Store what comes with a named key in a folder of that name, in the folder of --out' },
   exec: {
     value: 'COMMAND',
@@ -72,6 +80,7 @@ export const receiveCommandLine: CommandLine = {
     '[options] --port PORT [--out DIR]',
     '[options] --port PORT --out -   (standard output)',
     '[options] --connect HOST --port PORT [--out DIR]',
+    '--list-partial | --clean [--out DIR]',
   ],
   options,
   examples: [

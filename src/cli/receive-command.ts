@@ -28,12 +28,13 @@ import { assertOpen } from './descriptors.js'
 import { readEndpoint } from './endpoint.js'
 import { splitCommand } from './exec.js'
 import { checkProgram, shellWarning } from './exec-program.js'
+import { partialWith } from './partial-command.js'
 import { assertNoAddress, passedSockets } from './passed-sockets.js'
 import { portFileWriter } from './port-file.js'
 import { DEFAULT_OUT, receiveCommandLine } from './receive-command-line.js'
 import { unexpectedPositionals } from './receive-positionals.js'
 import type { Context } from './run.js'
-import { checkNameOption, parseChoice, parseSize, usage } from './values.js'
+import { checkNameOption, parseChoice, parseSize, parseTime, usage } from './values.js'
 import { assertReachable } from './working-directory.js'
 
 /** Runs `tcp-recv` with the arguments behind its name. Returns the exit status. */
@@ -42,6 +43,7 @@ export async function receiveCommand(argv: string[]): Promise<number> {
 }
 
 async function receiveWith(args: Arguments, context: Context): Promise<TransferError | null> {
+  if (args.flag('list-partial') || args.flag('clean')) return await partialWith(args, context)
   const writePort = portFileWriter(args.text('port-file'))
   const options = readOptions(args)
   const key = await keyFor(args, context)
@@ -111,9 +113,19 @@ function readOptions(args: Arguments): Options {
     maxSize,
     maxFiles: readCount(args, 'max-files'),
     maxDepth: readCount(args, 'max-depth'),
+    keepPartial: readKeepPartial(args, out),
     allowHidden: args.flag('allow-hidden'),
     textOnly: args.flag('text-only'),
   }
+}
+
+/** Reads `--keep-partial`. Throws a usage error where nothing can be kept. */
+function readKeepPartial(args: Arguments, out: string): number | undefined {
+  const text = args.text('keep-partial')
+  if (text === undefined) return undefined
+  if (out === '-') throw usage('--keep-partial needs a folder, so it does not go with --out -')
+  if (args.flag('plain')) throw usage('--keep-partial needs the protocol, so --plain does not go with it')
+  return parseTime('--keep-partial', text)
 }
 
 /** Reads `--per-key-folder`. Throws a usage error if there is no name for a folder, or no place for it. */

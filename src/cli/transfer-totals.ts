@@ -19,6 +19,8 @@ interface Totals {
   files: number
   /** Bytes of the finished files. */
   bytes: number
+  /** Those of them that the receiver had from an earlier transfer. */
+  resumed: number
   /** Entries that failed. What fails in a directory is not counted: the whole directory fails with it. */
   failed: number
   refused: number
@@ -52,8 +54,8 @@ export class TransferTotals {
   count(event: TransferEvent): boolean {
     if (event.event === 'connected') {
       const failed = this.#failedBefore
-      const none = { entries: 0, files: 0, bytes: 0, refused: 0, leftOut: 0, refusedInside: 0, isBroken: false }
-      this.#transfers.set(event.transfer, { ...none, failed })
+      const none = { entries: 0, files: 0, bytes: 0, resumed: 0, refused: 0, leftOut: 0, refusedInside: 0 }
+      this.#transfers.set(event.transfer, { ...none, failed, isBroken: false })
       this.#failedBefore = 0
     }
     if (event.event === 'listed') this.#list(event)
@@ -73,6 +75,7 @@ export class TransferTotals {
     totals.entries++
     totals.files += event.files ?? 1
     totals.bytes += event.size
+    totals.resumed += event.resumed ?? 0
     return totals.entries <= this.#maxListed
   }
 
@@ -120,7 +123,7 @@ export class TransferTotals {
     const totals = this.#transfers.get(event.transfer)
     this.#transfers.delete(event.transfer)
     if (!totals) return null
-    const { entries, files, bytes, failed, refused, leftOut, refusedInside, isBroken } = totals
+    const { entries, files, bytes, resumed, failed, refused, leftOut, refusedInside, isBroken } = totals
     this.#all.transfers++
     this.#all.files += files
     this.#all.bytes += bytes
@@ -131,7 +134,7 @@ export class TransferTotals {
       ...(leftOut === 0 ? [] : [`${formatCount(leftOut)} left out`]),
       ...(isBroken ? ['not complete'] : []),
     ]
-    const what = `${formatFiles(files)}, ${formatThroughput(bytes, event.seconds)}`
+    const what = `${formatFiles(files)}, ${formatThroughput(bytes, event.seconds, resumed)}`
     return `${this.#verb} ${what}${problems.length === 0 ? '' : `; ${problems.join(', ')}`}`
   }
 }

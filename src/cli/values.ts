@@ -49,6 +49,24 @@ export function parseSize(option: string, text: string): number {
   throw usage(`${option} must be a size such as 1500, 10M (MiB) or 2GB, not "${printable(text, 40)}"`)
 }
 
+/** Milliseconds of each unit of a time. */
+const timeUnits = new Map<string, number>([
+  ['s', 1000],
+  ['m', 60 * 1000],
+  ['h', 60 * 60 * 1000],
+  ['d', 24 * 60 * 60 * 1000],
+])
+
+/** Parses a time such as `90s`, `12h` or `1.5d`. Returns milliseconds, rounded up. Only 0 needs no unit. */
+export function parseTime(option: string, text: string): number {
+  if (text === '0') return 0
+  const [, number, unit = ''] = /^(\d+(?:\.\d+)?)([smhd])$/.exec(text) ?? []
+  // As for a size: 2.007 s would be 2007.0000000000002 ms, and rounded up 2008.
+  const time = Math.ceil(Number((Number(number) * (timeUnits.get(unit) ?? Number.NaN)).toPrecision(15)))
+  if (Number.isSafeInteger(time)) return time
+  throw usage(`${option} must be a time such as 90s, 30m, 12h or 7d, or 0, not "${printable(text, 40)}"`)
+}
+
 /** Returns `text` if it is one of `choices`. */
 export function parseChoice<T extends string>(option: string, text: string, choices: readonly T[]): T {
   const choice = choices.find((candidate) => candidate === text)

@@ -28,6 +28,8 @@ export interface DialOptions {
   onWaiting?: ((failure: TransferError) => void) | undefined
   /** The role of the peer. The socket to a sender reads in large pieces, and `feed` must be called on it. */
   partner: 'sender' | 'receiver'
+  /** If true, it was connected before, and nobody needs to be told how to make the peer listen. */
+  isAgain?: boolean
   /** If true, TLS will read from the socket, and `feed` must not be called on it. */
   isSecure?: boolean
 }
@@ -95,11 +97,11 @@ const hints: Record<string, string> = {
 
 const partners = { sender: 'tcp-send --listen', receiver: 'tcp-recv' }
 
-function connectError({ host, port, partner, wait }: Target, error: NodeJS.ErrnoException): TransferError {
+function connectError({ host, port, partner, wait, isAgain }: Target, error: NodeJS.ErrnoException): TransferError {
   // If all of several addresses fail, the error is an AggregateError with the code of the first failure.
   const code = error.code ?? ''
   const orWait = wait === 0 ? ' --wait SECONDS waits for it' : ''
-  const advice = code === 'ECONNREFUSED' ? ` (is ${partners[partner]} running?${orWait})` : ''
+  const advice = code === 'ECONNREFUSED' && !isAgain ? ` (is ${partners[partner]} running?${orWait})` : ''
   const what = hints[code] ? `${hints[code]}${advice} (${code})` : describe(error)
   const text = `cannot connect to ${formatAddress(host, port)}: ${what}`
   return new TransferError('connect', text, { cause: error })

@@ -62,19 +62,21 @@ export async function removeSmallest(kept: Directory): Promise<void> {
   for (const { id } of all.slice(MOST)) await removeTree(kept, id).catch(() => {})
 }
 
-async function readKept(kept: Directory): Promise<Kept[]> {
+/** What is kept in the folder, the newest first. What is taken away meanwhile may be missing. */
+export async function readKept(kept: Directory): Promise<Kept[]> {
   const all: Kept[] = []
   for (const id of await disk.readdir(kept.path())) {
     const about = await readAbout(kept, id)
-    if (!about) continue
-    const { mtimeMs: time } = await disk.lstat(kept.path(id))
-    all.push({ ...about, id, time, bytes: await sizeOf(kept, id) })
+    const stats = await disk.lstat(kept.path(id)).catch(() => null)
+    if (about && stats) all.push({ ...about, id, time: stats.mtimeMs, bytes: await sizeOf(kept, id) })
   }
   return all.sort((a, b) => b.time - a.time)
 }
 
+/** The bytes of the files in a folder. Those of a directory into which its own mode lets nobody look do not count. */
 async function sizeOf(parent: Directory, name: string): Promise<number> {
-  const folder = await parent.openDirectory(name)
+  const folder = await parent.openDirectory(name).catch(() => null)
+  if (!folder) return 0
   try {
     let bytes = 0
     for (const entry of await disk.list(folder.path())) {
@@ -82,6 +84,8 @@ async function sizeOf(parent: Directory, name: string): Promise<number> {
       else if (entry.isFile() && entry.name !== ABOUT) bytes += (await disk.lstat(folder.path(entry.name))).size
     }
     return bytes
+  } catch {
+    return 0
   } finally {
     await folder.close()
   }

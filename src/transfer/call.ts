@@ -76,7 +76,9 @@ async function reconnect(retry: Retry, broken: TransferError, options: CallOptio
     const pause = retry.next()
     if (pause === null) {
       const { tries } = retry
-      throw tries === 0 ? broken : broken.withMessage(`${failure.message}; tried again ${tries} times`)
+      throw tries === 0
+        ? broken
+        : broken.withMessage(`${failure.message}; tried again ${tries} ${tries === 1 ? 'time' : 'times'}`)
     }
     const seconds = pause / 1000
     const message = `${failure.message}; going on in ${seconds} ${seconds === 1 ? 'second' : 'seconds'}`
@@ -84,7 +86,7 @@ async function reconnect(retry: Retry, broken: TransferError, options: CallOptio
     await sleep(pause, undefined, { signal }).catch(() => {})
     if (signal.aborted) throw interruption(signal)
     try {
-      return await connect({ ...options, wait: 0 })
+      return await connect({ ...options, wait: 0, isAgain: true })
     } catch (error) {
       failure = asTransferError(error)
       if (failure.code !== 'connect' && failure.reason !== 'broken' && failure.reason !== 'timeout') throw failure

@@ -212,15 +212,15 @@ export class TreeIntake {
   }
 
   /**
-   * Keeps the files that are complete, and removes everything else. Returns their path, or null if none are kept. Never
-   * throws.
+   * Keeps the files that are complete, and removes everything else. Returns the path of the directory, with a slash at
+   * its end, or null if none are kept. Never throws.
    */
   async keep(): Promise<string | null> {
     const { sink, record } = this.#steps
     await this.#file?.sink?.discard()
     const path = this.#isAtRest && record.files > 0 ? await sink.keep() : null
     await this.discard()
-    return path
+    return path && `${path}/`
   }
 
   /** Removes everything that was stored of the directory. Never throws. */

@@ -1,0 +1,79 @@
+/** What is kept in a folder, for its user: it is listed or removed, whether receivers run there or not. */
+import { join } from 'node:path'
+import { Directory } from '../disk/directory.js'
+import { disk, errno } from '../disk/disk.js'
+import { localError } from '../disk/local-error.js'
+import { removeTree } from '../disk/remove-tree.js'
+import { CONTENT } from './about.js'
+import { rescue } from './kept.js'
+import { inKept, type Kept, readKept } from './kept-list.js'
+import { cleanStaging, KEPT, STAGING, stagedName } from './staging.js'
+
+/** Everything that is kept in the folder `path`, the newest first. Throws a local-file error. */
+export async function listFolder(path: string): Promise<Kept[]> {
+  return await inFolder(path, readKept)
+}
+
+/** Removes everything that is kept in the folder `path`. Returns what it has removed. Otherwise as `listFolder`. */
+export async function cleanFolder(path: string): Promise<Kept[]> {
+  return await inFolder(path, async (kept) => {
+    const removed: Kept[] = []
+    const all = await readKept(kept)
+    for (const each of all) if (await remove(kept, each.id)) removed.push(each)
+    // What has no description that makes sense.
+    for (const id of await disk.readdir(kept.path())) await remove(kept, id)
+    return removed
+  })
+}
+
+/** The path of the content, in the folder `path`. */
+export function pathOf(path: string, { id }: Kept): string {
+  return join(path, STAGING, KEPT, id, CONTENT)
+}
+
+/**
+ * Removes what has this name, under a name that no receiver asks for: one that runs must get all of it or nothing.
+ * Returns false if one has taken it away.
+ */
+async function remove(kept: Directory, id: string): Promise<boolean> {
+  const gone = `gone-${process.pid}-${stagedName()}`
+  try {
+    await disk.rename(kept.path(id), kept.path(gone))
+  } catch (error) {
+    if (errno(error) === 'ENOENT') return false
+    throw error
+  }
+  await removeTree(kept, gone)
+  return true
+}
+
+/** Does something with what is kept in the folder `path`, and with what receivers that no longer run have left there. */
+async function inFolder(path: string, work: (kept: Directory) => Promise<Kept[]>): Promise<Kept[]> {
+  const root = await Directory.open(path).catch((error) => {
+    throw localError('cannot read', path, error)
+  })
+  try {
+    await cleanStaging(root, (own) => rescue(own, Number.POSITIVE_INFINITY))
+    return await inStagingOf(root, work)
+  } catch (error) {
+    if (errno(error) === 'ENOENT') return []
+    throw localError('cannot use the staging folder', join(path, STAGING), error)
+  } finally {
+    await root.close()
+  }
+}
+
+async function inStagingOf(root: Directory, work: (kept: Directory) => Promise<Kept[]>): Promise<Kept[]> {
+  let all: Kept[] = []
+  const staging = await root.openDirectory(STAGING)
+  try {
+    await inKept(staging, async (kept) => {
+      all = await work(kept)
+    })
+  } finally {
+    await staging.close()
+  }
+  // Fails if something is in it.
+  await disk.rmdir(root.path(STAGING)).catch(() => {})
+  return all
+}
