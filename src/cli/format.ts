@@ -59,7 +59,7 @@ export function formatAge(seconds: number): string {
 export function formatThroughput(size: number, seconds: number, resumed = 0): string {
   const moved = size - resumed
   const rate = seconds >= 0.1 && moved >= 1000 ? `, ${formatBytes(moved / seconds)}/s` : ''
-  const before = resumed === 0 ? '' : ` (${formatBytes(resumed)} of it was there before)`
+  const before = resumed === 0 ? '' : `, of which ${formatBytes(resumed)} was there before,`
   return `${formatBytes(size)}${before} in ${seconds.toFixed(2)} s${rate}`
 }
 

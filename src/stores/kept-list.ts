@@ -68,24 +68,24 @@ export async function readKept(kept: Directory): Promise<Kept[]> {
   for (const id of await disk.readdir(kept.path())) {
     const about = await readAbout(kept, id)
     const stats = await disk.lstat(kept.path(id)).catch(() => null)
-    if (about && stats) all.push({ ...about, id, time: stats.mtimeMs, bytes: await sizeOf(kept, id) })
+    if (about && stats) all.push({ ...about, id, time: stats.mtimeMs, bytes: await sizeOf(kept, id).catch(unseen) })
   }
   return all.sort((a, b) => b.time - a.time)
 }
 
-/** The bytes of the files in a folder. Those of a directory into which its own mode lets nobody look do not count. */
+/** A directory may have a mode that does not let its owner look into it. */
+const unseen = () => 0
+
+/** The bytes of the files in a folder. */
 async function sizeOf(parent: Directory, name: string): Promise<number> {
-  const folder = await parent.openDirectory(name).catch(() => null)
-  if (!folder) return 0
+  const folder = await parent.openDirectory(name)
   try {
     let bytes = 0
     for (const entry of await disk.list(folder.path())) {
-      if (entry.isDirectory()) bytes += await sizeOf(folder, entry.name)
+      if (entry.isDirectory()) bytes += await sizeOf(folder, entry.name).catch(unseen)
       else if (entry.isFile() && entry.name !== ABOUT) bytes += (await disk.lstat(folder.path(entry.name))).size
     }
     return bytes
-  } catch {
-    return 0
   } finally {
     await folder.close()
   }

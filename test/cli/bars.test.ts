@@ -46,6 +46,19 @@ t.test('shows a bar once the rate of a file is known, and follows it', async (t)
   await frame(terminal, ([bar]) => / 50 %/.test(bar ?? ''))
 })
 
+t.test('shows no bar while a side waits for another try, and again when the file goes on', async (t) => {
+  const { terminal, shown } = bars(t)
+  shown.update(progress('a.iso', 0))
+  shown.update(progress('a.iso', 250))
+  await frame(terminal, ([bar]) => / 25 %/.test(bar ?? ''))
+  shown.update({ event: 'waiting', for: 'receiver', seconds: 3, message: 'going on in 3 seconds' })
+  shown.line('going on in 3 seconds')
+  t.same(await frame(terminal, (screen) => screen.length === 1), ['going on in 3 seconds'])
+  shown.update({ ...progress('a.iso', 250), resumed: 250 })
+  shown.update({ ...progress('a.iso', 500), resumed: 250 })
+  await frame(terminal, ([, bar]) => /^a\.iso .* 50 %/.test(bar ?? ''))
+})
+
 t.test('shows the bar of a stream of unknown size', async (t) => {
   const { terminal, shown } = bars(t)
   shown.update(progress('db.sql', 0, null))

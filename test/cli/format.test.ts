@@ -1,6 +1,15 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { describeEvent, formatBytes, formatCount, formatDuration, formatFiles } from '../../dist/cli/format.js'
+import {
+  describeEvent,
+  describePartial,
+  formatAge,
+  formatBytes,
+  formatCount,
+  formatDuration,
+  formatFiles,
+  formatThroughput,
+} from '../../dist/cli/format.js'
 import type { TransferEvent } from '../../dist/events.js'
 import { isUnsafe } from '../../dist/text.js'
 
@@ -60,6 +69,40 @@ t.test('shows seconds as a clock does', async (t) => {
     [360_061, '100:01:01'],
   ]
   for (const [seconds, text] of table) t.equal(formatDuration(seconds), text)
+})
+
+t.test('shows how old something is in its largest unit', async (t) => {
+  const table: [seconds: number, text: string][] = [
+    [0, '0 seconds'],
+    [1, '1 second'],
+    [59, '59 seconds'],
+    [60, '1 minute'],
+    [3599, '59 minutes'],
+    [7200, '2 hours'],
+    [86_399, '23 hours'],
+    [86_400, '1 day'],
+    [604_800, '7 days'],
+  ]
+  for (const [seconds, text] of table) t.equal(formatAge(seconds), text)
+})
+
+t.test('counts for the speed only what was moved, and says how much was there before', async (t) => {
+  t.equal(formatThroughput(3_000_000, 2, 1_000_000), '3.00 MB, of which 1.00 MB was there before, in 2.00 s, 1.00 MB/s')
+  t.equal(formatThroughput(3_000_000, 2), '3.00 MB in 2.00 s, 1.50 MB/s')
+  t.equal(formatThroughput(3_000_000, 2, 3_000_000), '3.00 MB, of which 3.00 MB was there before, in 2.00 s')
+})
+
+t.test('says what is kept, how much of how much, how old it is and whose', async (t) => {
+  const facts = { bytes: 1_200_000_000, path: 'dir/.tcp-recv/kept/1/content', seconds: 10_800 }
+  const file = { event: 'partial', name: 'big.iso', kind: 'file', size: 2_660_000_000, ...facts } as const
+  const line = 'big.iso: 1.20 GB of 2.66 GB, 3 hours old'
+  t.equal(describePartial(file), line)
+  t.equal(describePartial({ ...file, key: 'alice' }), `${line}, key alice`)
+  t.equal(
+    describePartial({ ...file, name: 'project', kind: 'directory', size: null }),
+    'project/: 1.20 GB, 3 hours old',
+  )
+  t.notOk(isUnsafe(describePartial({ ...file, name: 'a\n\u001b[2J', key: '\u001b' })))
 })
 
 const blake3 = 'ab'.repeat(32)
@@ -181,16 +224,50 @@ const table: [event: TransferEvent, line: string | null][] = [
   [
     {
       ...{ event: 'failed', transfer: 1, name: 'd', code: 'incomplete', reason: 'aborted' },
-      ...{ message: 'the sender gave up: no', kept: 'out/.tcp-recv/kept/d\u202e' },
+      ...{ message: 'the sender gave up: no', kept: 'out\u202e/.tcp-recv/kept/1/content/' },
     },
-    'failed d: the sender gave up: no; what came whole is kept in out/.tcp-recv/kept/d\\u{202e}/',
+    'failed d: the sender gave up: no; what came whole is kept in out\\u{202e}/.tcp-recv/kept/1/content/',
   ],
   [
     {
       ...{ event: 'failed', transfer: 1, name: 'd', code: 'interrupted', reason: 'interrupted' },
-      ...{ message: 'interrupted by SIGINT', kept: 'out/.tcp-recv/kept/d' },
+      ...{ message: 'interrupted by SIGINT', kept: 'out/.tcp-recv/kept/1/content/' },
     },
-    'interrupted by SIGINT; what came whole is kept in out/.tcp-recv/kept/d/',
+    'interrupted by SIGINT; what came whole is kept in out/.tcp-recv/kept/1/content/',
+  ],
+  [
+    {
+      ...{ event: 'failed', transfer: 1, name: 'a.iso', code: 'incomplete', reason: 'broken' },
+      ...{ message: 'the connection broke', kept: 'out/.tcp-recv/kept/1/content' },
+    },
+    'failed a.iso: the connection broke; what came is kept, and it goes on there when it is sent again',
+  ],
+  [
+    {
+      event: 'partial',
+      ...{ name: 'a.iso', kind: 'file', bytes: 1, size: 2, path: 'out/.tcp-recv/kept/1/content', seconds: 1 },
+    },
+    null,
+  ],
+  [
+    { event: 'warning', reason: 'changed', message: 'a.iso has changed since a part of it was sent' },
+    'warning: a.iso has changed since a part of it was sent',
+  ],
+  [
+    {
+      event: 'stored',
+      ...{ transfer: 1, peer: '127.0.0.1:5', name: 'a.iso', path: 'dir/a.iso', size: 3_000_000, resumed: 1_000_000 },
+      ...{ blake3, type: 'text/plain', verified: true, seconds: 2 },
+    },
+    'stored dir/a.iso, 3.00 MB, of which 1.00 MB was there before, in 2.00 s, 1.00 MB/s, blake3 abababab…',
+  ],
+  [
+    {
+      event: 'sent',
+      ...{ transfer: 1, name: 'a.iso', path: 'a.iso', storedAs: 'a.iso', size: 3_000_000, resumed: 1_000_000 },
+      ...{ blake3, type: 'text/plain', verified: true, seconds: 2 },
+    },
+    'sent a.iso, 3.00 MB, of which 1.00 MB was there before, in 2.00 s, 1.00 MB/s, blake3 abababab…',
   ],
   [
     { event: 'failed', transfer: 0, code: 'interrupted', reason: 'interrupted', message: 'interrupted by SIGINT' },
@@ -247,6 +324,8 @@ t.test('tells all that is known of a file where that is wanted', async (t) => {
     [
       `stored dir/a_bak.txt (text/plain, 1.50 kB in 0.05 s) from 127.0.0.1:5, blake3 ${blake3}`,
       `sent dir/a.txt (text/plain, 2.00 MB in 2.00 s, 1.00 MB/s) as a_bak.txt, blake3 ${blake3}`,
+      `stored dir/a.iso (text/plain, 3.00 MB, of which 1.00 MB was there before, in 2.00 s, 1.00 MB/s) from 127.0.0.1:5, blake3 ${blake3}`,
+      `sent a.iso (text/plain, 3.00 MB, of which 1.00 MB was there before, in 2.00 s, 1.00 MB/s) as a.iso, blake3 ${blake3}`,
     ],
   )
 })

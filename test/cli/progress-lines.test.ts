@@ -63,6 +63,53 @@ t.test('counts what the receiver has said it has, not what is on the way to it',
   ])
 })
 
+/** A file of 10 MB of which the receiver had 9 MB. */
+function resumed(bytes: number, received?: number): TransferEvent {
+  const event = { event: 'progress', transfer: 1, name: 'a.iso', bytes, size: 10_000_000, resumed: 9_000_000 } as const
+  return received === undefined ? event : { ...event, received }
+}
+
+t.test('counts what was there before in the share, and neither in the speed nor in the time left', async (t) => {
+  const clock = fakePerformanceNow(t)
+  // A sender knows it at its first event, a receiver only later.
+  for (const first of [resumed(9_000_000), progress('a.iso', 0, 10_000_000)]) {
+    const lines: string[] = []
+    const shown = new LineProgress((text) => lines.push(text), 5000)
+    shown.update(first)
+    clock.pass(5000)
+    shown.update(resumed(9_500_000))
+    t.same(lines, ['a.iso: 95 %, 9.50 MB of 10.0 MB, 100 kB/s, 0:05 left'])
+  }
+})
+
+t.test('shows no speed before anything has moved, and none below nothing', async (t) => {
+  const clock = fakePerformanceNow(t)
+  const lines: string[] = []
+  const shown = new LineProgress((text) => lines.push(text), 0)
+  shown.update(resumed(9_000_000))
+  clock.pass(1000)
+  shown.update(resumed(9_500_000, 0))
+  t.same(lines, ['a.iso: 90 %, 9.00 MB of 10.0 MB, 0 B/s'])
+})
+
+t.test('begins anew when a file goes on after a wait', async (t) => {
+  const clock = fakePerformanceNow(t)
+  const lines: string[] = []
+  const shown = new LineProgress((text) => lines.push(text), 1000)
+  shown.update(progress('a.iso', 0, 10_000_000))
+  clock.pass(1000)
+  shown.update(progress('a.iso', 9_000_000, 10_000_000))
+  shown.update({ event: 'waiting', for: 'receiver', seconds: 60, message: 'going on in 60 seconds' })
+  clock.pass(60_000)
+  shown.update(resumed(9_000_000))
+  clock.pass(1000)
+  shown.update(resumed(9_500_000))
+  t.same(lines, [
+    'a.iso: 90 %, 9.00 MB of 10.0 MB, 9.00 MB/s, 0:00 left',
+    'a.iso: 95 %, 9.50 MB of 10.0 MB, 500 kB/s, 0:01 left',
+  ])
+})
+
 t.test('prints at most a line every ten seconds about each file', async (t) => {
   const clock = fakePerformanceNow(t)
   const lines: string[] = []

@@ -163,3 +163,10 @@ t.test('forgets a stray connection, and what comes after the end', async (t) => 
   t.same(totalLines('stored', [refused(1), refused(1), ended(1)]), [])
   t.same(totalLines('stored', [connected(1), ended(1), failed(1, 'a'), failed(1, 'b'), ended(1), done]), [])
 })
+
+t.test('takes what was there before out of the speed of a transfer', async (t) => {
+  const resumed = { ...stored(1, 9000), resumed: 6000 } as TransferEvent
+  t.same(totalLines('stored', [connected(1), stored(1), resumed, ended(1)]), [
+    'stored 2 files, 10.0 kB, of which 6.00 kB was there before, in 2.00 s, 2.00 kB/s',
+  ])
+})

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { parseChoice, parseDigest, parseInteger, parseSeconds, parseSize } from '../../dist/cli/values.js'
+import { parseChoice, parseDigest, parseInteger, parseSeconds, parseSize, parseTime } from '../../dist/cli/values.js'
 import { TransferError } from '../../dist/errors.js'
 import { isUnsafe } from '../../dist/text.js'
 
@@ -127,6 +127,45 @@ t.test('refuses what is not a size, naming option and value', async (t) => {
   }
 })
 
+t.test('reads a time with its unit as milliseconds', async (t) => {
+  const table: [text: string, milliseconds: number][] = [
+    ['0', 0],
+    ['0s', 0],
+    ['90s', 90_000],
+    ['1.5m', 90_000],
+    ['2.007s', 2007],
+    ['0.0001s', 1],
+    ['12h', 43_200_000],
+    ['7d', 604_800_000],
+    ['0.5d', 43_200_000],
+  ]
+  for (const [text, milliseconds] of table) t.equal(parseTime('--keep-partial', text), milliseconds, text)
+})
+
+t.test('reads every whole number of a unit, and every fraction that is a whole number of milliseconds', async () => {
+  const units = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
+  fc.assert(
+    fc.property(fc.nat(1_000_000), fc.constantFrom('s', 'm', 'h', 'd'), (count, unit) => {
+      return parseTime('--keep-partial', `${count}${unit}`) === count * units[unit]
+    }),
+  )
+  fc.assert(
+    fc.property(fc.nat(), (milliseconds) => {
+      const text = `${Math.floor(milliseconds / 1000)}.${String(milliseconds % 1000).padStart(3, '0')}s`
+      return parseTime('--keep-partial', text) === milliseconds
+    }),
+    { examples: [[2007]] },
+  )
+})
+
+t.test('refuses what is not a time with its unit, naming option and value', async (t) => {
+  const wrong = ['', '7', '1', '00', 's', '-1s', '.5d', '1.s', '1e3s', '7D', '7 d', '7days', '1w', '1h30m', '7d\n']
+  for (const text of [...wrong, `${'9'.repeat(20)}d`]) {
+    const message = usageMessage(() => parseTime('--keep-partial', text))
+    t.match(message, /^--keep-partial must be a time such as 90s, 30m, 12h or 7d, or 0, not "/, JSON.stringify(text))
+  }
+})
+
 t.test('takes one of the choices and lists them for anything else', async (t) => {
   const choices = ['skip', 'fail'] as const
   t.equal(parseChoice('--if-exists', 'fail', choices), 'fail')
@@ -154,6 +193,7 @@ t.test('never shows a value that could lie on a terminal', async () => {
         () => parseInteger('--port', hostile, 0, 1),
         () => parseSeconds('--wait', hostile),
         () => parseSize('--max-size', hostile),
+        () => parseTime('--keep-partial', hostile),
         () => parseChoice('--if-exists', hostile, ['skip']),
         () => parseDigest('--expect-blake3', hostile),
       ]
