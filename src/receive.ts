@@ -6,7 +6,7 @@ import { FramedReceiverLink } from './links/framed-receiver-link.js'
 import type { ReceiverLink } from './links/link.js'
 import { PlainReceiverLink } from './links/plain-receiver-link.js'
 import { peerLimits, stallOf } from './peers.js'
-import { DIRECTORIES, type Heartbeat, KEPT, KEPT_DIRECTORIES, RESUME } from './protocol/messages.js'
+import { DIRECTORIES, type Heartbeat, KEPT, KEPT_DIRECTORIES, RESUME, RESUME_DIRECTORIES } from './protocol/messages.js'
 import type { ReceiveOptions } from './receive-options.js'
 import { createDestination } from './stores/create-destination.js'
 import { KeyFolders } from './stores/key-folders.js'
@@ -182,7 +182,7 @@ function createLink(
   const features = async () => {
     // A stream has no place for what is kept.
     if (!hasNames) return [DIRECTORIES]
-    return [DIRECTORIES, KEPT_DIRECTORIES, RESUME, ...((await receiver.hasKept()) ? [KEPT] : [])]
+    return [DIRECTORIES, KEPT_DIRECTORIES, RESUME, RESUME_DIRECTORIES, ...((await receiver.hasKept()) ? [KEPT] : [])]
   }
   return plain
     ? new PlainReceiverLink(socket, { name, size: expect?.size, timeout })

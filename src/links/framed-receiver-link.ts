@@ -4,7 +4,7 @@ import { TransferError } from '../errors.js'
 import { SenderDecoder } from '../protocol/decoder.js'
 import { encode } from '../protocol/encode.js'
 import { HEADER_DEADLINE } from '../protocol/limits.js'
-import type { Heartbeat, SenderMessage, Stored, Wanted } from '../protocol/messages.js'
+import type { Heartbeat, Listed, SenderMessage, Stored, Wanted } from '../protocol/messages.js'
 import { NO_KEY_ALERT, STRANGER_LINE } from '../protocol/strangers.js'
 import { ChannelLink } from './channel-link.js'
 import type { EntryMessage, ReceiverLink } from './link.js'
@@ -101,6 +101,10 @@ export class FramedReceiverLink extends ChannelLink implements ReceiverLink {
 
   want(wanted: Wanted): Promise<void> {
     return this.channel.write(encode.wanted(wanted))
+  }
+
+  list(listed: Listed): Promise<void> {
+    return this.channel.write(encode.listed(listed))
   }
 
   confirm(stored: Stored): Promise<void> {

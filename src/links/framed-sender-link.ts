@@ -81,7 +81,7 @@ export class FramedSenderLink extends ChannelLink implements SenderLink {
     if (frame === 'greeting') clearTimeout(this.#deadline)
     // A refusal of an entry that has had its answer is ignored.
     const isAnswer = frame === 'refused' || frame === 'wanted'
-    const isIdle = isAnswer ? ++this.#answers[frame] > this.#headers : frame !== 'greeting' && frame !== 'stored'
+    const isIdle = isAnswer ? ++this.#answers[frame] > this.#headers : !['greeting', 'stored', 'listed'].includes(frame)
     if (isIdle) this.countIdle()
   }
 

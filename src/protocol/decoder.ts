@@ -6,7 +6,7 @@
  *
  *   FrameDecoder      magic, then frames within their limits           (both directions; frames.ts)
  *   SenderDecoder     greeting (header digests* data* (position data*)* (end | abort))* finished  (read by a receiver)
- *   ReceiverDecoder   greeting (stored | refused | wanted)*  (read by a sender)
+ *   ReceiverDecoder   greeting (stored | refused | wanted | listed)*  (read by a sender)
  *
  * Heartbeats and ancillary frames may stand between any two frames after the greeting.
  */
@@ -130,8 +130,8 @@ export class SenderDecoder {
   }
 
   #place(offset: number): void {
-    if (this.#resume === undefined) throw new ProtocolError('a position frame may not come here')
-    if (offset <= this.#offset || offset % CHUNK !== 0 || offset >= (this.#size as number) || this.#lastChunkWasShort)
+    if (this.#resume === undefined || this.#size === null) throw new ProtocolError('a position frame may not come here')
+    if (offset <= this.#offset || offset % CHUNK !== 0 || offset >= this.#size || this.#lastChunkWasShort)
       throw new ProtocolError(`data cannot continue at ${offset}`)
     this.#offset = offset
     this.#isPlaced = true
@@ -176,6 +176,9 @@ export class ReceiverDecoder {
           break
         case 'wanted':
           yield { frame: 'wanted', ...parsers.wanted(frame.payload) }
+          break
+        case 'listed':
+          yield { frame: 'listed', ...parsers.listed(frame.payload) }
           break
         case 'heartbeat':
           yield { frame: 'heartbeat', ...parsers.heartbeat(frame.payload) }

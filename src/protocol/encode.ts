@@ -2,14 +2,15 @@
 import { FRAME_HEADER, MAX_CONTROL, RECEIVER_MAGIC, SENDER_MAGIC, VERSION } from './limits.js'
 import type {
   Abort,
+  Digests,
   End,
   Finished,
   FrameName,
   Header,
   Heartbeat,
+  Listed,
   Position,
   Refused,
-  SegmentDigests,
   Stored,
   Wanted,
 } from './messages.js'
@@ -58,7 +59,7 @@ export const encode = {
     opening(RECEIVER_MAGIC, features.length > 0 ? { features } : {}),
   header: ({ kind, ...fields }: Header) =>
     controlFrame('header', kind === 'file' ? fields : { ...fields, '!kind': kind }),
-  digests: (digests: SegmentDigests) => controlFrame('digests', digests),
+  digests: (digests: Digests) => controlFrame('digests', digests),
   position: (position: Position) => controlFrame('position', position),
   end: (end: End) => controlFrame('end', end),
   abort: (abort: Abort) => controlFrame('abort', abort),
@@ -66,5 +67,6 @@ export const encode = {
   stored: (stored: Stored) => controlFrame('stored', stored),
   refused: (refused: Refused) => controlFrame('refused', refused),
   wanted: (wanted: Wanted) => controlFrame('wanted', wanted),
+  listed: (listed: Listed) => controlFrame('listed', listed),
   heartbeat: (heartbeat: Heartbeat = {}) => controlFrame('heartbeat', heartbeat),
 }

@@ -110,6 +110,15 @@ export class Fields {
     )
   }
 
+  strings(name: string, most: number): string[] {
+    return this.#take(
+      name,
+      `at most ${most} strings`,
+      (value): value is string[] =>
+        Array.isArray(value) && value.length <= most && value.every((text) => typeof text === 'string'),
+    )
+  }
+
   /** The beginning and the end of each range, in ascending order. No range is empty, and none touches the next one. */
   ranges(name: string, most: number): number[] {
     return this.#take(

@@ -26,6 +26,9 @@ export const SEGMENT = 16 * 1024 * 1024
 export const MAX_DIGESTS = 200
 export const MAX_RANGES = 100
 
+/** The most files in one frame of a list. */
+export const MAX_LISTED = 200
+
 /** The smallest file that a receiver keeps if it breaks off, in bytes. A smaller one is sent again as a whole. */
 export const SMALLEST_KEPT = 1024 * 1024
 

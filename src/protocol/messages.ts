@@ -13,6 +13,7 @@ export const frameTypes = {
   stored: 'S',
   refused: 'R',
   wanted: 'W',
+  listed: 'I',
   heartbeat: 'B',
 } as const
 
@@ -56,11 +57,14 @@ export const RESUME = 'resume'
 /** The same receiver keeps something now, so it is worth a round trip to ask for it. */
 export const KEPT = 'kept'
 
+/** The feature of a receiver that lets a sender go on with a directory of which it keeps files. */
+export const RESUME_DIRECTORIES = 'resume-directories'
+
 /**
- * What a sender asks before it sends a file that the receiver may have in part: which bytes it wants, by how many it
- * has (`offset`), or by the digests of all segments (`compare`).
+ * What a sender asks before it sends something that the receiver may have in part: which bytes of a file it wants, by how
+ * many it has (`offset`), or by the digests of all segments (`compare`); which files of a directory it has (`list`).
  */
-export const resumeWays = ['offset', 'compare'] as const
+export const resumeWays = ['offset', 'compare', 'list'] as const
 
 export type ResumeWay = (typeof resumeWays)[number]
 
@@ -118,8 +122,8 @@ export interface Finished {
   entries: number
 }
 
-/** The BLAKE3 of one segment after the other, from the first on. */
-export interface SegmentDigests {
+/** The BLAKE3 of one segment after the other, or of one kept file of a directory after the other. */
+export interface Digests {
   digests: readonly string[]
 }
 
@@ -135,6 +139,15 @@ export interface Wanted {
   ranges: readonly number[]
   /** True if the receiver has thrown away a part of another edition. */
   changed?: boolean
+}
+
+/** Files that the receiver has of a directory. */
+export interface Listed {
+  entry: number
+  /** For each file its size, its modification time and its path, with a space between them. */
+  items: readonly string[]
+  /** True if another frame of this kind follows. */
+  more?: boolean
 }
 
 /** The receiver has the entry: verified, durable, under its final name. */
@@ -166,7 +179,7 @@ export type SenderMessage =
   | ({ frame: 'greeting' } & SenderGreeting)
   | ({ frame: 'header' } & ReceivedHeader)
   | { frame: 'data'; bytes: Buffer }
-  | ({ frame: 'digests' } & SegmentDigests)
+  | ({ frame: 'digests' } & Digests)
   | ({ frame: 'position' } & Position)
   | ({ frame: 'end' } & End)
   | ({ frame: 'abort' } & Abort)
@@ -180,5 +193,6 @@ export type ReceiverMessage =
   | ({ frame: 'stored' } & Stored)
   | ({ frame: 'refused' } & Refused)
   | ({ frame: 'wanted' } & Wanted)
+  | ({ frame: 'listed' } & Listed)
   | ({ frame: 'heartbeat' } & Heartbeat)
   | { frame: 'ancillary' }

@@ -5,20 +5,22 @@
  */
 import { printable } from '../text.js'
 import { Fields } from './fields.js'
-import { MAX_DIGESTS, MAX_RANGES, MAX_TIME, VERSION } from './limits.js'
+import { MAX_DIGESTS, MAX_LISTED, MAX_RANGES, MAX_TIME, VERSION } from './limits.js'
 import {
   type Abort,
+  type Digests,
   type End,
   entryKinds,
   type Finished,
   type Greeting,
+  type Header,
   type Heartbeat,
+  type Listed,
   type Position,
   type ReceivedHeader,
   type ReceiverGreeting,
   type Refused,
   resumeWays,
-  type SegmentDigests,
   type SenderGreeting,
   type Stored,
   type Wanted,
@@ -45,6 +47,13 @@ function parseFailure(frame: string, payload: Uint8Array): Abort & Refused {
     reason: fields.string('reason'),
     message: fields.string('message'),
   })
+}
+
+/** True if a header that has `resume` says of what. */
+function canResume({ kind, source, edition, size, resume }: Header): boolean {
+  if (resume === undefined) return true
+  if (source === undefined) return false
+  return resume === 'list' ? kind === 'directory' : kind === 'file' && edition !== undefined && size !== null
 }
 
 export const parsers = {
@@ -74,17 +83,12 @@ export const parsers = {
       ...fields.present('edition', (name) => fields.token(name)),
       ...fields.present('resume', (name) => fields.oneOf(name, resumeWays)),
     }
-    const { source, edition, size, resume } = header
-    if (
-      resume !== undefined &&
-      (source === undefined || edition === undefined || size === null || header.kind !== 'file')
-    )
-      throw new ProtocolError('the header frame has "resume", but not the "source", "edition" and "size" of a file')
+    if (!canResume(header)) throw new ProtocolError('the header frame has "resume", and lacks what that needs')
     // This costs the sender one entry, and not its connection.
     const unsupported = kind ? fields.unsupported() : fields.notKnown(`the kind "${printable(given, 60)}"`)
     return unsupported === null ? header : { ...header, unsupported }
   },
-  digests: (payload: Uint8Array): SegmentDigests => {
+  digests: (payload: Uint8Array): Digests => {
     const fields = new Fields('digests', payload)
     return fields.finish({ digests: fields.digests('digests', MAX_DIGESTS) })
   },
@@ -123,6 +127,14 @@ export const parsers = {
       entry: fields.integer('entry'),
       ranges: fields.ranges('ranges', MAX_RANGES),
       ...fields.present('changed', (name) => fields.boolean(name)),
+    })
+  },
+  listed: (payload: Uint8Array): Listed => {
+    const fields = new Fields('listed', payload)
+    return fields.finish({
+      entry: fields.integer('entry'),
+      items: fields.strings('items', MAX_LISTED),
+      ...fields.present('more', (name) => fields.boolean(name)),
     })
   },
   /** That of a sender has no fields. */

@@ -8,13 +8,14 @@ import { compareKeys } from './order.js'
 import { ProtocolError } from './protocol-error.js'
 import { parseTree, type TreeFrameName, type TreeMessage, treeFrameTypes } from './tree-messages.js'
 
-type TreeState = 'between' | 'file'
+type TreeState = 'between' | 'file' | 'digests'
 
 const treeGrammar = grammar('', treeFrameTypes)
 
 const allowedFrames: Record<TreeState, readonly (TreeFrameName | 'ancillary')[]> = {
-  between: ['directory', 'leave', 'symlink', 'file', 'ancillary'],
+  between: ['directory', 'leave', 'symlink', 'file', 'kept', 'digests', 'ancillary'],
   file: ['data', 'end', 'abort', 'ancillary'],
+  digests: ['digests', 'ancillary'],
 }
 
 /** A directory that is open. */
@@ -30,12 +31,20 @@ export class TreeDecoder {
   #state: TreeState = 'between'
   /** The directories that are open, the outermost first. */
   readonly #levels: Level[] = [{ latest: '', taken: [] }]
+  /** True if the receiver has files of the directory. */
+  readonly #isResumed: boolean
+  /** The number of kept files whose digest has not come. */
+  #kept = 0
   /** True if the sender has given up a file. */
   #isIncomplete = false
   /** The number of bytes of the file that are still to come. */
   #left = 0
   /** The digest of the file, if its header had one. */
   #blake3: string | undefined
+
+  constructor(isResumed = false) {
+    this.#isResumed = isResumed
+  }
 
   /** The number of directories that are open below the directory itself. */
   get depth(): number {
@@ -44,7 +53,7 @@ export class TreeDecoder {
 
   /** Throws unless everything that was begun has ended. Called at the end of the entry. */
   finish(): void {
-    if (!this.#frames.isAtRest || this.#state !== 'between' || this.depth > 0) {
+    if (!this.#frames.isAtRest || this.#state === 'file' || this.depth > 0 || this.#kept > 0) {
       throw new ProtocolError('the directory ended before everything in it did')
     }
     if (this.#isIncomplete) throw new ProtocolError('the directory ended although a file in it was given up')
@@ -88,6 +97,22 @@ export class TreeDecoder {
           this.#blake3 = item.blake3
           yield { frame: 'file', ...item, payload }
           yield* this.#endIfComplete()
+          break
+        }
+        case 'kept': {
+          if (!this.#isResumed) throw new ProtocolError('a kept frame may not come here in a directory')
+          const item = parseTree.kept(payload)
+          this.#advance(item.name, item.name)
+          this.#kept++
+          yield { frame: 'kept', ...item, payload }
+          break
+        }
+        case 'digests': {
+          const { digests } = parseTree.digests(payload)
+          this.#kept -= digests.length
+          if (this.depth > 0 || this.#kept < 0) throw new ProtocolError('digests of more files than were kept')
+          this.#state = 'digests'
+          yield { frame: 'digests', digests, payload }
           break
         }
         case 'data':

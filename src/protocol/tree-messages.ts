@@ -4,7 +4,8 @@
  */
 import { frameOf } from './encode.js'
 import { Fields } from './fields.js'
-import { MAX_TIME } from './limits.js'
+import { MAX_DIGESTS, MAX_TIME } from './limits.js'
+import type { Digests } from './messages.js'
 
 /** The type of each frame. Those of a file are the same as outside: header, data, end or abort. */
 export const treeFrameTypes = {
@@ -15,6 +16,8 @@ export const treeFrameTypes = {
   data: 'D',
   end: 'E',
   abort: 'A',
+  kept: 'K',
+  digests: 'V',
 } as const
 
 export type TreeFrameName = keyof typeof treeFrameTypes
@@ -46,6 +49,9 @@ export interface FileItem extends Attributes {
   blake3?: string
 }
 
+/** A file that the receiver has. Its digest follows at the end. */
+export type KeptItem = Omit<FileItem, 'blake3'>
+
 export interface FileEnd {
   /** The BLAKE3 of the content. */
   blake3: string
@@ -59,6 +65,8 @@ export type TreeMessage =
   | { frame: 'data'; bytes: Buffer }
   | ({ frame: 'end' } & FileEnd)
   | { frame: 'abort' }
+  | ({ frame: 'kept' } & KeptItem)
+  | ({ frame: 'digests' } & Digests)
   | { frame: 'ancillary' }
 
 export const encodeTree = {
@@ -68,6 +76,8 @@ export const encodeTree = {
   file: (item: FileItem) => frameOf(treeFrameTypes.file, item),
   end: (end: FileEnd) => frameOf(treeFrameTypes.end, end),
   abort: () => frameOf(treeFrameTypes.abort, {}),
+  kept: (item: KeptItem) => frameOf(treeFrameTypes.kept, item),
+  digests: (digests: Digests) => frameOf(treeFrameTypes.digests, digests),
 }
 
 function readMtime(fields: Fields): number | null {
@@ -76,6 +86,11 @@ function readMtime(fields: Fields): number | null {
 
 function readMode(fields: Fields): number | null {
   return fields.optionalInteger('mode', 0, 0o177777)
+}
+
+function readFile(fields: Fields): KeptItem {
+  const [name, size] = [fields.string('name'), fields.integer('size')]
+  return { name, size, mtime: readMtime(fields), mode: readMode(fields) }
 }
 
 /** The payload came from a peer, as in `parsers.ts`. */
@@ -91,8 +106,7 @@ export const parseTree = {
   },
   file: (payload: Uint8Array): FileItem => {
     const fields = new Fields('file', payload)
-    const [name, size] = [fields.string('name'), fields.integer('size')]
-    const item: FileItem = { name, size, mtime: readMtime(fields), mode: readMode(fields) }
+    const item: FileItem = readFile(fields)
     const blake3 = fields.optional('blake3', (name) => fields.digest(name))
     if (blake3 !== null) item.blake3 = blake3
     return fields.finish(item)
@@ -102,4 +116,12 @@ export const parseTree = {
     return fields.finish({ blake3: fields.digest('blake3') })
   },
   abort: (payload: Uint8Array): object => new Fields('abort', payload).finish({}),
+  kept: (payload: Uint8Array): KeptItem => {
+    const fields = new Fields('kept', payload)
+    return fields.finish(readFile(fields))
+  },
+  digests: (payload: Uint8Array): Digests => {
+    const fields = new Fields('digests', payload)
+    return fields.finish({ digests: fields.digests('digests', MAX_DIGESTS) })
+  },
 }

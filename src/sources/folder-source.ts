@@ -1,14 +1,18 @@
 /** A directory as a source. It is one entry, and everything in it is read while it is sent. */
 import { constants } from 'node:fs'
-import { basename } from 'node:path'
+import { basename, join } from 'node:path'
 import { Directory } from '../disk/directory.js'
 import { disk } from '../disk/disk.js'
 import { localError, shown } from '../disk/local-error.js'
+import { openInside } from '../disk/open-inside.js'
 import { TransferError } from '../errors.js'
 import { DIRECTORIES } from '../protocol/messages.js'
 import { attributesOf } from './attributes.js'
+import { sourceOf } from './identity.js'
 import { type OpenDirectory, SingleSource } from './source.js'
 import { type TreeOptions, TreeWalk } from './tree-walk.js'
+
+const { O_RDONLY, O_NONBLOCK = 0 } = constants
 
 /** The media type of a directory (shared-mime-info). */
 const DIRECTORY_TYPE = 'inode/directory'
@@ -47,11 +51,20 @@ export class FolderSource extends SingleSource {
     try {
       const { tree, stats } = await this.#walk()
       const { mode, mtime } = attributesOf(stats)
-      const header = { kind: 'directory', name: this.name, size: null, type: DIRECTORY_TYPE, mtime, mode } as const
-      return { header, tree, walkAgain: async () => (await this.#walk()).tree, close: () => tree.close() }
+      const known = { kind: 'directory', name: this.name, size: null, type: DIRECTORY_TYPE, mtime, mode } as const
+      const header = { ...known, ...(await sourceOf(this.path)) }
+      const walkAgain = async () => (await this.#walk()).tree
+      return { header, tree, walkAgain, openFile: (path) => this.#openFile(path), close: () => tree.close() }
     } catch (error) {
       throw localError('cannot read', this.path, error)
     }
+  }
+
+  /** Opens a file in it by its path, without following a symlink unless symlinks are followed. */
+  async #openFile(path: string): Promise<number> {
+    if (this.#options.follow) return await disk.open(join(this.path, path), O_RDONLY | O_NONBLOCK)
+    const root = await Directory.open(this.path)
+    return await openInside(root, path).finally(() => root.close())
   }
 
   async #walk(): ReturnType<typeof TreeWalk.start> {

@@ -4,6 +4,13 @@ import { resolve } from 'node:path'
 import { disk } from '../disk/disk.js'
 import { digest, machineId } from '../disk/machine-id.js'
 
+/** The word that stands for a path on this machine. */
+export async function sourceOf(path: string): Promise<{ source?: string }> {
+  const machine = await machineId()
+  if (machine === '') return {}
+  return { source: digest(machine, process.geteuid?.() ?? '', await disk.realpath(path).catch(() => resolve(path))) }
+}
+
 /**
  * Two words that nobody else can guess: `source` stands for the path on this machine, `edition` for the state of the
  * file. Empty if this machine has no identity.
@@ -12,8 +19,6 @@ export async function identityOf(
   path: string,
   { dev, ino, size, mtimeMs }: Stats,
 ): Promise<{ source?: string; edition?: string }> {
-  const machine = await machineId()
-  if (machine === '') return {}
-  const source = digest(machine, process.geteuid?.() ?? '', await disk.realpath(path).catch(() => resolve(path)))
-  return { source, edition: digest(source, dev, ino, size, mtimeMs) }
+  const { source } = await sourceOf(path)
+  return source === undefined ? {} : { source, edition: digest(source, dev, ino, size, mtimeMs) }
 }

@@ -45,6 +45,8 @@ export interface OpenDirectory {
   readonly tree: TreeWalk
   /** Starts a second walk through it, which its caller closes. */
   walkAgain(): Promise<TreeWalk>
+  /** Opens a file in it, for reading. `path` begins at the directory. Returns the descriptor. */
+  openFile(path: string): Promise<number>
   close(): Promise<void>
 }
 

@@ -13,7 +13,7 @@ import { disk, errno } from '../disk/disk.js'
 import { digest } from '../disk/machine-id.js'
 import { removeTree } from '../disk/remove-tree.js'
 import { CHUNK } from '../protocol/limits.js'
-import { type About, CONTENT, contentOf, makeKeepable, type Origin, readAbout } from './about.js'
+import { type About, CONTENT, contentOf, type Origin, readAbout } from './about.js'
 import { inKept, removeOlder, removeSmallest } from './kept-list.js'
 import { inStaging, KEPT, makePrivate, stagedName } from './staging.js'
 
@@ -54,17 +54,6 @@ export async function keep(own: Directory, staged: string, origin: Origin, age: 
   }
 }
 
-/** Keeps a staged directory, in place of an older one of the same origin. Otherwise as `keep`. */
-export async function keepTree(own: Directory, tree: string, about: About, age: number): Promise<string | null> {
-  try {
-    const staged = await makeKeepable(own, about)
-    await disk.rename(own.path(tree), contentOf(own, staged))
-    return await keep(own, staged, about, age)
-  } catch {
-    return null
-  }
-}
-
 /**
  * Moves what is kept of this origin to the folder of this receiver. Returns its name there, or null if there is nothing,
  * or nothing that can be used. Never throws.
@@ -80,12 +69,6 @@ export async function take(own: Directory, origin: Origin): Promise<{ staged: st
   if (about && idOf(about) === idOf(origin)) return { staged, about }
   await removeKeepable(own, staged)
   return null
-}
-
-/** Removes what is kept of this origin. Never throws. */
-export async function forget(own: Directory, origin: Origin): Promise<void> {
-  const taken = await take(own, origin)
-  if (taken) await removeKeepable(own, taken.staged)
 }
 
 /** True if something of this owner is kept in the folder `root`. Never throws. */
@@ -116,12 +99,13 @@ async function takeAway(kept: Directory, name: string, own: Directory): Promise<
   }
 }
 
-/** Keeps the files that a receiver has left behind which no longer runs. `own` is its folder. Never throws. */
+/** Keeps what a receiver has left behind which no longer runs. `own` is its folder. Never throws. */
 export async function rescue(own: Directory, age: number): Promise<void> {
   for (const staged of await disk.readdir(own.path()).catch(() => [])) {
     const about = await readAbout(own, staged)
-    if (about?.kind !== 'file') continue
+    // Nobody could go on with it.
+    if (!about || about.source === '') continue
     const content = await disk.lstat(contentOf(own, staged)).catch(() => null)
-    if (content?.isFile() && content.size >= CHUNK) await keep(own, staged, about, age)
+    if (content?.isDirectory() || (content?.isFile() && content.size >= CHUNK)) await keep(own, staged, about, age)
   }
 }

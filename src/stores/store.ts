@@ -7,7 +7,7 @@ import type { AtHand } from '../at-hand.js'
 import type { Spool } from '../disk/spool.js'
 import type { WarningEvent } from '../events.js'
 import type { Header } from '../protocol/messages.js'
-import type { DirectoryItem, FileItem, SymlinkItem } from '../protocol/tree-messages.js'
+import type { DirectoryItem, FileItem, KeptItem, SymlinkItem } from '../protocol/tree-messages.js'
 
 /** A fact about a destination that the user should know. */
 export type Warning = Pick<WarningEvent, 'reason' | 'message'>
@@ -78,6 +78,14 @@ export interface TreeFileSink extends Pick<Sink, 'write' | 'writeLater' | 'disca
  * The policy has accepted every name, and every symlink stays inside.
  */
 export interface TreeSink {
+  /** What is there from an earlier transfer: size, modification time and path of each file, with spaces between them. */
+  list(): AsyncIterable<string>
+  /** Says that a file need not come because it is there. Returns false if it is not, or another one. */
+  adopt(item: KeptItem): Promise<boolean>
+  /** Opens a file that is there, for reading. */
+  open(path: string): Promise<number>
+  /** Removes files that are there, before `keep`. */
+  drop(paths: readonly string[]): Promise<void>
   /** Creates a directory. The items that follow are in it. */
   enter(item: DirectoryItem): Promise<void>
   /** Ends the directory that was entered last. */

@@ -33,6 +33,19 @@ export class TarTree implements TreeSink {
     this.#header = header
   }
 
+  /** What was passed on is not there any more. */
+  async *list(): AsyncGenerator<string> {}
+
+  async adopt(): Promise<boolean> {
+    return false
+  }
+
+  async open(path: string): Promise<number> {
+    throw new Error(`${path} is not there`)
+  }
+
+  async drop(): Promise<void> {}
+
   /** Writes the entry of the directory itself. */
   async start(): Promise<this> {
     await this.enter(this.#header)

@@ -4,7 +4,7 @@
 import { asTransferError, type TransferError } from '../errors.js'
 import type { StoredMessage } from '../links/link.js'
 import { CHUNK } from '../protocol/limits.js'
-import type { Header, Refused, Wanted } from '../protocol/messages.js'
+import type { Header, Listed, Refused, Wanted } from '../protocol/messages.js'
 import { ProtocolError } from '../protocol/protocol-error.js'
 import type { Entry } from '../sources/source.js'
 import { printable } from '../text.js'
@@ -31,6 +31,9 @@ export interface Pending {
   /** What the receiver wants of the file. Settles only if the sender asks. */
   wanted: Promise<Wanted>
   onWanted(wanted: Wanted): void
+  /** What the receiver has of the directory: size and modification time by path. As `wanted`. */
+  listed: Promise<ReadonlyMap<string, string>>
+  onListed(listed: Listed): void
   /** Null until the first byte is about to be sent. */
   progress: ProgressReport | null
   /** Null until the end is about to be sent. */
@@ -50,7 +53,32 @@ export function newPending(facts: Pick<Pending, 'number' | 'entry' | 'header' | 
   const { signal } = facts.stop
   signal.addEventListener('abort', () => onStopped(signal.reason))
   const start = performance.now()
-  return { ...facts, start, wanted, onWanted, progress: null, sent: null, record: null }
+  const { listed, onListed } = gather(signal)
+  return { ...facts, start, wanted, onWanted, listed, onListed, progress: null, sent: null, record: null }
+}
+
+/** The most characters of a list that are held. What is beyond is sent again. */
+const MOST_LISTED = 64 * 1024 * 1024
+
+/** Gathers the list of what a receiver has. */
+function gather(signal: AbortSignal): Pick<Pending, 'listed' | 'onListed'> {
+  const found = new Map<string, string>()
+  let length = 0
+  let onComplete = () => {}
+  const listed = new Promise<ReadonlyMap<string, string>>((resolve, reject) => {
+    onComplete = () => resolve(found)
+    signal.addEventListener('abort', () => reject(signal.reason))
+  })
+  listed.catch(() => {})
+  const onListed = ({ items, more }: Listed) => {
+    for (const item of items) {
+      const [, facts, path] = /^(\d+ -?\d+) (.*)$/s.exec(item) ?? []
+      length += item.length
+      if (facts !== undefined && path !== undefined && length < MOST_LISTED) found.set(path, facts)
+    }
+    if (!more) onComplete()
+  }
+  return { listed, onListed }
 }
 
 export interface AnswersOptions {
@@ -94,17 +122,25 @@ export class Answers {
     const pending = this.#pending.get(wanted.entry)
     // The sender may have given up the entry meanwhile.
     if (!pending) return
-    const { resume, size } = pending.header
+    const { resume, size, kind } = pending.header
     const { ranges } = wanted
     const isRight = ranges.every((end) => (end % CHUNK === 0 || end === size) && end <= (size as number))
-    if (!resume || !isRight || pending.progress)
+    if (!resume || kind !== 'file' || !isRight || pending.progress)
       throw new ProtocolError(`the receiver wants something of entry ${wanted.entry} that it cannot get`)
     pending.onWanted(wanted)
   }
 
+  onListed(listed: Listed): void {
+    const pending = this.#pending.get(listed.entry)
+    if (!pending) return
+    if (pending.header.resume !== 'list' || pending.progress)
+      throw new ProtocolError(`the receiver lists what it has of entry ${listed.entry}, which was not asked for`)
+    pending.onListed(listed)
+  }
+
   /** True while a file is unanswered of which the receiver had a part: it may be damaged, and must be sent again. */
   get mayReturn(): boolean {
-    return this.unanswered.some(({ header }) => header.resume === 'offset')
+    return this.unanswered.some(({ header }) => header.resume === 'offset' || header.resume === 'list')
   }
 
   /** The entries that have no answer, in their order. */

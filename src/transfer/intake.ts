@@ -129,7 +129,7 @@ export class Intake {
     } catch (error) {
       // What was there may be damaged. Then only that must be sent again, so it is kept for the next try.
       const isDamaged = (error as TransferError).reason === 'digest' && this.#resumed?.mayBeDamaged
-      throw isDamaged ? damaged(this.header.name) : error
+      throw isDamaged ? damagedError(this.header.name) : error
     }
   }
 
@@ -146,7 +146,8 @@ export class Intake {
   }
 }
 
-function damaged(name: string): TransferError {
+/** The error if what was kept of an entry is damaged: its sender must send again what differs. */
+export function damagedError(name: string): TransferError {
   const text = `what was kept of "${printable(name, 80)}" is damaged`
   return new TransferError('incomplete', `${text}; its sender sends again what differs`, {
     reason: 'damaged',

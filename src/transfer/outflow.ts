@@ -7,6 +7,7 @@ import { TreeCount } from '../sources/tree-count.js'
 import type { Pending } from './answers.js'
 import { digestOf } from './digest.js'
 import { checkExpected, checkGrowing, type Expectation } from './expectation.js'
+import { KeptItems } from './kept-items.js'
 import type { Pump } from './pump.js'
 import { sendWanted } from './resumed-outflow.js'
 import type { TransferReport } from './transfer-report.js'
@@ -24,6 +25,8 @@ export interface Outflow {
   beforeData(pending: Pending): Promise<void>
   /** Waits until the receiver has said what it wants of a file. */
   wanted(pending: Pending): Promise<Wanted>
+  /** Waits until the receiver has said what it has of a directory. */
+  listed(pending: Pending): Promise<ReadonlyMap<string, string>>
 }
 
 /** The error for an entry that needs a feature which the receiver does not have: it could only break off. */
@@ -76,9 +79,10 @@ async function sendDirectory(outflow: Outflow, pending: Pending, opened: OpenDir
   const payload = (await link.begin(header)) as Buffer
   const record = await TreeRecord.create(payload)
   pending.record = record
-  const stream = await TreeStream.create(opened, record, (path, error) =>
-    report.failed(`${header.name}/${path}`, error, { directory: header.name }),
-  )
+  const kept = header.resume ? await KeptItems.create(await outflow.listed(pending), opened) : null
+  const onProblem = (path: string, error: TransferError) =>
+    report.failed(`${header.name}/${path}`, error, { directory: header.name })
+  const stream = await TreeStream.create(opened, record, kept, onProblem)
   const count = new TreeCount(() => opened.walkAgain())
   try {
     const progress = report.progress(header)

@@ -6,6 +6,7 @@ import type { TreeCount } from '../sources/tree-count.js'
 const PROGRESS_INTERVAL = 200
 
 interface TreeProgress {
+  resumed: number
   files: number
   bytes: number
   current: string
@@ -54,6 +55,7 @@ export class ProgressReport {
 
   /** The same for a directory. `count` is what its sender has counted of it. */
   updateTree(record: TreeProgress, count?: TreeCounted): void {
+    this.resumed = record.resumed
     this.#tree = record
     this.#count = count
     this.update(record.bytes)

@@ -4,6 +4,7 @@
  */
 import { asTransferError, type Reason, refusal, TransferError } from '../errors.js'
 import type { EntryMessage, HeaderMessage, ReceiverLink } from '../links/link.js'
+import { MAX_LISTED } from '../protocol/limits.js'
 import type { Heartbeat, SenderMessage } from '../protocol/messages.js'
 import { printable } from '../text.js'
 import type { Algorithm } from './digest.js'
@@ -127,12 +128,27 @@ export class ReceiverSession implements Session, Returning {
       await this.#refuse(entry, header.name, error)
     }
     if (header.resume === 'offset') await this.#want()
+    if (header.resume === 'list') await this.#list(entry)
   }
 
   /** Tells the sender what is wanted of the current file. */
   async #want(): Promise<void> {
     const current = this.#current as Intake | Repeat | null
     if (current) await this.#link.want?.({ entry: current.entry, ...current.want() })
+  }
+
+  /** Tells the sender what is there of the current directory. */
+  async #list(entry: number): Promise<void> {
+    const current = this.#current
+    let items: string[] = []
+    for await (const item of current instanceof TreeIntake ? current.list() : []) {
+      if (items.length === MAX_LISTED) {
+        await this.#link.list?.({ entry, items, more: true })
+        items = []
+      }
+      items.push(item)
+    }
+    if (current) await this.#link.list?.({ entry, items })
   }
 
   async #onDigests(digests: readonly string[]): Promise<void> {

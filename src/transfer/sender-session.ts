@@ -128,6 +128,9 @@ export class SenderSession implements Session {
       case 'wanted':
         answers.onWanted(message)
         break
+      case 'listed':
+        answers.onListed(message)
+        break
       case 'heartbeat':
         answers.onProgress(message.entry ?? -1, message.bytes ?? 0)
     }

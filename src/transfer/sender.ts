@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import { asTransferError } from '../errors.js'
-import { type Header, KEPT, RESUME, type ResumeWay } from '../protocol/messages.js'
+import { type Header, KEPT, RESUME, RESUME_DIRECTORIES, type ResumeWay } from '../protocol/messages.js'
 import type { Entry } from '../sources/source.js'
 import type { Expectation } from './expectation.js'
 import type { Rate } from './rate.js'
@@ -119,6 +119,11 @@ export class Sender {
     this.#returned.unshift(...entries)
   }
 
+  /** True if the entry was not sent again yet because something was damaged. */
+  isFirst(entry: Entry): boolean {
+    return this.#ways.get(entry) !== 'compare'
+  }
+
   /** The receiver wants these ranges of an entry. It is progress if that is less than before. */
   noteWanted(entry: Entry, ranges: readonly number[]): void {
     const wanted = ranges.reduce((sum, end, index) => (index % 2 === 0 ? sum - end : sum + end), 0)
@@ -134,8 +139,10 @@ export class Sender {
     const numbered = this.transfer === undefined || id === number ? {} : { id }
     if (header.source === undefined) return { ...header, ...numbered }
     const { source, edition, ...known } = header
-    if (!features.includes(RESUME)) return { ...known, ...numbered }
-    const way = this.#ways.get(entry) ?? (features.includes(KEPT) ? 'offset' : undefined)
+    const isDirectory = header.kind === 'directory'
+    if (!features.includes(isDirectory ? RESUME_DIRECTORIES : RESUME)) return { ...known, ...numbered }
+    const asked = this.#ways.get(entry) ?? (features.includes(KEPT) ? 'offset' : undefined)
+    const way = asked && isDirectory ? 'list' : asked
     return { ...header, ...numbered, ...(way ? { resume: way } : {}) }
   }
 

@@ -119,8 +119,9 @@ export class Sending {
     const [link, pump, features] = [this.#link, this.#pump, this.features]
     const beforeData = () => this.#beforeData(pending)
     const wanted = () => this.#wanted(pending)
+    const listed = () => this.#motion.apart(pending.listed)
     try {
-      await sendEntry({ link, pump, report, expect, features, beforeData, wanted }, pending, opened)
+      await sendEntry({ link, pump, report, expect, features, beforeData, wanted, listed }, pending, opened)
     } catch (error) {
       this.#link.signal.throwIfAborted()
       if (!this.#link.abort) throw error
@@ -182,7 +183,7 @@ export class Sending {
    */
   #sendAgain(pending: Pending, reason: 'unverifiable' | 'damaged' = 'unverifiable'): boolean {
     const { entry, algorithm, stop, header } = pending
-    const isDamaged = reason === 'damaged' && header.resume === 'offset'
+    const isDamaged = reason === 'damaged' && header.resume !== undefined && this.#sender.isFirst(entry)
     if (!isDamaged && (entry.isOnce || algorithm === this.#algorithm)) return false
     if (!this.answers.withdraw(pending)) return false
     this.#sender.sendAgain(entry, isDamaged ? 'compare' : undefined)

@@ -6,11 +6,12 @@ import { retain } from '../net/memory.js'
 import type { Turn } from '../net/turn.js'
 import type { End } from '../protocol/messages.js'
 import { TreeDecoder } from '../protocol/tree-decoder.js'
-import type { FileItem, TreeMessage } from '../protocol/tree-messages.js'
+import type { FileItem, KeptItem, TreeMessage } from '../protocol/tree-messages.js'
 import type { TreeFileSink, TreeSink } from '../stores/store.js'
 import { printable } from '../text.js'
 import type { Digest } from './digest.js'
-import type { Taken } from './intake.js'
+import { damagedError, type Taken } from './intake.js'
+import type { LateFiles } from './late-files.js'
 import { checkItem, checkItemFile, checkSymlink, type Policy } from './policy.js'
 import type { ProgressReport } from './progress-report.js'
 import type { TreeRecord } from './tree-record.js'
@@ -40,6 +41,8 @@ export interface TreeSteps {
   turn: Turn
   /** Counts an item. Throws a refusal if there are too many. */
   count: () => void
+  /** For a directory whose sender asks what is there: digests the files that need not come. */
+  late: LateFiles | null
 }
 
 export class TreeIntake {
@@ -49,7 +52,9 @@ export class TreeIntake {
   /** The bytes of the data so far, which are those of all files and of the frames around them. */
   #length = 0
   readonly #steps: TreeSteps
-  readonly #decoder = new TreeDecoder()
+  readonly #decoder: TreeDecoder
+  /** The digests of the files that need not come, as their sender says. */
+  readonly #announced: string[] = []
   /** The path of the current directory, with a slash at its end. Empty for the directory itself. */
   #prefix = ''
   #file: CurrentFile | null = null
@@ -60,6 +65,12 @@ export class TreeIntake {
     this.entry = entry
     this.header = header
     this.#steps = steps
+    this.#decoder = new TreeDecoder(steps.late !== null)
+  }
+
+  /** What is there of the directory, for a sender that asks. */
+  list(): AsyncIterable<string> {
+    return this.#steps.sink.list()
   }
 
   /** The bytes of all files so far. */
@@ -104,6 +115,11 @@ export class TreeIntake {
         return this.#onEnd(message.blake3)
       case 'abort':
         return this.#onAbort()
+      case 'kept':
+        return this.#onKept(message)
+      case 'digests':
+        this.#announced.push(...message.digests)
+        return undefined
       case 'directory':
         this.#check(message.name)
         this.#prefix += `${message.name}/`
@@ -144,6 +160,17 @@ export class TreeIntake {
     const small = isSmall ? Buffer.alloc(0) : null
     this.#file = { item, path, start: performance.now(), bytes: 0, small, sink: null }
     return isSmall ? undefined : this.#beginLarge(this.#file)
+  }
+
+  /** The file need not come. */
+  async #onKept(item: KeptItem): Promise<void> {
+    const { policy, record, sink, late } = this.#steps
+    const path = this.#check(item.name)
+    checkItemFile(path, item.size, policy)
+    if (!(await sink.adopt(item))) throw refusal('protocol', `${printable(path, 160)} is not there as the sender says`)
+    record.current = path
+    record.addKept(path, item.size)
+    late?.add(path)
   }
 
   #beginLarge(file: CurrentFile): AtHand<void> {
@@ -199,7 +226,8 @@ export class TreeIntake {
   async finish(end: End): Promise<Taken> {
     this.#isAtRest = false
     this.#decoder.finish()
-    const { record, sink } = this.#steps
+    const { record, sink, late } = this.#steps
+    if (late) await this.#checkKept(late)
     const { blake3, header } = record.digests()
     if (end.header !== header) {
       const text = 'a name or another fact about something in it was changed on its way'
@@ -208,7 +236,19 @@ export class TreeIntake {
     const received = { header: this.header, headerPayload: null, bytes: this.#length, blake3, sha256: null }
     if (!(await verifyEnd(end, received))) throw mismatch(this.header.name, blake3, 'nothing')
     const stored = await sink.commit()
-    return { ...stored, blake3, sha256: null, bytes: this.#length, isVerified: true, record }
+    const resumed = record.resumed > 0 ? { resumed: record.resumed } : {}
+    return { ...stored, blake3, sha256: null, bytes: this.#length, isVerified: true, ...resumed, record }
+  }
+
+  /** Drops files that are damaged, and throws if there are any: the sender must send them again. */
+  async #checkKept(late: LateFiles): Promise<void> {
+    const digests = await late.finish()
+    this.#steps.record.setLate(digests)
+    const damaged = late.paths.filter((_, index) => digests[index] !== this.#announced[index])
+    if (damaged.length === 0) return
+    await this.#steps.sink.drop(damaged)
+    this.#isAtRest = true
+    throw damagedError(this.header.name)
   }
 
   /**
@@ -216,7 +256,8 @@ export class TreeIntake {
    * its end, or null if none are kept. Never throws.
    */
   async keep(): Promise<string | null> {
-    const { sink, record } = this.#steps
+    const { sink, record, late } = this.#steps
+    await late?.stop()
     await this.#file?.sink?.discard()
     const path = this.#isAtRest && record.files > 0 ? await sink.keep() : null
     await this.discard()
@@ -225,6 +266,7 @@ export class TreeIntake {
 
   /** Removes everything that was stored of the directory. Never throws. */
   async discard(): Promise<void> {
+    await this.#steps.late?.stop()
     await this.#file?.sink?.discard()
     this.#file = null
     await this.#steps.sink.discard()

@@ -17,6 +17,8 @@ export interface TreeFile {
   size: number
   blake3: string
   seconds: number
+  /** Its size, if the receiver had it before. */
+  resumed?: number
 }
 
 /** How many bytes are digested at once: a call for each frame would take longer than the digest. */
@@ -26,20 +28,28 @@ export class TreeRecord {
   files = 0
   /** The bytes of all files so far. */
   bytes = 0
+  /** Of those, the ones of files that the receiver had before. */
+  resumed = 0
+  /** The digests of those files, in their order. */
+  #late: readonly string[] = []
   /** The path of the file that was begun last. */
   current = ''
+  #hasLate = false
   readonly #contents: BatchedDigest
+  /** For `#lateDigest`. */
+  readonly #fresh: Digest
   readonly #frames: BatchedDigest
   readonly #spool = new Spool()
 
-  private constructor(contents: Digest, frames: Digest) {
+  private constructor(contents: Digest, frames: Digest, fresh: Digest) {
+    this.#fresh = fresh
     this.#contents = new BatchedDigest(contents)
     this.#frames = new BatchedDigest(frames)
   }
 
   /** @param header the payload of the directory's header frame */
   static async create(header: Buffer): Promise<TreeRecord> {
-    const record = new TreeRecord(await createDigest(), await createDigest())
+    const record = new TreeRecord(await createDigest(), await createDigest(), await createDigest())
     record.addFrame(header)
     return record
   }
@@ -61,16 +71,39 @@ export class TreeRecord {
     this.#spool.add(JSON.stringify([path, size, blake3, secondsSince(start)]))
   }
 
+  /** Adds a file that the receiver has. Its digest comes later. */
+  addKept(path: string, size: number): void {
+    this.files++
+    this.bytes += size
+    this.resumed += size
+    this.#hasLate = true
+    this.#spool.add(JSON.stringify([path, size, null, 0]))
+  }
+
+  /** The digests of the files of `addKept`, in their order. */
+  setLate(digests: readonly string[]): void {
+    this.#late = digests
+  }
+
   /** Called once, at the end. `blake3` is what the recipe of the README prints. */
   digests(): { blake3: string; header: string } {
-    return { blake3: this.#contents.hex(), header: this.#frames.hex() }
+    return { blake3: this.#hasLate ? this.#lateDigest() : this.#contents.hex(), header: this.#frames.hex() }
+  }
+
+  /** The digest of the lines in their order, now that all of them are known. */
+  #lateDigest(): string {
+    const contents = new BatchedDigest(this.#fresh)
+    for (const { path, blake3 } of this.all()) contents.updateText(checksumLine(blake3, `./${path}`))
+    return contents.hex()
   }
 
   /** All files, in the order in which they passed. */
   *all(): Generator<TreeFile, void, undefined> {
+    let late = 0
     for (const line of this.#spool.lines()) {
-      const [path, size, blake3, seconds] = JSON.parse(line) as [string, number, string, number]
-      yield { path, size, blake3, seconds }
+      const [path, size, blake3, seconds] = JSON.parse(line) as [string, number, string | null, number]
+      if (blake3 !== null) yield { path, size, blake3, seconds }
+      else yield { path, size, blake3: this.#late[late++] ?? '', seconds, resumed: size }
     }
   }
 

@@ -17,6 +17,7 @@ import { OpenFile } from '../sources/open-file.js'
 import type { OpenDirectory } from '../sources/source.js'
 import type { TreeItem } from '../sources/tree-walk.js'
 import { createDigest, type Digest } from './digest.js'
+import type { KeptItems } from './kept-items.js'
 import type { TreeRecord } from './tree-record.js'
 
 /** A file below this size is read at once, in bytes. */
@@ -40,6 +41,8 @@ export class TreeStream {
   readonly header: OpenDirectory['header']
   readonly #opened: OpenDirectory
   readonly #record: TreeRecord
+  /** What the receiver has. Null if it was not asked. */
+  readonly #kept: KeptItems | null
   readonly #digest: Digest
   readonly #onProblem: OnProblem
   readonly #scratch = Buffer.allocUnsafeSlow(SMALL)
@@ -49,7 +52,14 @@ export class TreeStream {
   #isOver = false
   #failures = 0
 
-  private constructor(opened: OpenDirectory, record: TreeRecord, digest: Digest, onProblem: OnProblem) {
+  private constructor(
+    opened: OpenDirectory,
+    record: TreeRecord,
+    kept: KeptItems | null,
+    digest: Digest,
+    onProblem: OnProblem,
+  ) {
+    this.#kept = kept
     this.#opened = opened
     this.header = opened.header
     this.#record = record
@@ -57,8 +67,13 @@ export class TreeStream {
     this.#onProblem = onProblem
   }
 
-  static async create(opened: OpenDirectory, record: TreeRecord, onProblem: OnProblem): Promise<TreeStream> {
-    return new TreeStream(opened, record, await createDigest(), onProblem)
+  static async create(
+    opened: OpenDirectory,
+    record: TreeRecord,
+    kept: KeptItems | null,
+    onProblem: OnProblem,
+  ): Promise<TreeStream> {
+    return new TreeStream(opened, record, kept, await createDigest(), onProblem)
   }
 
   /** Fills `length` bytes of `buffer` from `offset` on, fewer only at the end. */
@@ -82,10 +97,35 @@ export class TreeStream {
     if (this.#large) return this.#readLarge(this.#large, place)
     return andThen(this.#opened.tree.next(), (item) => {
       this.#isOver = item === null
-      if (item === null) return 0
-      const frames = item.kind === 'file' ? this.#begin(item) : this.#frameOf(item)
+      if (item === null) return this.#kept ? this.#endKept(this.#kept, place) : 0
+      const frames =
+        item.kind !== 'file'
+          ? this.#frameOf(item)
+          : this.#kept?.has(item)
+            ? this.#skip(this.#kept, item)
+            : this.#begin(item)
       return andThen(frames, (ready) => this.#put(place, ready))
     })
+  }
+
+  /** A file that the receiver has need not be sent, unless it is another one. */
+  async #skip(kept: KeptItems, item: TreeItem & { kind: 'file' }): Promise<Buffer[]> {
+    const skipped = await kept.skip(item)
+    if (!skipped) return await this.#begin(item)
+    this.#record.current = item.path
+    this.#record.addKept(item.path, skipped.size)
+    return this.#control(skipped.frame)
+  }
+
+  /** Ends the directory with the digests of what was skipped. */
+  async #endKept(kept: KeptItems, place: Buffer): Promise<number> {
+    const { digests, unreadable } = await kept.finish()
+    for (const path of unreadable) this.#problem(path, this.#changed(path, 'changed or could not be read'))
+    this.#record.setLate(digests)
+    return this.#put(
+      place,
+      kept.framesOf(digests).flatMap((frame) => this.#control(frame)),
+    )
   }
 
   #drain(place: Buffer): number {
@@ -239,6 +279,7 @@ export class TreeStream {
   }
 
   async close(): Promise<void> {
+    await this.#kept?.stop()
     await this.#closeLarge()
   }
 }

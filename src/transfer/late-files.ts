@@ -1,0 +1,76 @@
+/**
+ * The digests of files in a directory that need not be sent, because the receiver has them. Both sides read them again,
+ * one after the other, while the rest of the directory moves.
+ */
+import { disk } from '../disk/disk.js'
+import { createDigest, type Digest } from './digest.js'
+
+/** The bytes of one read. */
+const PIECE = 1024 * 1024
+
+/** What stands for the digest of a file that could not be read. No file has it. */
+export const UNREADABLE = '0'.repeat(64)
+
+export class LateFiles {
+  /** The path of each file, in their order. */
+  readonly paths: string[] = []
+  readonly #digests: string[] = []
+  readonly #digestOf: (path: string, digest: (fd: number) => Promise<string>) => Promise<string>
+  readonly #digest: Digest
+  readonly #buffer = Buffer.allocUnsafeSlow(PIECE)
+  #working: Promise<void> | null = null
+  #isStopped = false
+
+  /** @param digestOf opens a file, calls `digest` with its descriptor, and returns what that returns. It never throws. */
+  private constructor(
+    digest: Digest,
+    digestOf: (path: string, digest: (fd: number) => Promise<string>) => Promise<string>,
+  ) {
+    this.#digest = digest
+    this.#digestOf = digestOf
+  }
+
+  static async create(
+    digestOf: (path: string, digest: (fd: number) => Promise<string>) => Promise<string>,
+  ): Promise<LateFiles> {
+    return new LateFiles(await createDigest(), digestOf)
+  }
+
+  add(path: string): void {
+    this.paths.push(path)
+    this.#working ??= this.#work().finally(() => {
+      this.#working = null
+    })
+  }
+
+  /** The digests of all files that were added, in their order. */
+  async finish(): Promise<readonly string[]> {
+    while (this.#working) await this.#working
+    return this.#digests
+  }
+
+  /** Reads no more. Resolves when nothing is open. */
+  async stop(): Promise<void> {
+    this.#isStopped = true
+    await this.#working
+  }
+
+  async #work(): Promise<void> {
+    // Whoever added the first file goes on first.
+    await Promise.resolve()
+    for (let next = this.#digests.length; next < this.paths.length && !this.#isStopped; next++) {
+      this.#digests.push(await this.#digestOf(this.paths[next] as string, (fd) => this.#read(fd)))
+    }
+  }
+
+  async #read(fd: number): Promise<string> {
+    this.#digest.reset()
+    for (let position = 0; !this.#isStopped; ) {
+      const count = await disk.read(fd, this.#buffer, 0, PIECE, position)
+      if (count === 0) break
+      this.#digest.update(this.#buffer.subarray(0, count))
+      position += count
+    }
+    return this.#digest.hex()
+  }
+}
