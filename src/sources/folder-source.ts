@@ -81,6 +81,14 @@ export async function nameOfDirectory(path: string): Promise<string> {
   return last === '.' || last === '..' ? basename(await disk.realpath(path).catch(() => '/')) : last
 }
 
+/** The error for a directory of which so many parts could not be sent. */
+export function incomplete(label: string, failures: number, isRestKept: boolean): TransferError {
+  const what = partsOf(failures)
+  const rest = isRestKept ? '; the receiver keeps the rest in its staging folder' : ''
+  const text = `${label} is not stored: ${what} could not be read${rest}`
+  return new TransferError('local-file', text, { reason: 'changed', peerMessage: `${what} could not be read` })
+}
+
 /** So many parts of a directory that cannot be read, in words. */
 export function partsOf(count: number): string {
   return count === 1 ? 'a file or directory in it' : `${count} files or directories in it`

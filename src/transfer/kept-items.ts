@@ -7,6 +7,7 @@ import { attributesOf, changeOf } from '../sources/attributes.js'
 import type { OpenDirectory } from '../sources/source.js'
 import type { TreeItem } from '../sources/tree-walk.js'
 import { LateFiles, UNREADABLE } from './late-files.js'
+import type { TreeRecord } from './tree-record.js'
 
 type FileFound = TreeItem & { kind: 'file' }
 
@@ -51,8 +52,8 @@ export class KeptItems {
     return this.#listed.has(path)
   }
 
-  /** Returns the frame for a file that the receiver has, and its size. Null if it must be sent. */
-  async skip({ name, path, place, follow }: FileFound): Promise<{ frame: Buffer; size: number } | null> {
+  /** Returns the frame for a file that the receiver has, and notes it. Null if it must be sent. */
+  async skip({ name, path, place, follow }: FileFound, record: TreeRecord): Promise<Buffer | null> {
     const stats = await (follow ? disk.stat(place) : disk.lstat(place)).catch(() => null)
     if (!stats?.isFile()) return null
     const { mtime, mode } = attributesOf(stats)
@@ -60,17 +61,18 @@ export class KeptItems {
     if (this.#listed.get(path) !== `${size} ${mtime}`) return null
     this.#found.set(path, stats)
     this.#late.add(path)
-    return { frame: encodeTree.kept({ name, size, mtime, mode }), size }
+    record.current = path
+    record.addKept(path, size)
+    return encodeTree.kept({ name, size, mtime, mode })
   }
 
-  /** The digests of the files that were skipped, and the path of each that could not be read or has changed. */
-  async finish(): Promise<{ digests: readonly string[]; unreadable: string[] }> {
+  /** Notes the digests of the files that were skipped, and returns their frames. */
+  async finish(record: TreeRecord, onUnreadable: (path: string) => void): Promise<Buffer[]> {
     const digests = await this.#late.finish()
-    return { digests, unreadable: this.#late.paths.filter((_, index) => digests[index] === UNREADABLE) }
-  }
-
-  /** The frames with the digests. */
-  framesOf(digests: readonly string[]): Buffer[] {
+    this.#late.paths.forEach((path, index) => {
+      if (digests[index] === UNREADABLE) onUnreadable(path)
+    })
+    record.setLate(digests)
     const frames: Buffer[] = []
     for (let start = 0; start < digests.length; start += MAX_DIGESTS) {
       frames.push(encodeTree.digests({ digests: digests.slice(start, start + MAX_DIGESTS) }))

@@ -82,7 +82,7 @@ async function sendDirectory(outflow: Outflow, pending: Pending, opened: OpenDir
   const kept = header.resume ? await KeptItems.create(await outflow.listed(pending), opened) : null
   const onProblem = (path: string, error: TransferError) =>
     report.failed(`${header.name}/${path}`, error, { directory: header.name })
-  const stream = await TreeStream.create(opened, record, kept, onProblem)
+  const stream = await TreeStream.create({ opened, record, kept, onProblem })
   const count = new TreeCount(() => opened.walkAgain())
   try {
     const progress = report.progress(header)

@@ -56,6 +56,11 @@ export function checkItem(name: string, path: string, policy: Policy): void {
   if (isLongPath(path)) throw refusal('name', `a path in it has more than ${MAX_PATH} bytes`)
 }
 
+/** Throws a refusal if there are too many directories inside each other. */
+export function checkDepth(depth: number, { maxDepth }: Policy): void {
+  if (depth > maxDepth) throw refusal('files', `it takes at most ${maxDepth} directories inside each other`)
+}
+
 /** Throws a refusal if a symlink of a directory is not accepted. `depth` is that of `staysInside`. */
 export function checkSymlink(path: string, target: string, depth: number): void {
   const refuse = (why: string) => refusal('name', `the symlink "${printable(path, 160)}" is refused: ${why}`)

@@ -3,16 +3,15 @@
  * over each link (receiver-session.ts).
  */
 import type { AtHand } from '../at-hand.js'
-import { closeQuietly } from '../disk/disk.js'
 import { refusal } from '../errors.js'
 import type { HeaderMessage } from '../links/link.js'
 import type { Turn } from '../net/turn.js'
 import type { Header, Stored } from '../protocol/messages.js'
 import { messageSink } from '../stores/message-sink.js'
-import type { Destination, Sink, Store, TreeSink } from '../stores/store.js'
+import type { Destination, Sink, Store } from '../stores/store.js'
+import { AdoptedFiles } from './adopted-files.js'
 import { type Algorithm, createDigest, EntryDigest } from './digest.js'
 import { Intake, type Taken } from './intake.js'
-import { LateFiles, UNREADABLE } from './late-files.js'
 import { checkHeader, type Policy } from './policy.js'
 import type { Rate } from './rate.js'
 import { Repeat } from './repeat.js'
@@ -125,8 +124,8 @@ export class Receiver {
     try {
       const progress = this.report.progress(header)
       const count = () => this.countEntry()
-      const late = header.resume ? await LateFiles.create(digestIn(sink)) : null
-      return new TreeIntake(entry, header, { policy, sink, digest, record, progress, turn, count, late })
+      const kept = header.resume ? await AdoptedFiles.create(sink) : null
+      return new TreeIntake(entry, header, { policy, sink, digest, record, progress, turn, count, kept })
     } catch (error) {
       await sink.discard()
       throw error
@@ -176,17 +175,5 @@ export class Receiver {
     this.#working.delete(signal)
     if (--this.#links > 0) return
     await this.#store?.close()
-  }
-}
-
-/** How the files in a directory are digested that need not come. */
-function digestIn(sink: TreeSink) {
-  return async (path: string, digest: (fd: number) => Promise<string>): Promise<string> => {
-    try {
-      const fd = await sink.open(path)
-      return await digest(fd).finally(() => closeQuietly(fd))
-    } catch {
-      return UNREADABLE
-    }
   }
 }

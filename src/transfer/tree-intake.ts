@@ -1,6 +1,6 @@
 /** The way in of a directory: decode its items, check the limits, digest, store; at the end verify and commit. */
 import { type AtHand, andThen } from '../at-hand.js'
-import { refusal, TransferError } from '../errors.js'
+import { TransferError } from '../errors.js'
 import type { HeaderMessage } from '../links/link.js'
 import { retain } from '../net/memory.js'
 import type { Turn } from '../net/turn.js'
@@ -8,28 +8,17 @@ import type { End } from '../protocol/messages.js'
 import { TreeDecoder } from '../protocol/tree-decoder.js'
 import type { FileItem, KeptItem, TreeMessage } from '../protocol/tree-messages.js'
 import type { TreeFileSink, TreeSink } from '../stores/store.js'
-import { printable } from '../text.js'
+import type { AdoptedFiles } from './adopted-files.js'
 import type { Digest } from './digest.js'
 import { damagedError, type Taken } from './intake.js'
-import type { LateFiles } from './late-files.js'
-import { checkItem, checkItemFile, checkSymlink, type Policy } from './policy.js'
+import { checkDepth, checkItem, checkItemFile, checkSymlink, type Policy } from './policy.js'
 import type { ProgressReport } from './progress-report.js'
+import { type CurrentFile, gather } from './tree-file.js'
 import type { TreeRecord } from './tree-record.js'
-import { verifyEnd } from './verification.js'
+import { fileMismatch, verifyEnd } from './verification.js'
 
 /** A file up to this size is stored at once, when all its bytes are there. */
 const SMALL = 64 * 1024
-
-/** The file that is under way. */
-interface CurrentFile {
-  item: FileItem
-  path: string
-  start: number
-  bytes: number
-  /** The bytes of a small file so far. Null for a large file. */
-  small: Buffer | null
-  sink: TreeFileSink | null
-}
 
 export interface TreeSteps {
   policy: Policy
@@ -41,8 +30,8 @@ export interface TreeSteps {
   turn: Turn
   /** Counts an item. Throws a refusal if there are too many. */
   count: () => void
-  /** For a directory whose sender asks what is there: digests the files that need not come. */
-  late: LateFiles | null
+  /** For a directory whose sender asks what is there: the files that need not come. */
+  kept: AdoptedFiles | null
 }
 
 export class TreeIntake {
@@ -53,8 +42,6 @@ export class TreeIntake {
   #length = 0
   readonly #steps: TreeSteps
   readonly #decoder: TreeDecoder
-  /** The digests of the files that need not come, as their sender says. */
-  readonly #announced: string[] = []
   /** The path of the current directory, with a slash at its end. Empty for the directory itself. */
   #prefix = ''
   #file: CurrentFile | null = null
@@ -65,7 +52,7 @@ export class TreeIntake {
     this.entry = entry
     this.header = header
     this.#steps = steps
-    this.#decoder = new TreeDecoder(steps.late !== null)
+    this.#decoder = new TreeDecoder(steps.kept !== null)
   }
 
   /** What is there of the directory, for a sender that asks. */
@@ -103,7 +90,7 @@ export class TreeIntake {
   }
 
   #onMessage(message: TreeMessage & { payload?: Buffer }): AtHand<void> {
-    const { sink, record } = this.#steps
+    const { sink, record, kept } = this.#steps
     if (message.frame === 'ancillary') return undefined
     if (message.payload) record.addPayload(message.frame, message.payload)
     switch (message.frame) {
@@ -118,12 +105,11 @@ export class TreeIntake {
       case 'kept':
         return this.#onKept(message)
       case 'digests':
-        this.#announced.push(...message.digests)
-        return undefined
+        return kept?.announce(message.digests)
       case 'directory':
         this.#check(message.name)
         this.#prefix += `${message.name}/`
-        this.#checkDepth()
+        checkDepth(this.#decoder.depth, this.#steps.policy)
         return sink.enter(message)
       case 'leave':
         this.#prefix = this.#prefix.replace(/[^/]*\/$/, '')
@@ -144,12 +130,6 @@ export class TreeIntake {
     return path
   }
 
-  #checkDepth(): void {
-    const { maxDepth } = this.#steps.policy
-    if (this.#decoder.depth <= maxDepth) return
-    throw refusal('files', `it takes at most ${maxDepth} directories inside each other`)
-  }
-
   #onFile(item: FileItem): AtHand<void> {
     const { policy, record, digest } = this.#steps
     const path = this.#check(item.name)
@@ -159,24 +139,22 @@ export class TreeIntake {
     digest.reset()
     const small = isSmall ? Buffer.alloc(0) : null
     this.#file = { item, path, start: performance.now(), bytes: 0, small, sink: null }
-    return isSmall ? undefined : this.#beginLarge(this.#file)
+    const file = this.#file
+    return isSmall
+      ? undefined
+      : andThen(this.#steps.sink.begin(item), (sink) => {
+          file.sink = sink
+        })
   }
 
   /** The file need not come. */
   async #onKept(item: KeptItem): Promise<void> {
-    const { policy, record, sink, late } = this.#steps
+    const { policy, record, kept } = this.#steps
     const path = this.#check(item.name)
     checkItemFile(path, item.size, policy)
-    if (!(await sink.adopt(item))) throw refusal('protocol', `${printable(path, 160)} is not there as the sender says`)
+    await kept?.adopt(item, path)
     record.current = path
     record.addKept(path, item.size)
-    late?.add(path)
-  }
-
-  #beginLarge(file: CurrentFile): AtHand<void> {
-    return andThen(this.#steps.sink.begin(file.item), (sink) => {
-      file.sink = sink
-    })
   }
 
   #onData(bytes: Buffer): AtHand<void> {
@@ -190,13 +168,7 @@ export class TreeIntake {
       const { sink } = file as CurrentFile & { sink: TreeFileSink }
       return sink.write(bytes, offset) ? undefined : sink.writeLater(retain(bytes), offset)
     }
-    // Most small files come in one piece, which is stored from where it lies.
-    if (bytes.length === file.item.size) {
-      file.small = bytes
-    } else {
-      if (offset === 0) file.small = Buffer.allocUnsafe(file.item.size)
-      bytes.copy(file.small, offset)
-    }
+    gather(file, bytes, offset)
     return undefined
   }
 
@@ -204,14 +176,12 @@ export class TreeIntake {
     const file = this.#file as CurrentFile
     const { digest, sink } = this.#steps
     const blake3 = digest.hex()
-    if (blake3 !== announced) throw mismatch(file.path, blake3, announced)
+    if (blake3 !== announced) throw fileMismatch(file.path, blake3, announced)
     const storing = file.small === null ? file.sink?.commit() : sink.file(file.item, retain(file.small))
-    return andThen(storing, () => this.#onStored(file, blake3))
-  }
-
-  #onStored({ path, bytes, start }: CurrentFile, blake3: string): void {
-    this.#file = null
-    this.#steps.record.addFile(path, bytes, blake3, start)
+    return andThen(storing, () => {
+      this.#file = null
+      this.#steps.record.addFile(file.path, file.bytes, blake3, file.start)
+    })
   }
 
   /** The sender could not read the file to its end. It will abort the directory, after everything else has come. */
@@ -226,29 +196,22 @@ export class TreeIntake {
   async finish(end: End): Promise<Taken> {
     this.#isAtRest = false
     this.#decoder.finish()
-    const { record, sink, late } = this.#steps
-    if (late) await this.#checkKept(late)
+    const { record, sink, kept } = this.#steps
+    if (kept && !(await kept.check())) {
+      this.#isAtRest = true
+      throw damagedError(this.header.name)
+    }
+    record.setLate(kept?.digests ?? [])
     const { blake3, header } = record.digests()
     if (end.header !== header) {
       const text = 'a name or another fact about something in it was changed on its way'
       throw new TransferError('digest-mismatch', text, { reason: 'digest', peerMessage: text })
     }
     const received = { header: this.header, headerPayload: null, bytes: this.#length, blake3, sha256: null }
-    if (!(await verifyEnd(end, received))) throw mismatch(this.header.name, blake3, 'nothing')
+    if (!(await verifyEnd(end, received))) throw fileMismatch(this.header.name, blake3, 'nothing')
     const stored = await sink.commit()
     const resumed = record.resumed > 0 ? { resumed: record.resumed } : {}
     return { ...stored, blake3, sha256: null, bytes: this.#length, isVerified: true, ...resumed, record }
-  }
-
-  /** Drops files that are damaged, and throws if there are any: the sender must send them again. */
-  async #checkKept(late: LateFiles): Promise<void> {
-    const digests = await late.finish()
-    this.#steps.record.setLate(digests)
-    const damaged = late.paths.filter((_, index) => digests[index] !== this.#announced[index])
-    if (damaged.length === 0) return
-    await this.#steps.sink.drop(damaged)
-    this.#isAtRest = true
-    throw damagedError(this.header.name)
   }
 
   /**
@@ -256,8 +219,8 @@ export class TreeIntake {
    * its end, or null if none are kept. Never throws.
    */
   async keep(): Promise<string | null> {
-    const { sink, record, late } = this.#steps
-    await late?.stop()
+    const { sink, record, kept } = this.#steps
+    await kept?.stop()
     await this.#file?.sink?.discard()
     const path = this.#isAtRest && record.files > 0 ? await sink.keep() : null
     await this.discard()
@@ -266,15 +229,10 @@ export class TreeIntake {
 
   /** Removes everything that was stored of the directory. Never throws. */
   async discard(): Promise<void> {
-    await this.#steps.late?.stop()
+    await this.#steps.kept?.stop()
     await this.#file?.sink?.discard()
     this.#file = null
     await this.#steps.sink.discard()
     this.#steps.record.close()
   }
-}
-
-function mismatch(path: string, ours: string, theirs: string): TransferError {
-  const text = `the digest of ${printable(path, 160)} does not match: ${ours} came, ${theirs} was sent`
-  return new TransferError('digest-mismatch', text, { reason: 'digest', peerMessage: text })
 }

@@ -12,12 +12,13 @@ import { writeHead } from '../protocol/encode.js'
 import { FRAME_HEADER } from '../protocol/limits.js'
 import { encodeTree, treeFrameTypes } from '../protocol/tree-messages.js'
 import { attributesOf, changeOf } from '../sources/attributes.js'
-import { partsOf } from '../sources/folder-source.js'
+import { incomplete } from '../sources/folder-source.js'
 import { OpenFile } from '../sources/open-file.js'
 import type { OpenDirectory } from '../sources/source.js'
 import type { TreeItem } from '../sources/tree-walk.js'
 import { createDigest, type Digest } from './digest.js'
 import type { KeptItems } from './kept-items.js'
+import { Overflow } from './overflow.js'
 import type { TreeRecord } from './tree-record.js'
 
 /** A file below this size is read at once, in bytes. */
@@ -25,9 +26,6 @@ const SMALL = 64 * 1024
 
 /** Less room than this in the pump's buffer is not filled directly. */
 const LITTLE_ROOM = 4 * 1024
-
-/** Called for everything that cannot be sent. `path` begins at the directory. */
-export type OnProblem = (path: string, error: TransferError) => void
 
 /** A file that is too large to be read at once. */
 interface LargeFile {
@@ -37,49 +35,45 @@ interface LargeFile {
   start: number
 }
 
+export interface TreeStreamSteps {
+  opened: OpenDirectory
+  record: TreeRecord
+  /** What the receiver has. Null if it was not asked. */
+  kept: KeptItems | null
+  /** Called for everything that cannot be sent. `path` begins at the directory. */
+  onProblem(path: string, error: TransferError): void
+}
+
 export class TreeStream {
   readonly header: OpenDirectory['header']
   readonly #opened: OpenDirectory
   readonly #record: TreeRecord
-  /** What the receiver has. Null if it was not asked. */
   readonly #kept: KeptItems | null
   readonly #digest: Digest
-  readonly #onProblem: OnProblem
+  readonly #onProblem: TreeStreamSteps['onProblem']
   readonly #scratch = Buffer.allocUnsafeSlow(SMALL)
-  /** What did not fit into the last buffer. */
-  #rest: Buffer = Buffer.alloc(0)
+  readonly #overflow = new Overflow()
   #large: LargeFile | null = null
   #isOver = false
   #failures = 0
 
-  private constructor(
-    opened: OpenDirectory,
-    record: TreeRecord,
-    kept: KeptItems | null,
-    digest: Digest,
-    onProblem: OnProblem,
-  ) {
-    this.#kept = kept
+  private constructor({ opened, record, kept, onProblem }: TreeStreamSteps, digest: Digest) {
     this.#opened = opened
     this.header = opened.header
     this.#record = record
+    this.#kept = kept
     this.#digest = digest
     this.#onProblem = onProblem
   }
 
-  static async create(
-    opened: OpenDirectory,
-    record: TreeRecord,
-    kept: KeptItems | null,
-    onProblem: OnProblem,
-  ): Promise<TreeStream> {
-    return new TreeStream(opened, record, kept, await createDigest(), onProblem)
+  static async create(steps: TreeStreamSteps): Promise<TreeStream> {
+    return new TreeStream(steps, await createDigest())
   }
 
   /** Fills `length` bytes of `buffer` from `offset` on, fewer only at the end. */
   read(buffer: Buffer, offset: number, length: number): AtHand<number> {
     const place = buffer.subarray(offset, offset + length)
-    return this.#fill(place, this.#drain(place))
+    return this.#fill(place, this.#overflow.drain(place))
   }
 
   #fill(place: Buffer, done: number): AtHand<number> {
@@ -104,46 +98,21 @@ export class TreeStream {
           : this.#kept?.has(item)
             ? this.#skip(this.#kept, item)
             : this.#begin(item)
-      return andThen(frames, (ready) => this.#put(place, ready))
+      return andThen(frames, (ready) => this.#overflow.put(place, ready))
     })
   }
 
   /** A file that the receiver has need not be sent, unless it is another one. */
   async #skip(kept: KeptItems, item: TreeItem & { kind: 'file' }): Promise<Buffer[]> {
-    const skipped = await kept.skip(item)
-    if (!skipped) return await this.#begin(item)
-    this.#record.current = item.path
-    this.#record.addKept(item.path, skipped.size)
-    return this.#control(skipped.frame)
+    const frame = await kept.skip(item, this.#record)
+    return frame ? this.#control(frame) : await this.#begin(item)
   }
 
   /** Ends the directory with the digests of what was skipped. */
   async #endKept(kept: KeptItems, place: Buffer): Promise<number> {
-    const { digests, unreadable } = await kept.finish()
-    for (const path of unreadable) this.#problem(path, this.#changed(path, 'changed or could not be read'))
-    this.#record.setLate(digests)
-    return this.#put(
-      place,
-      kept.framesOf(digests).flatMap((frame) => this.#control(frame)),
-    )
-  }
-
-  #drain(place: Buffer): number {
-    const rest = this.#rest
-    this.#rest = rest.subarray(place.length)
-    return rest.copy(place)
-  }
-
-  /** Copies the pieces to `place` and keeps the rest. Returns the number of bytes copied. */
-  #put(place: Buffer, pieces: readonly Buffer[]): number {
-    let filled = 0
-    for (const piece of pieces) {
-      const copied = Math.min(piece.length, place.length - filled)
-      place.set(copied < piece.length ? piece.subarray(0, copied) : piece, filled)
-      filled += copied
-      if (copied < piece.length) this.#rest = Buffer.concat([this.#rest, piece.subarray(copied)])
-    }
-    return filled
+    const frames = await kept.finish(this.#record, (path) => this.#problem(path, this.#changed(path, 'changed')))
+    for (const frame of frames) this.#control(frame)
+    return this.#overflow.put(place, frames)
   }
 
   #frameOf(item: Exclude<TreeItem, { kind: 'file' }>): Buffer[] {
@@ -238,7 +207,7 @@ export class TreeStream {
       (error) =>
         andThen(this.#closeLarge(), () => {
           this.#problem(large.path, this.#readError(large.path, error))
-          return this.#put(place, this.#control(encodeTree.abort()))
+          return this.#overflow.put(place, this.#control(encodeTree.abort()))
         }),
     )
   }
@@ -248,7 +217,9 @@ export class TreeStream {
     this.#digest.update(target.subarray(FRAME_HEADER, FRAME_HEADER + count))
     this.#record.bytes += count
     writeHead(target, treeFrameTypes.data, count, 0)
-    return target === place ? FRAME_HEADER + count : this.#put(place, [target.subarray(0, FRAME_HEADER + count)])
+    return target === place
+      ? FRAME_HEADER + count
+      : this.#overflow.put(place, [target.subarray(0, FRAME_HEADER + count)])
   }
 
   #endLarge({ path, file, size, start }: LargeFile, place: Buffer): AtHand<number> {
@@ -256,7 +227,7 @@ export class TreeStream {
     return andThen(closing, () => {
       const blake3 = this.#digest.hex()
       this.#record.addFile(path, size, blake3, start)
-      return this.#put(place, this.#control(encodeTree.end({ blake3 })))
+      return this.#overflow.put(place, this.#control(encodeTree.end({ blake3 })))
     })
   }
 
@@ -266,16 +237,10 @@ export class TreeStream {
     return large?.file.close()
   }
 
-  /**
-   * Throws if a file could not be sent: a directory is stored whole or not at all. `isKept` is true if the receiver keeps
-   * the other files.
-   */
+  /** Throws if a file could not be sent: a directory is stored whole or not at all. */
   async check(isKept: boolean): Promise<void> {
-    if (this.#failures === 0) return
-    const what = partsOf(this.#failures)
-    const rest = isKept && this.#record.files > 0 ? '; the receiver keeps the rest in its staging folder' : ''
-    const text = `${this.#opened.tree.label('').replace(/\/$/, '')} is not stored: ${what} could not be read${rest}`
-    throw new TransferError('local-file', text, { reason: 'changed', peerMessage: `${what} could not be read` })
+    const label = this.#opened.tree.label('').replace(/\/$/, '')
+    if (this.#failures > 0) throw incomplete(label, this.#failures, isKept && this.#record.files > 0)
   }
 
   async close(): Promise<void> {

@@ -4,6 +4,7 @@
  */
 import { TransferError } from '../errors.js'
 import type { End, Header, Stored } from '../protocol/messages.js'
+import { printable } from '../text.js'
 import { type Digests, digestOf } from './digest.js'
 
 /** The facts that the receiver has about an entry when its end frame comes. */
@@ -68,6 +69,11 @@ function mismatch(claimed: Claimed, computed: Digests): { ours: string; theirs: 
 
 function isCompared({ blake3, sha256 }: Claimed, computed: Digests): boolean {
   return blake3 !== null || (sha256 !== undefined && computed.sha256 !== null)
+}
+
+/** The error for a file of a directory. `announced` is the digest that its sender gave. */
+export function fileMismatch(path: string, ours: string, announced: string): TransferError {
+  return digestMismatch(`the digest of ${printable(path, 160)} does not match: ${ours} came, ${announced} was sent`)
 }
 
 function digestMismatch(text: string): TransferError {
