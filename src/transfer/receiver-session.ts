@@ -75,6 +75,10 @@ export class ReceiverSession implements Session, Returning {
     return this.#current !== null && this.#receiver.originOf(this.#current.header) === origin
   }
 
+  get isEnding(): boolean {
+    return this.#link.signal.aborted
+  }
+
   async #close(): Promise<void> {
     await this.#link.closed
     await this.#receiver.leave(this.#link.signal)

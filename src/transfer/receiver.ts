@@ -80,7 +80,8 @@ export class Receiver {
 
   /** True if a sender may have something to go on with. */
   async hasKept(): Promise<boolean> {
-    return await this.#options.destination.hasKept(this.#owner)
+    const { returns, destination } = this.#options
+    return returns?.isTaking(`${this.#owner}\0`) || (await destination.hasKept(this.#owner))
   }
 
   /** Refuses the whole transfer if it has too many files: a million headers must not cause a million answers. */
@@ -102,7 +103,7 @@ export class Receiver {
     checkHeader(header, policy)
     const answer = this.#transfer && returns?.find(this.#transfer, header.id ?? entry)
     if (answer) return new Repeat(entry, header, answer)
-    if (header.resume) await returns?.take(this.originOf(header), session)
+    if (header.source !== undefined) await returns?.take(this.originOf(header), session)
     if (header.kind === 'directory') return await this.#beginTree(entry, header, turn)
     const sink = header.kind === 'message' ? messageSink(header) : await this.#beginFile(header)
     try {

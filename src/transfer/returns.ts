@@ -18,6 +18,8 @@ export interface Returning {
   readonly motion: { readonly idle: number }
   /** True if it is taking this file now. */
   isTaking(origin: string): boolean
+  /** True if its connection has failed, and it is at its last work. */
+  readonly isEnding: boolean
   fail(error: TransferError): void
 }
 
@@ -25,7 +27,7 @@ export class Returns {
   /** The answers by transfer and entry, the oldest first. */
   readonly #answers = new Map<string, Stored>()
   readonly #sessions = new Map<string, Returning>()
-  /** The session that has taken a file last, by the file's origin. */
+  /** The session that has taken a file or directory last, by its origin. */
   readonly #takers = new Map<string, Returning>()
 
   /** A sender has come. If it has another connection, that one has broken, whether this side has noticed or not. */
@@ -38,14 +40,25 @@ export class Returns {
     })
   }
 
-  /** Before a session takes a file: ends another one that has begun with it and does not move any more. */
+  /**
+   * Before a session takes a file or directory: waits for another one that has begun with it and is at its end, and ends
+   * one that does not move any more. So what those had is kept by then.
+   */
   async take(origin: string, session: Returning): Promise<void> {
     const before = this.#takers.get(origin)
     this.#takers.set(origin, session)
     void session.ended.then(() => {
       if (this.#takers.get(origin) === session) this.#takers.delete(origin)
     })
-    if (before && before !== session && before.isTaking(origin) && before.motion.idle > GONE) await end(before)
+    if (!before || before === session) return
+    if (before.isEnding) await before.ended
+    else if (before.isTaking(origin) && before.motion.idle > GONE) await end(before)
+  }
+
+  /** True if something is being taken that may be kept soon. `start` is how its origin begins. */
+  isTaking(start: string): boolean {
+    for (const origin of this.#takers.keys()) if (origin.startsWith(start)) return true
+    return false
   }
 
   remember(transfer: string, id: number, answer: Stored): void {
