@@ -75,8 +75,8 @@ export class ReceiverSession implements Session, Returning {
     return this.#current !== null && this.#receiver.originOf(this.#current.header) === origin
   }
 
-  get isEnding(): boolean {
-    return this.#link.signal.aborted
+  get signal(): AbortSignal {
+    return this.#link.signal
   }
 
   async #close(): Promise<void> {

@@ -2,6 +2,7 @@
  * What a receiver must know so that a sender can go on over another connection: which connection that transfer had
  * before, and what it has answered. The sender may not have heard the last answers, and sends those entries again.
  */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { TransferError } from '../errors.js'
 import type { Stored } from '../protocol/messages.js'
 
@@ -18,8 +19,8 @@ export interface Returning {
   readonly motion: { readonly idle: number }
   /** True if it is taking this file now. */
   isTaking(origin: string): boolean
-  /** True if its connection has failed, and it is at its last work. */
-  readonly isEnding: boolean
+  /** Aborted when its connection fails. Then it is at its last work. */
+  readonly signal: AbortSignal
   fail(error: TransferError): void
 }
 
@@ -41,8 +42,9 @@ export class Returns {
   }
 
   /**
-   * Before a session takes a file or directory: waits for another one that has begun with it and is at its end, and ends
-   * one that does not move any more. So what those had is kept by then.
+   * Before a session takes a file or directory that another one has begun with. That one has probably lost its sender: the
+   * end of its connection lies behind megabytes that it has not read, or will never come. So this waits a moment for it,
+   * and ends it if it does not move. Two senders of the same file that both move begin anew.
    */
   async take(origin: string, session: Returning): Promise<void> {
     const before = this.#takers.get(origin)
@@ -51,8 +53,11 @@ export class Returns {
       if (this.#takers.get(origin) === session) this.#takers.delete(origin)
     })
     if (!before || before === session) return
-    if (before.isEnding) await before.ended
-    else if (before.isTaking(origin) && before.motion.idle > GONE) await end(before)
+    const isTaking = () => before.signal.aborted || before.isTaking(origin)
+    if (isTaking())
+      await Promise.race([before.ended, sleep(GONE, undefined, { signal: session.signal }).catch(() => {})])
+    if (before.signal.aborted) await before.ended
+    else if (isTaking() && before.motion.idle > GONE) await end(before)
   }
 
   /** True if something is being taken that may be kept soon. `start` is how its origin begins. */
