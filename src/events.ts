@@ -194,9 +194,8 @@ export interface PartialEvent {
   /** The name that the sender offered. */
   name: string
   kind: 'file' | 'directory'
-  /** The number of bytes that are there. */
+  /** The number of bytes that are there, and the size of the complete file. Null for a directory. */
   bytes: number
-  /** The size of the complete file. Null for a directory. */
   size: number | null
   /** Where it is: a file, or a directory with its complete files. */
   path: string

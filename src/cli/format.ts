@@ -126,7 +126,8 @@ function describeSent(event: SentEvent, isVerbose: boolean): string {
 /** What a receiver keeps of a file or directory that has failed. Only the path of a directory ends in a slash. */
 function describeKept({ kept }: FailedEvent): string {
   if (kept === undefined) return ''
-  if (kept.endsWith('/')) return `; what came whole is kept in ${printable(kept)}`
+  if (kept.endsWith('/'))
+    return `; what came whole is kept in ${printable(kept)}, and the rest comes when it is sent again`
   return '; what came is kept, and it goes on there when it is sent again'
 }
 

@@ -87,7 +87,7 @@ export class ProgressTracker {
     const rate = moved === 0 ? 0 : moved / ((course.changedAt - course.startedAt) / 1000)
     const unknown = size === null || rate === 0
     const secondsLeft = tree
-      ? treeSecondsLeft(bytes, tree, (now - course.startedAt) / 1000)
+      ? treeSecondsLeft({ bytes, moved }, tree, (now - course.startedAt) / 1000)
       : unknown
         ? null
         : Math.max(0, (size - bytes) / rate - (now - course.changedAt) / 1000)
@@ -132,10 +132,14 @@ function treeOf({
 const BYTES_PER_FILE = 32 * 1024
 
 /** Many small files can come behind a few large ones, so the files count as well as the bytes. */
-function treeSecondsLeft(bytes: number, { files, known }: TreeProgress, seconds: number): number | null {
+function treeSecondsLeft(
+  { bytes, moved }: { bytes: number; moved: number },
+  { files, known }: TreeProgress,
+  seconds: number,
+): number | null {
   if (!known?.isComplete) return null
-  const done = bytes + BYTES_PER_FILE * files
-  return done === 0 ? null : (seconds * (known.bytes + BYTES_PER_FILE * known.files - done)) / done
+  const done = moved + BYTES_PER_FILE * files
+  return done === 0 ? null : (seconds * (known.bytes - bytes + BYTES_PER_FILE * (known.files - files))) / done
 }
 
 /** `1,234 of 5,678 files`; `1,234 of 5,600+ files` while they are still being counted; `1,234 files` if unknown. */

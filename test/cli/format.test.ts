@@ -226,14 +226,14 @@ const table: [event: TransferEvent, line: string | null][] = [
       ...{ event: 'failed', transfer: 1, name: 'd', code: 'incomplete', reason: 'aborted' },
       ...{ message: 'the sender gave up: no', kept: 'out\u202e/.tcp-recv/kept/1/content/' },
     },
-    'failed d: the sender gave up: no; what came whole is kept in out\\u{202e}/.tcp-recv/kept/1/content/',
+    'failed d: the sender gave up: no; what came whole is kept in out\\u{202e}/.tcp-recv/kept/1/content/, and the rest comes when it is sent again',
   ],
   [
     {
       ...{ event: 'failed', transfer: 1, name: 'd', code: 'interrupted', reason: 'interrupted' },
       ...{ message: 'interrupted by SIGINT', kept: 'out/.tcp-recv/kept/1/content/' },
     },
-    'interrupted by SIGINT; what came whole is kept in out/.tcp-recv/kept/1/content/',
+    'interrupted by SIGINT; what came whole is kept in out/.tcp-recv/kept/1/content/, and the rest comes when it is sent again',
   ],
   [
     {

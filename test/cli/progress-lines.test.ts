@@ -224,3 +224,19 @@ t.test('counts the files of a directory as well as its bytes for the time that i
   shown.update({ ...event, files: 25, ...known })
   t.same(lines, ['d/: 0 of 100 files, 0 B, 0 B/s', 'd/: 25 of 100 files, 0 B, 0 B/s, 0:30 left'])
 })
+
+t.test('leaves the files of a directory that were there before out of the speed and the time left', async (t) => {
+  const clock = fakePerformanceNow(t)
+  const lines: string[] = []
+  const shown = new LineProgress((text) => lines.push(text), 0)
+  const event = { event: 'progress', transfer: 1, name: 'd', bytes: 0, size: null } as const
+  const known = { filesKnown: 4, bytesKnown: 100_000_000, allKnown: true, current: '' }
+  shown.update(event)
+  clock.pass(10_000)
+  shown.update({ ...event, bytes: 60_000_000, resumed: 60_000_000, files: 0, ...known })
+  shown.update({ ...event, bytes: 80_000_000, resumed: 60_000_000, files: 1, ...known })
+  t.same(lines, [
+    'd/: 60 %, 0 of 4 files, 60.0 MB of 100 MB, 0 B/s',
+    'd/: 80 %, 1 of 4 files, 80.0 MB of 100 MB, 2.00 MB/s, 0:10 left',
+  ])
+})

@@ -52,8 +52,8 @@ const quoted = (text: string) => [...text.matchAll(/'([a-z-]+)'/g)].map(([, word
 
 /** Every reason that the source gives an error, by name or, where it gives none, as the usual one of the error's code. */
 function reasonsIn(code: string): string[] {
-  const named = [...code.matchAll(/\brefusal\(\s*('[a-z-]+')|\breason: (?!fields|WarningEvent)([^,}\n]*)/g)].flatMap(([found]) =>
-    quoted(found),
+  const named = [...code.matchAll(/\brefusal\(\s*('[a-z-]+')|\breason: (?!fields|WarningEvent)([^,}\n]*)/g)].flatMap(
+    ([found]) => quoted(found),
   )
   const unnamed = [...code.matchAll(/new TransferError\(/g)]
     .map((match) => argumentsAt(code, match.index + match[0].length))
