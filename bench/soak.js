@@ -174,7 +174,7 @@ async function killedDirectories() {
 }
 
 async function cleaned() {
-  const receiver = startReceiver(out, '--wait', '0.1')
+  const receiver = startReceiver(out, '--wait', '0.1', '--keep-partial', '0')
   await receiver.ended
   check(!readdirSync(out).includes('.tcp-recv'), 'staging is not cleaned at the next start')
 }
