@@ -52,27 +52,22 @@ async function inFolder(path: string, work: (kept: Directory) => Promise<Kept[]>
   const root = await Directory.open(path).catch((error) => {
     throw localError('cannot read', path, error)
   })
-  try {
-    await cleanStaging(root, (own) => rescue(own, Number.POSITIVE_INFINITY))
-    return await inStagingOf(root, work)
-  } catch (error) {
-    if (errno(error) === 'ENOENT') return []
-    throw localError('cannot use the staging folder', join(path, STAGING), error)
-  } finally {
-    await root.close()
-  }
+  return await inStagingOf(root, work)
+    .catch((error) => {
+      if (errno(error) === 'ENOENT') return []
+      throw localError('cannot use the staging folder', join(path, STAGING), error)
+    })
+    .finally(() => root.close())
 }
 
 async function inStagingOf(root: Directory, work: (kept: Directory) => Promise<Kept[]>): Promise<Kept[]> {
+  await cleanStaging(root, (own) => rescue(own, Number.POSITIVE_INFINITY))
   let all: Kept[] = []
-  const staging = await root.openDirectory(STAGING)
-  try {
-    await inKept(staging, async (kept) => {
-      all = await work(kept)
-    })
-  } finally {
-    await staging.close()
+  const working = async (kept: Directory) => {
+    all = await work(kept)
   }
+  const staging = await root.openDirectory(STAGING)
+  await inKept(staging, working).finally(() => staging.close())
   // Fails if something is in it.
   await disk.rmdir(root.path(STAGING)).catch(() => {})
   return all

@@ -59,7 +59,7 @@ t.test('lists what a killed receiver has left, goes on with it, and then there i
   t.ok(resumed > 0 && resumed <= part.bytes)
   t.ok(readFileSync(join(folder, path)).equals(content))
   t.strictSame(namesIn(join(folder, 'out')), ['big.iso'])
-  const none = await runCommand(t, 'tcp-recv', ['--list-partial', '--out', 'out'], { cwd: folder })
+  const none = await runCommand(t, 'tcp-recv', ['--list-partial', '--out', 'out'], { cwd: folder, covered: true })
   t.same(none, { code: 0, signal: null, stdout: '', stderr: 'tcp-recv: nothing is kept in out\n' })
 })
 
@@ -131,7 +131,7 @@ t.test('gives up when nobody is there again, and does not say how to wait for it
   const folder = folderOf(t)
   const receiver = await startReceiver(t, ['--json', '--out', 'out'], { cwd: folder })
   const args = ['--retry', '1', ...slowly, 'in/big.iso', '127.0.0.1', receiver.port]
-  const sender = start(t, 'tcp-send', args, { cwd: folder })
+  const sender = start(t, 'tcp-send', args, { cwd: folder, covered: true })
   await middle(receiver)
   await receiver.kill('SIGKILL')
   const { code, stderr } = await sender.done
