@@ -30,7 +30,8 @@ export interface Pending {
   stop: AbortController
   /** What the receiver wants of the file. Settles only if the sender asks. */
   wanted: Promise<Wanted>
-  onWanted(wanted: Wanted): void
+  /** Null once it has been called. */
+  onWanted: ((wanted: Wanted) => void) | null
   /** What the receiver has of the directory: size and modification time by path. As `wanted`. */
   listed: Promise<ReadonlyMap<string, string>>
   onListed(listed: Listed): void
@@ -125,9 +126,10 @@ export class Answers {
     const { resume, size, kind } = pending.header
     const { ranges } = wanted
     const isRight = ranges.every((end) => (end % CHUNK === 0 || end === size) && end <= (size as number))
-    if (!resume || kind !== 'file' || !isRight || pending.progress)
+    if (!resume || kind !== 'file' || !isRight || !pending.onWanted)
       throw new ProtocolError(`the receiver wants something of entry ${wanted.entry} that it cannot get`)
     pending.onWanted(wanted)
+    pending.onWanted = null
   }
 
   onListed(listed: Listed): void {
