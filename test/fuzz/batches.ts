@@ -1,11 +1,14 @@
 /** Random batches: every policy, every way to meet. */
-import { digest, receiverOpening } from '../fixtures/peer-frames.ts'
+import { digest, frame, receiverOpening } from '../fixtures/peer-frames.ts'
 import type { Batch, PlainReceive, PlainSend, Session } from './batch.ts'
 import { conversation, receiverSeeds } from './conversations.ts'
 import { partsOf } from './corpus.ts'
 import { mutate } from './mutate.ts'
 import type { Random } from './random.ts'
 import { sourceSets } from './senders.ts'
+
+/** The size of the file for which a sender asks what the receiver has. */
+const LARGE = 2_500_000
 
 /** How often each kind is tried. A command takes as long to start as twenty receivers. */
 const kinds: readonly string[] = [
@@ -44,7 +47,10 @@ function receiveOptions(random: Random): PlainReceive {
 
 /** What a receiver says: about right, early, or of any kind. `right` is what a good one would say. */
 function answers(random: Random, right: Buffer): Buffer {
-  const parts = partsOf({ grammar: 'receiver', bytes: Buffer.concat([receiverGreeting(random), right]) })
+  const greeting = receiverGreeting(random)
+  const ranges = random.pick([[], [0, LARGE], [1_048_576, LARGE], [0, 1024, 2_048_000, LARGE]])
+  const wanted = greeting.includes('kept') ? frame('W', { entry: random.below(2), ranges }) : Buffer.alloc(0)
+  const parts = partsOf({ grammar: 'receiver', bytes: Buffer.concat([greeting, wanted, right]) })
   if (random.once(4)) return Buffer.concat([parts.magic, ...[parts].map((all) => mutateNothing(all))])
   return mutate(random.once(4) ? random.pick(receiverSeeds) : parts, random.pick(receiverSeeds), random)
 }
@@ -59,7 +65,11 @@ function mutateNothing({ frames }: ReturnType<typeof partsOf>): Buffer {
 }
 
 function receiverGreeting(random: Random): Buffer {
-  const fields = random.pick(['{"version":1,"features":["directories"]}', '{"version":1,"digest":"sha256"}'])
+  const fields = random.pick([
+    '{"version":1,"features":["directories"]}',
+    '{"version":1,"features":["directories","resume","kept"]}',
+    '{"version":1,"digest":"sha256"}',
+  ])
   if (random.once(8)) return receiverOpening
   const head = Buffer.from([0x47, 0, 0, 0, fields.length])
   return Buffer.concat([Buffer.from('tcp-recv'), head, Buffer.from(fields)])
@@ -79,7 +89,9 @@ export function randomBatch(seed: number, random: Random, right: readonly Buffer
   const kind = only ?? random.pick(kinds)
   const isInterrupted = random.once(10)
   const sources = random.below(sourceSets)
-  const send: PlainSend = { timeout: 700, ...(random.once(4) ? { allowUnverified: true } : {}) }
+  // The pause before another try takes longer than a thousand batches.
+  const retry = random.once(500) ? 1 : 0
+  const send: PlainSend = { timeout: 700, retry, ...(random.once(4) ? { allowUnverified: true } : {}) }
   const session = (mayStall = false) => sessionOf(conversation(random), random, mayStall)
   switch (kind) {
     case 'receiver-plain': {

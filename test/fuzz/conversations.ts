@@ -76,22 +76,51 @@ function items(random: Random, depth = 0): Buffer[] {
   })
 }
 
+/** Two entries: the beginning of a file, which is given up, and the rest of it. `number` is that of the first one. */
+function resumed(random: Random, name: string, number: number): Buffer[][] {
+  const token = digest(`${random.next()}`).slice(0, 32)
+  const file = Buffer.alloc(1_048_576 + random.below(3000), `${random.next()} `)
+  const header = { name, size: file.length, source: token, edition: token }
+  const half = 1024 * (1 + random.below(1024))
+  const abort = frame('A', { entry: number, reason: random.pick(['interrupted', 'changed']), message: 'later' })
+  const isCompared = random.once(2)
+  const start = isCompared ? 0 : half
+  const digests = isCompared ? [frame('V', { digests: [digest(file)] })] : []
+  const rest = [file.subarray(start, 1_048_576), file.subarray(1_048_576)].filter(({ length }) => length > 0)
+  return [
+    [frame('H', header), frame('D', file.subarray(0, half)), abort],
+    [
+      frame('H', { ...header, resume: isCompared ? 'compare' : 'offset' }),
+      ...digests,
+      ...(start > 0 && start < file.length ? [frame('P', { offset: start })] : []),
+      ...rest.map((piece) => frame('D', piece)),
+      frame('E', { bytes: file.length, blake3: digest(file) }),
+    ],
+  ]
+}
+
 /** A whole conversation whose digests are right, though its names may not be. */
 function made(random: Random): Buffer {
-  const entries = Array.from({ length: random.few(5) }, () => {
+  const entries: Buffer[][] = []
+  for (let count = random.few(5); count > 0; count--) {
     const name = random.pick(names)
-    if (random.once(5)) return directoryFrames(name, items(random))
-    const more = random.pick([
-      {},
-      {},
-      { '!kind': 'message' },
-      { type: 'image/png' },
-      { mode: 0o7777, mtime: 1e12 },
-      { size: null },
-    ])
-    return entryFrames(name, content(random), more)
-  })
+    if (random.once(10)) entries.push(...resumed(random, name, entries.length))
+    else entries.push(anyEntry(random, name))
+  }
   return Buffer.concat([senderOpening, ...entries.flat(), frame('F', { entries: entries.length })])
+}
+
+function anyEntry(random: Random, name: string): Buffer[] {
+  if (random.once(5)) return directoryFrames(name, items(random))
+  const more = random.pick([
+    {},
+    {},
+    { '!kind': 'message' },
+    { type: 'image/png' },
+    { mode: 0o7777, mtime: 1e12 },
+    { size: null },
+  ])
+  return entryFrames(name, content(random), more)
 }
 
 /** What one sender says. */
@@ -122,18 +151,30 @@ export function wholeEntries(stream: Buffer): Whole[] {
   const found: Whole[] = []
   const headers = partsOf({ grammar: 'sender', bytes: stream }).frames.filter(({ letter }) => letter === 0x48)
   let number = -1
-  let current: { header: Record<string, unknown>; pieces: Buffer[] } | null = null
+  let current: { header: Record<string, unknown>; bytes: Buffer } | null = null
+  let place = 0
+  /** What came of a file that was given up, by what it is known by. */
+  const kept = new Map<string, Buffer>()
+  const keyOf = ({ name, size, source, edition }: Record<string, unknown>) => [name, size, source, edition].join('\0')
   let usesSha256 = false
   for (const message of referenceDecode('sender', stream).messages) {
     const fields = message as unknown as Record<string, unknown>
     if (message.frame === 'greeting') usesSha256 = fields.digest === 'sha256'
-    if (message.frame === 'header') current = { header: fields, pieces: [] }
-    if (message.frame === 'header') number++
-    if (message.frame === 'data') current?.pieces.push(message.bytes)
+    if (message.frame === 'header') {
+      const before = message.resume === undefined ? undefined : kept.get(keyOf(fields))
+      current = { header: fields, bytes: before ?? Buffer.alloc(0) }
+      place = 0
+      number++
+    }
+    if (message.frame === 'position') place = message.offset
+    if (message.frame === 'data' && current) {
+      current.bytes = placed(current.bytes, message.bytes, place)
+      place += message.bytes.length
+    }
+    if (message.frame === 'abort' && current) kept.set(keyOf(current.header), current.bytes)
     if (message.frame !== 'end' || !current) continue
-    const { header, pieces } = current
+    const { header, bytes } = current
     current = null
-    const bytes = Buffer.concat(pieces)
     const payload = headers[number]?.payload as Buffer
     const one = {
       number,
@@ -160,6 +201,14 @@ export function wholeEntries(stream: Buffer): Whole[] {
     found.push({ ...one, blake3: right.blake3, isVerified, files: new Map() })
   }
   return found
+}
+
+/** The same bytes with others at a place, and zeros where there are none. */
+function placed(bytes: Buffer, piece: Buffer, place: number): Buffer {
+  const all = Buffer.alloc(Math.max(bytes.length, place + piece.length))
+  bytes.copy(all)
+  piece.copy(all, place)
+  return all
 }
 
 function headerDigest(payload: Buffer, data: Buffer): string {

@@ -72,6 +72,9 @@ interface Facts {
   hasOddFrame: boolean
 }
 
+/** No sender asks a receiver that has not named the feature. */
+const goesOn = ({ header }: Facts) => header.resume != null
+
 /** Why Python may refuse what we store. */
 const stricter: readonly [reason: string, applies: (facts: Facts) => boolean][] = [
   ['it computes only SHA-256', ({ end }) => !end.sha256],
@@ -79,6 +82,7 @@ const stricter: readonly [reason: string, applies: (facts: Facts) => boolean][] 
     'it knows no field that must be understood, not even !kind',
     ({ header }) => Object.keys(header).some((key) => key[0] === '!'),
   ],
+  ['it knows no file that goes on', goesOn],
   ['it takes fewer names', ({ header }) => !/^[\p{L}\p{N}_-][\p{L}\p{N}_. -]*$/u.test(String(header.name))],
   ['it reads every frame as JSON, also one that it could skip', ({ hasOddFrame }) => hasOddFrame],
   ['it compares the digest of the header as SHA-256 only', ({ end }) => Boolean(end.blake3 && end.header)],
@@ -86,6 +90,7 @@ const stricter: readonly [reason: string, applies: (facts: Facts) => boolean][] 
 
 /** Why we may refuse what Python stores. It checks neither order, nor limits, nor fields that it does not use. */
 const laxer: readonly [reason: string, applies: (facts: Facts) => boolean][] = [
+  ['it knows no file that goes on', goesOn],
   ['it does not compare BLAKE3', ({ end, content }) => end.blake3 != null && end.blake3 !== digest(content)],
   ['it ignores the size in the header', ({ header, content }) => header.size !== content.length],
   ['it takes names with a backslash', ({ header }) => String(header.name).includes('\\')],
@@ -158,7 +163,7 @@ export async function tryPythonSender(batch: Batch, place: Place): Promise<strin
   const child = spawn('python3', [pathOf('send'), path, '127.0.0.1', String(await serve())], { stdio: 'ignore' })
   place.teardown(() => void child.kill('SIGKILL'))
   const python = new Promise<boolean>((resolve) => child.once('exit', (code) => resolve(code === 0)))
-  const options = { host: '127.0.0.1', port: await serve(), sources: [path], timeout: 2000 }
+  const options = { host: '127.0.0.1', port: await serve(), sources: [path], timeout: 2000, retry: 0 }
   const mine = send(options).then(
     () => true,
     () => false,
