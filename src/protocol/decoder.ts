@@ -130,8 +130,9 @@ export class SenderDecoder {
   }
 
   #place(offset: number): void {
-    if (this.#resume === undefined || this.#size === null) throw new ProtocolError('a position frame may not come here')
-    if (offset <= this.#offset || offset % CHUNK !== 0 || offset >= this.#size || this.#lastChunkWasShort)
+    if (this.#resume !== 'offset' && this.#resume !== 'compare')
+      throw new ProtocolError('a position frame may not come here')
+    if (offset <= this.#offset || offset % CHUNK !== 0 || offset >= (this.#size as number) || this.#lastChunkWasShort)
       throw new ProtocolError(`data cannot continue at ${offset}`)
     this.#offset = offset
     this.#isPlaced = true

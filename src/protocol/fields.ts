@@ -115,7 +115,9 @@ export class Fields {
       name,
       `at most ${most} strings`,
       (value): value is string[] =>
-        Array.isArray(value) && value.length <= most && value.every((text) => typeof text === 'string'),
+        Array.isArray(value) &&
+        value.length <= most &&
+        value.every((text) => typeof text === 'string' && text.isWellFormed()),
     )
   }
 

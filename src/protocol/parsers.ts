@@ -131,11 +131,13 @@ export const parsers = {
   },
   listed: (payload: Uint8Array): Listed => {
     const fields = new Fields('listed', payload)
-    return fields.finish({
+    const listed = {
       entry: fields.integer('entry'),
       items: fields.strings('items', MAX_LISTED),
       ...fields.present('more', (name) => fields.boolean(name)),
-    })
+    }
+    if (listed.more && listed.items.length === 0) throw new ProtocolError('a list without a file has "more"')
+    return fields.finish(listed)
   },
   /** That of a sender has no fields. */
   senderHeartbeat: (payload: Uint8Array): object => new Fields('heartbeat', payload).finish({}),

@@ -34,7 +34,8 @@ export interface Pending {
   onWanted: ((wanted: Wanted) => void) | null
   /** What the receiver has of the directory: size and modification time by path. As `wanted`. */
   listed: Promise<ReadonlyMap<string, string>>
-  onListed(listed: Listed): void
+  /** Null after the last part of the list. */
+  onListed: ((listed: Listed) => void) | null
   /** Null until the first byte is about to be sent. */
   progress: ProgressReport | null
   /** Null until the end is about to be sent. */
@@ -74,8 +75,9 @@ function gather(signal: AbortSignal): Pick<Pending, 'listed' | 'onListed'> {
   const onListed = ({ items, more }: Listed) => {
     for (const item of items) {
       const [, facts, path] = /^(\d+ -?\d+) (.*)$/s.exec(item) ?? []
+      if (facts === undefined || path === undefined) throw new ProtocolError('the receiver lists what is no file')
       length += item.length
-      if (facts !== undefined && path !== undefined && length < MOST_LISTED) found.set(path, facts)
+      if (length < MOST_LISTED) found.set(path, facts)
     }
     if (!more) onComplete()
   }
@@ -135,9 +137,10 @@ export class Answers {
   onListed(listed: Listed): void {
     const pending = this.#pending.get(listed.entry)
     if (!pending) return
-    if (pending.header.resume !== 'list' || pending.progress)
+    if (pending.header.resume !== 'list' || !pending.onListed)
       throw new ProtocolError(`the receiver lists what it has of entry ${listed.entry}, which was not asked for`)
     pending.onListed(listed)
+    if (!listed.more) pending.onListed = null
   }
 
   /** True while a file is unanswered of which the receiver had a part: it may be damaged, and must be sent again. */

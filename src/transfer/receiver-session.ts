@@ -4,7 +4,7 @@
  */
 import { asTransferError, type Reason, refusal, TransferError } from '../errors.js'
 import type { EntryMessage, HeaderMessage, ReceiverLink } from '../links/link.js'
-import { MAX_LISTED } from '../protocol/limits.js'
+import { MAX_CONTROL, MAX_LISTED } from '../protocol/limits.js'
 import type { Heartbeat, SenderMessage } from '../protocol/messages.js'
 import { printable } from '../text.js'
 import type { Algorithm } from './digest.js'
@@ -18,6 +18,9 @@ import { TreeIntake } from './tree-intake.js'
 
 /** The reasons for which a file or directory ends that a sender may want to complete later. */
 const breaks = new Set<Reason>(['broken', 'aborted', 'interrupted', 'timeout', 'busy', 'damaged'])
+
+/** The most bytes of the items in one frame of a list. The rest is for its other fields. */
+const LIST_BYTES = MAX_CONTROL - 100
 
 type Current = Intake | TreeIntake | Repeat
 
@@ -145,12 +148,16 @@ export class ReceiverSession implements Session, Returning {
   async #list(entry: number): Promise<void> {
     const current = this.#current
     let items: string[] = []
+    let length = 0
     for await (const item of current instanceof TreeIntake ? current.list() : []) {
-      if (items.length === MAX_LISTED) {
+      const more = Buffer.byteLength(JSON.stringify(item)) + 1
+      if (items.length === MAX_LISTED || length + more > LIST_BYTES) {
         await this.#link.list?.({ entry, items, more: true })
         items = []
+        length = 0
       }
       items.push(item)
+      length += more
     }
     if (current) await this.#link.list?.({ entry, items })
   }

@@ -4,7 +4,7 @@ import { editJson } from './json-edits.ts'
 import type { Random } from './random.ts'
 
 const D = 'D'.charCodeAt(0)
-const letters = Buffer.from('GHDVPEAFSRWBOCLXgxz\0')
+const letters = Buffer.from('GHDVPEAFSRWIBOCLKXgxz\0')
 
 /** Lengths at which something changes. */
 const lengths = [0, 1, 2, 5, 1023, 1024, 1025, 65_535, 65_536, 65_537, 1_048_576, 1_048_577, 2 ** 31, 2 ** 32 - 1]

@@ -119,7 +119,7 @@ for (const { side, frames, opening, create } of sides) {
       fc.integer({ min: 0, max: 2 ** 32 - 1 }),
     )
     const heads = fc
-      .tuple(fc.constantFrom(...'GHDVPEAFSRWBXx'), lengths)
+      .tuple(fc.constantFrom(...'GHDVPEAFSRWIBXx'), lengths)
       .map(([letter, length]) => Buffer.concat([Buffer.from(letter), hex(length.toString(16).padStart(8, '0'))]))
     const junk = fc.uint8Array({ maxLength: 60 }).map((bytes) => Buffer.from(bytes))
     const pieces = fc.array(fc.oneof(heads, junk), { maxLength: 6 })

@@ -38,6 +38,7 @@ function framesAfter(headers: number): Record<string, Buffer> {
     S: frame('S', { entry: 0, name: 'a', bytes: 0, blake3: someDigest }),
     R: frame('R', { entry: null, ...why }),
     W: frame('W', { entry: 0, ranges: [] }),
+    I: frame('I', { entry: 0, items: [] }),
     B: frame('B', {}),
     'a–z': Buffer.concat([...'abcdefghijklmnopqrstuvwxyz'].map((letter) => frame(letter, { later: 1 }))),
   }
@@ -94,13 +95,13 @@ for (const { state = '', 'next state': next = '' } of states) {
 
 t.test('lets a receiver say what its table has, after its greeting', async (t) => {
   const letters = documentTableBelow('Frames of the receiver').map(({ type = '' }) => codeWords(type)[0])
-  t.strictSame(letters, ['G', 'S', 'R', 'W', 'B'])
+  t.strictSame(letters, ['G', 'S', 'R', 'W', 'I', 'B'])
   const frames = Object.entries(framesAfter(0))
   const taken = (...before: Buffer[]) =>
     frames.filter(([, bytes]) => decode(new ReceiverDecoder(), [...before, bytes]).error === null).map(([form]) => form)
   t.strictSame(taken(Buffer.from('tcp-recv')), ['G'])
   t.match(documentSection('Frames of the receiver'), 'Frames of the types `a`–`z` may come anywhere after `G`')
-  t.strictSame(taken(receiverOpening), ['S', 'R', 'W', 'B', 'a–z'])
+  t.strictSame(taken(receiverOpening), ['S', 'R', 'W', 'I', 'B', 'a–z'])
 })
 
 t.test('says what may come only in a file with `resume`, and where', async (t) => {

@@ -8,6 +8,7 @@ import {
   KEPT,
   KEPT_DIRECTORIES,
   RESUME,
+  RESUME_DIRECTORIES,
   resumeWays,
 } from '../../dist/protocol/messages.js'
 import { parsers } from '../../dist/protocol/parsers.js'
@@ -35,6 +36,7 @@ t.test('lists the limits that the code has', async (t) => {
     message: limits.MAX_MESSAGE,
     segment: limits.SEGMENT,
     'digests in a frame': limits.MAX_DIGESTS,
+    'files in a frame of a list': limits.MAX_LISTED,
     'ranges in a frame': limits.MAX_RANGES,
     'smallest file that is kept': limits.SMALLEST_KEPT,
     'header deadline': limits.HEADER_DEADLINE,
@@ -71,7 +73,7 @@ t.test('gives every frame the letter that the code gives it, and knows no other'
 const values: Record<string, unknown> = {
   ...{ version: 1, software: 'x', name: 'a', size: 0, type: 'text/plain', mtime: 0, mode: 0, '!kind': 'file' },
   ...{ transfer: someToken, id: 0, source: someToken, edition: someToken, resume: 'compare' },
-  ...{ digests: [someDigest], offset: 0, ranges: [0, 1], changed: true },
+  ...{ digests: [someDigest], offset: 0, ranges: [0, 1], changed: true, items: ['1 2 a'], more: true },
   ...{
     bytes: 0,
     blake3: someDigest,
@@ -122,7 +124,7 @@ t.test('says which frames only a sender or only a receiver has', async (t) => {
 
 t.test('lists the features that the code has', async (t) => {
   const features = documentTable('feature', 'meaning').map(({ feature = '' }) => codeWords(feature)[0])
-  t.strictSame(features, [DIRECTORIES, KEPT_DIRECTORIES, RESUME, KEPT])
+  t.strictSame(features, [DIRECTORIES, KEPT_DIRECTORIES, RESUME, RESUME_DIRECTORIES, KEPT])
 })
 
 t.test('lists the ways to ask, and says what a header needs for it', async (t) => {
@@ -133,15 +135,20 @@ t.test('lists the ways to ask, and says what a header needs for it', async (t) =
   const [rule = ''] = documentTable('input').flatMap(({ input = '' }) =>
     input.includes('`resume` without') ? [input] : [],
   )
-  t.strictSame(codeWords(rule).slice(2), ['source', 'edition', 'size'])
-  for (const resume of ways) {
+  t.strictSame(codeWords(rule).slice(2), ['source', 'edition', 'size', 'source'])
+  for (const resume of ['offset', 'compare']) {
     const asking = { ...file, resume }
     t.doesNotThrow(parse(asking))
     t.doesNotThrow(parse({ ...asking, '!kind': 'file' }))
     for (const lack of [{ source: null }, { edition: null }, { size: null }, { '!kind': 'message' }]) {
       t.doesNotThrow(parse({ ...file, ...lack }))
-      t.throws(parse({ ...asking, ...lack }), breach(/^the header frame has "resume", but not/))
+      t.throws(parse({ ...asking, ...lack }), breach(/^the header frame has "resume", and lacks what that needs$/))
     }
+  }
+  const asking = { name: 'a', size: null, '!kind': 'directory', source: someToken, resume: 'list' }
+  t.doesNotThrow(parse(asking))
+  for (const lack of [{ source: null }, { '!kind': 'file' }, { '!kind': 'album' }, { resume: 'offset' }]) {
+    t.throws(parse({ ...asking, ...lack }), breach(/^the header frame has "resume", and lacks what that needs$/))
   }
 })
 

@@ -43,6 +43,8 @@ t.test('writes every message as the frame that the document gives it', async (t)
   t.strictSame(encode.position({ offset: 1024 }), textFrame('P', '{"offset":1024}'))
   const wanted = { entry: 0, ranges: [0, 1024], changed: true }
   t.strictSame(encode.wanted(wanted), textFrame('W', JSON.stringify(wanted)))
+  const listed = { entry: 0, items: ['1 2 a'], more: true }
+  t.strictSame(encode.listed(listed), textFrame('I', JSON.stringify(listed)))
   const end = { bytes: 5, blake3: someDigest }
   t.strictSame(encode.end(end), textFrame('E', JSON.stringify(end)))
   const abort = { entry: 0, reason: 'changed', message: 'it changed' }

@@ -244,7 +244,7 @@ t.test('takes a header that asks in one of two ways', async (t) => {
   for (const resume of ['offset', 'compare']) t.match(parse('header', asking(resume)), { resume })
   t.notOk('resume' in parse('header', asking(null)))
   for (const resume of ['', 'Offset', 'offset ', 'constructor', 1, true, ['offset'], {}]) {
-    const message = /^"resume" of the header frame must be offset or compare, and is /
+    const message = /^"resume" of the header frame must be offset or compare or list, and is /
     t.throws(() => parse('header', asking(resume)), breach(message), JSON.stringify(resume))
   }
 })
@@ -290,5 +290,28 @@ t.test('takes true or false for whether a file has changed', async (t) => {
   for (const json of ['1', '0', '"true"', '[]', '{}']) {
     const message = /^"changed" of the wanted frame must be true or false, and is /
     t.throws(() => parse('wanted', withField('wanted', 'changed', json)), breach(message))
+  }
+})
+
+t.test('takes a list of up to 200 texts, and refuses everything else', async (t) => {
+  for (const items of [[], ['1 2 a'], Array(200).fill('')]) {
+    t.strictSame(parse('listed', JSON.stringify({ entry: 3, items })), { entry: 3, items })
+  }
+  t.match(parse('listed', '{"entry":3,"items":["a"],"more":true}'), { more: true })
+  t.match(parse('listed', '{"entry":3,"items":[],"more":false}'), { more: false })
+  t.throws(() => parse('listed', '{"entry":3,"items":[],"more":true}'), breach(/^a list without a file has "more"$/))
+  for (const json of [
+    'null',
+    '1',
+    '"a"',
+    '{}',
+    '[1]',
+    '[null]',
+    '[["a"]]',
+    '["\\ud800"]',
+    JSON.stringify(Array(201).fill('')),
+  ]) {
+    const message = /^"items" of the listed frame must be at most 200 strings, and is /
+    t.throws(() => parse('listed', withField('listed', 'items', json)), breach(message), json.slice(0, 20))
   }
 })

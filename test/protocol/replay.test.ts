@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import t, { type Test } from 'tap'
 import { encode } from '../../dist/protocol/encode.js'
-import { DIRECTORIES, KEPT_DIRECTORIES, RESUME } from '../../dist/protocol/messages.js'
+import { DIRECTORIES, KEPT_DIRECTORIES, RESUME, RESUME_DIRECTORIES } from '../../dist/protocol/messages.js'
 import { startReceiver, trySend } from '../fixtures/ends.ts'
 import { treeOf } from '../fixtures/folder.ts'
 import { hex } from '../fixtures/literals.ts'
@@ -18,7 +18,7 @@ function withoutHeartbeats(bytes: Buffer): string {
 }
 
 /** How the receiver's part of each transcript begins. */
-const receiverOpening = encode.receiverOpening([DIRECTORIES, KEPT_DIRECTORIES, RESUME])
+const receiverOpening = encode.receiverOpening([DIRECTORIES, KEPT_DIRECTORIES, RESUME, RESUME_DIRECTORIES])
 
 /** A sender that cannot go on draws no name for its transfer. */
 const once = { retry: 0 }
@@ -79,7 +79,7 @@ function dataFrames(content: Buffer): Buffer[] {
 }
 
 /** A receiver that greets, and says the rest of its part of a transcript once it has heard all that the sender says. */
-async function listenAsIn(t: Test, name: string) {
+async function listenAsIn(t: Test, name: string, opening = receiverOpening) {
   const transcript = readTranscript(name)
   let heard: (bytes: string) => void
   const said = new Promise<string>((resolve) => {
@@ -87,7 +87,7 @@ async function listenAsIn(t: Test, name: string) {
   })
   const { port } = await listenAsPeer(t, async (peer) => {
     await peer.next('G')
-    await peer.write(receiverOpening)
+    await peer.write(opening)
     await peer.ended
     peer.finish(transcript.receiver.subarray(receiverOpening.length))
     heard(withoutHeartbeats(peer.received))
@@ -152,8 +152,11 @@ t.test('message: the sender sends it as in the transcript', async (t) => {
   t.match(events.of('sent'), [{ name: 'message', storedAs: '', verified: true }])
 })
 
+/** To a receiver with which no directory can go on, the sender says nothing that is of its machine. */
+const older = encode.receiverOpening([DIRECTORIES, KEPT_DIRECTORIES])
+
 t.test('directory: the sender sends it as in the transcript', async (t) => {
-  const { port, said, expected } = await listenAsIn(t, 'directory')
+  const { port, said, expected } = await listenAsIn(t, 'directory', older)
   const photos = join(t.testdir({ photos: { 'a.txt': 'hello\n', sub: { empty: '' } } }), 'photos')
   symlinkSync('sub/empty', join(photos, 'latest'))
   lutimesSync(join(photos, 'latest'), 1_700_000_000, 1_700_000_000)

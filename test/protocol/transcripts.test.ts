@@ -8,6 +8,7 @@ import {
   KEPT,
   KEPT_DIRECTORIES,
   RESUME,
+  RESUME_DIRECTORIES,
   type ReceiverMessage,
   type SenderMessage,
 } from '../../dist/protocol/messages.js'
@@ -19,7 +20,7 @@ import { type Line, readTranscript, transcriptNames } from '../fixtures/transcri
 
 const greeting = { frame: 'greeting', version: 1, software: 'tcp-send-recv' } as const
 /** The receiver's. */
-const answer = { ...greeting, features: [DIRECTORIES, KEPT_DIRECTORIES, RESUME] }
+const answer = { ...greeting, features: [DIRECTORIES, KEPT_DIRECTORIES, RESUME, RESUME_DIRECTORIES] }
 const heartbeat = { frame: 'heartbeat' } as const
 const text = { type: 'text/plain', mtime: 1_700_000_000_000, mode: 0o644 }
 

@@ -15,6 +15,8 @@ const least: Record<Name, Record<string, unknown>> = {
   file: { name: 'a', size: 0 },
   end: { blake3: someDigest },
   abort: {},
+  kept: { name: 'a', size: 0 },
+  digests: { digests: [someDigest] },
 }
 const names = Object.keys(least) as Name[]
 const parse = (name: Name, json: string) => parseTree[name](Buffer.from(json))
@@ -38,11 +40,12 @@ t.test('reads what must be there, and takes the rest for not known', async (t) =
 
 t.test('refuses every field of a wrong type or range', async (t) => {
   const wrong: [Name[], string, string[]][] = [
-    [['directory', 'symlink', 'file'], 'name', ['1', 'null', '[]', '{}', 'true', '"\\ud800"', '"\\udc00x"']],
+    [['directory', 'symlink', 'file', 'kept'], 'name', ['1', 'null', '[]', '{}', 'true', '"\\ud800"', '"\\udc00x"']],
     [['symlink'], 'target', ['1', 'null', '[]', '"\\ud800"']],
-    [['file'], 'size', ['-1', '1.5', '"12"', 'true', '[]', '{}', 'null', '1e400', '9007199254740993']],
-    [['directory', 'symlink', 'file'], 'mtime', ['1e20', '-1e20', '0.5', '"1"', '8640000000000001', '[]']],
-    [['directory', 'file'], 'mode', ['-1', '65536', '1e9', '0.5', '"0644"', '[]']],
+    [['file', 'kept'], 'size', ['-1', '1.5', '"12"', 'true', '[]', '{}', 'null', '1e400', '9007199254740993']],
+    [['directory', 'symlink', 'file', 'kept'], 'mtime', ['1e20', '-1e20', '0.5', '"1"', '8640000000000001', '[]']],
+    [['digests'], 'digests', ['null', '[]', '"a"', '[1]', `["${someDigest}",null]`]],
+    [['directory', 'file', 'kept'], 'mode', ['-1', '65536', '1e9', '0.5', '"0644"', '[]']],
     [['file', 'end'], 'blake3', ['"x"', '1', `"${someDigest.toUpperCase()}"`, `"${someDigest}0"`, '[]']],
     [['end'], 'blake3', ['null']],
   ]
@@ -122,6 +125,8 @@ t.test('reads what it writes', async (t) => {
     ),
     end: fc.record({ blake3 }),
     abort: fc.constant({}),
+    kept: fc.record({ name: text, size: fc.maxSafeNat(), mtime, mode }),
+    digests: fc.record({ digests: fc.array(blake3, { minLength: 1, maxLength: 200 }) }),
   }
   for (const name of names) {
     const property = fc.property(items[name], (item) => {
