@@ -25,8 +25,10 @@ t.test('exports the library with its types, and every path of the manifest exist
   t.same(Object.keys(library).toSorted(), [
     'EVENTS_VERSION',
     'TransferError',
+    'cleanPartial',
     'exitCodes',
     'list',
+    'listPartial',
     'reasons',
     'receive',
     'send',

@@ -154,6 +154,12 @@ t.test('says once that it waits, and why, as soon as the first try has failed', 
   t.strictSame(told, [`after 1: ${why}`])
 })
 
+t.test('does not advise to start what was there before', async (t) => {
+  const { host, port } = await nowhere()
+  const { message } = await errorOf(t, dialling(port, { host, isAgain: true }))
+  t.equal(message, `cannot connect to ${host}:${port}: nothing listens there (ECONNREFUSED)`)
+})
+
 t.test('does not say that it waits when it does not', async (t) => {
   const onWaiting = () => t.fail('it waits for nothing')
   const [{ host, port }, there] = [await nowhere(), await listening(t)]
