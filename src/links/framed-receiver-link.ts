@@ -3,11 +3,14 @@ import type { Duplex } from 'node:stream'
 import { TransferError } from '../errors.js'
 import { SenderDecoder } from '../protocol/decoder.js'
 import { encode } from '../protocol/encode.js'
-import { HEADER_DEADLINE } from '../protocol/limits.js'
-import type { Heartbeat, Listed, SenderMessage, Stored, Wanted } from '../protocol/messages.js'
+import { HEADER_DEADLINE, MAX_CONTROL, MAX_LISTED } from '../protocol/limits.js'
+import type { Heartbeat, SenderMessage, Stored, Wanted } from '../protocol/messages.js'
 import { NO_KEY_ALERT, STRANGER_LINE } from '../protocol/strangers.js'
 import { ChannelLink } from './channel-link.js'
 import type { EntryMessage, ReceiverLink } from './link.js'
+
+/** The most bytes of the items in one frame of a list. The rest is for its other fields. */
+const LIST_BYTES = MAX_CONTROL - 100
 
 export interface FramedReceiverOptions {
   /** Milliseconds without progress after which the link fails. */
@@ -103,8 +106,20 @@ export class FramedReceiverLink extends ChannelLink implements ReceiverLink {
     return this.channel.write(encode.wanted(wanted))
   }
 
-  list(listed: Listed): Promise<void> {
-    return this.channel.write(encode.listed(listed))
+  async list(entry: number, all: AsyncIterable<string>): Promise<void> {
+    let items: string[] = []
+    let length = 0
+    for await (const item of all) {
+      const more = Buffer.byteLength(JSON.stringify(item)) + 1
+      if (items.length === MAX_LISTED || length + more > LIST_BYTES) {
+        await this.channel.write(encode.listed({ entry, items, more: true }))
+        items = []
+        length = 0
+      }
+      items.push(item)
+      length += more
+    }
+    await this.channel.write(encode.listed({ entry, items }))
   }
 
   confirm(stored: Stored): Promise<void> {

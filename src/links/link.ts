@@ -9,7 +9,6 @@ import type { Turn } from '../net/turn.js'
 import type {
   End,
   Header,
-  Listed,
   ReceivedHeader,
   ReceiverMessage,
   SenderMessage,
@@ -101,7 +100,7 @@ export interface ReceiverLink extends Link {
   /** Says what is wanted of a file whose sender asks. Over a plain link, none does. */
   readonly want?: (wanted: Wanted) => Promise<void>
   /** Says what is there of a directory whose sender asks. */
-  readonly list?: (listed: Listed) => Promise<void>
+  readonly list?: (entry: number, items: AsyncIterable<string>) => Promise<void>
   /** Answers that an entry is refused. A plain link cannot do that: a refusal is the failure of the link. */
   readonly refuse?: (entry: number, error: TransferError) => Promise<void>
 }

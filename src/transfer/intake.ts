@@ -133,15 +133,20 @@ export class Intake {
     }
   }
 
+  /** Reads nothing more of what was there. For an entry that will not be completed. */
+  async stop(): Promise<void> {
+    await this.#resumed?.stop()
+  }
+
   /** Keeps what is there of the file. Returns its path, or null if nothing is kept. Never throws. */
   async keep(): Promise<string | null> {
-    await this.#resumed?.stop()
+    await this.stop()
     return await this.#sink.keep()
   }
 
   /** Removes everything that was stored of the entry. Never throws. */
   async discard(): Promise<void> {
-    await this.#resumed?.stop()
+    await this.stop()
     await this.#sink.discard()
   }
 }

@@ -20,7 +20,9 @@ export class LateDigest {
   readonly #readAt: ReadAt
   /** The number of bytes digested, from the start of the file on. */
   #done = 0
-  /** Where the next piece belongs. Everything before it can be read. */
+  /** Everything before this can be read. */
+  #readable = 0
+  /** Where the next piece belongs. */
   #offset = 0
   #reading: Promise<void> | null = null
   #isStopped = false
@@ -33,12 +35,17 @@ export class LateDigest {
   /** The next piece belongs at `offset`. What is before it is there. */
   seek(offset: number): void {
     this.#offset = offset
+    this.#readable = offset
     this.#catchUp()
   }
 
-  /** Takes the next piece, which must not change until a promise settles. It may be written afterwards. */
+  /**
+   * Takes the next piece, which must not change until a promise settles. It may be written afterwards, but before the next
+   * call.
+   */
   update(bytes: Buffer): AtHand<void> {
     if (this.#isStopped) return undefined
+    this.#readable = this.#offset
     if (this.#done === this.#offset) {
       this.#digest.update(bytes)
       this.#done += bytes.length
@@ -54,7 +61,8 @@ export class LateDigest {
   /** The digest of the whole file, which has `size` bytes. All of them are there. */
   async hex(size: number): Promise<string> {
     this.seek(size)
-    await this.#catchUp()
+    // A read that was just about to end has not seen the new end.
+    while (this.#done < size && !this.#isStopped) await this.#catchUp()
     return this.#digest.hex()
   }
 
@@ -77,8 +85,8 @@ export class LateDigest {
 
   async #read(): Promise<void> {
     const buffer = Buffer.allocUnsafeSlow(PIECE)
-    while (this.#done < this.#offset && !this.#isStopped) {
-      const piece = buffer.subarray(0, Math.min(PIECE, this.#offset - this.#done))
+    while (this.#done < this.#readable && !this.#isStopped) {
+      const piece = buffer.subarray(0, Math.min(PIECE, this.#readable - this.#done))
       const count = await this.#readAt(piece, this.#done)
       if (count === 0) throw new TransferError('incomplete', 'the file became shorter', { reason: 'size' })
       this.#digest.update(piece.subarray(0, count))

@@ -4,11 +4,10 @@
  */
 import { asTransferError, type Reason, refusal, TransferError } from '../errors.js'
 import type { EntryMessage, HeaderMessage, ReceiverLink } from '../links/link.js'
-import { MAX_CONTROL, MAX_LISTED } from '../protocol/limits.js'
 import type { Heartbeat, SenderMessage } from '../protocol/messages.js'
 import { printable } from '../text.js'
 import type { Algorithm } from './digest.js'
-import type { Intake, Taken } from './intake.js'
+import { Intake, type Taken } from './intake.js'
 import { Motion } from './motion.js'
 import type { Receiver } from './receiver.js'
 import type { Repeat } from './repeat.js'
@@ -19,10 +18,11 @@ import { TreeIntake } from './tree-intake.js'
 /** The reasons for which a file or directory ends that a sender may want to complete later. */
 const breaks = new Set<Reason>(['broken', 'aborted', 'interrupted', 'timeout', 'busy', 'damaged'])
 
-/** The most bytes of the items in one frame of a list. The rest is for its other fields. */
-const LIST_BYTES = MAX_CONTROL - 100
-
 type Current = Intake | TreeIntake | Repeat
+
+/** What a sender may ask of a file, and of a directory. */
+type OfFile = Intake | Repeat
+type OfDirectory = TreeIntake | Repeat
 
 export class ReceiverSession implements Session, Returning {
   readonly #receiver: Receiver
@@ -51,6 +51,7 @@ export class ReceiverSession implements Session, Returning {
   fail(error: TransferError): void {
     this.#stopped = error
     this.#link.fail(error)
+    if (this.#current instanceof Intake) void this.#current.stop()
   }
 
   async run(): Promise<TransferResult> {
@@ -68,7 +69,7 @@ export class ReceiverSession implements Session, Returning {
       const kept = await this.#drop(breaks.has(failure.reason))
       this.#onFailure(name, failure, kept)
     } finally {
-      this.closed = this.#close()
+      this.closed = link.closed.then(() => this.#receiver.leave(link.signal))
       this.#onEnded()
     }
     return this.#receiver.report.result
@@ -80,11 +81,6 @@ export class ReceiverSession implements Session, Returning {
 
   get signal(): AbortSignal {
     return this.#link.signal
-  }
-
-  async #close(): Promise<void> {
-    await this.#link.closed
-    await this.#receiver.leave(this.#link.signal)
   }
 
   #onMessage(message: EntryMessage): void | Promise<void> {
@@ -105,14 +101,14 @@ export class ReceiverSession implements Session, Returning {
   #handle(message: EntryMessage): void | Promise<void> {
     switch (message.frame) {
       case 'data':
-        return this.#onData(message.bytes)
+        return this.#with((current) => current.take(message.bytes))
       case 'greeting':
         if (message.digest === 'sha256') this.#algorithm = message.digest
         return message.transfer === undefined ? undefined : this.#receiver.arrive(message.transfer, this)
       case 'digests':
-        return this.#onDigests(message.digests)
+        return this.#with((current) => this.#compare(current as OfFile, message.digests))
       case 'position':
-        return this.#onPosition(message.offset)
+        return this.#with((current) => (current as OfFile).place(message.offset))
       case 'header':
         return this.#onHeader(message)
       case 'end':
@@ -134,58 +130,26 @@ export class ReceiverSession implements Session, Returning {
     } catch (error) {
       await this.#refuse(entry, header.name, error)
     }
-    if (header.resume === 'offset') await this.#want()
-    if (header.resume === 'list') await this.#list(entry)
-  }
-
-  /** Tells the sender what is wanted of the current file. */
-  async #want(): Promise<void> {
-    const current = this.#current as Intake | Repeat | null
-    if (current) await this.#link.want?.({ entry: current.entry, ...current.want() })
-  }
-
-  /** Tells the sender what is there of the current directory. */
-  async #list(entry: number): Promise<void> {
     const current = this.#current
-    let items: string[] = []
-    let length = 0
-    for await (const item of current instanceof TreeIntake ? current.list() : []) {
-      const more = Buffer.byteLength(JSON.stringify(item)) + 1
-      if (items.length === MAX_LISTED || length + more > LIST_BYTES) {
-        await this.#link.list?.({ entry, items, more: true })
-        items = []
-        length = 0
-      }
-      items.push(item)
-      length += more
-    }
-    if (current) await this.#link.list?.({ entry, items })
+    if (current && header.resume === 'offset') await this.#want(current as OfFile)
+    if (current && header.resume === 'list') await this.#link.list?.(entry, (current as OfDirectory).list())
   }
 
-  async #onDigests(digests: readonly string[]): Promise<void> {
-    const current = this.#current as Intake | Repeat | null
-    if (!current) return
-    try {
-      if (await current.compare(digests)) await this.#want()
-    } catch (error) {
-      await this.#giveUp(current, error)
-    }
+  /** Tells the sender what is wanted of a file. */
+  async #want(current: OfFile): Promise<void> {
+    await this.#link.want?.({ entry: current.entry, ...current.want() })
   }
 
-  #onPosition(offset: number): void | Promise<void> {
-    const current = this.#current as Intake | Repeat | null
-    try {
-      current?.place(offset)
-    } catch (error) {
-      return this.#giveUp(current as Current, error)
-    }
+  async #compare(current: OfFile, digests: readonly string[]): Promise<void> {
+    if (await current.compare(digests)) await this.#want(current)
   }
 
-  #onData(bytes: Buffer): void | Promise<void> {
+  /** Does something with the current entry, if there is one. It is refused if that fails. */
+  #with(work: (current: Current) => void | Promise<void>): void | Promise<void> {
     const current = this.#current
     if (!current) return
     try {
-      return current.take(bytes)?.catch((error) => this.#giveUp(current, error))
+      return work(current)?.catch((error) => this.#giveUp(current, error))
     } catch (error) {
       return this.#giveUp(current, error)
     }
@@ -211,17 +175,15 @@ export class ReceiverSession implements Session, Returning {
   }
 
   async #answer(current: Current, { name, bytes, blake3, sha256, skipped }: Taken): Promise<void> {
-    if (skipped?.count) return await this.#refuseSkipped(current, skipped.count)
     const { entry, header } = current
+    if (skipped?.count) {
+      // The sender must know that not all of its files are stored. The skipped ones are reported.
+      const text = `it had ${skipped.count} of the names in "${printable(header.name, 80)}" and skipped them; the others are stored`
+      return await this.#link.refuse?.(entry, refusal('skipped', text))
+    }
     const answer = { entry, name, bytes, blake3, ...(sha256 === null ? {} : { sha256 }) }
     this.#receiver.remember(header.id ?? entry, answer)
     await this.#link.confirm(answer)
-  }
-
-  /** The sender must know that not all of its files are stored. The skipped ones are reported. */
-  async #refuseSkipped({ entry, header }: Current, count: number): Promise<void> {
-    const text = `it had ${count} of the names in "${printable(header.name, 80)}" and skipped them; the others are stored`
-    await this.#link.refuse?.(entry, refusal('skipped', text))
   }
 
   async #onAbort({ entry, reason, message }: SenderMessage & { frame: 'abort' }): Promise<void> {
@@ -236,7 +198,7 @@ export class ReceiverSession implements Session, Returning {
     if (entry === null || !current) throw error
     // Of a file that has changed, nothing can go on.
     const kept = await this.#drop(current instanceof TreeIntake || reason !== 'changed')
-    this.#report(current.header.name, error, kept)
+    this.#receiver.report.notStored(current.header.name, error, kept)
   }
 
   /** Refuses an entry that cannot be stored. */
@@ -247,12 +209,8 @@ export class ReceiverSession implements Session, Returning {
     if (!this.#link.refuse) throw error
     const isDamaged = error instanceof TransferError && error.reason === 'damaged'
     await this.#drop(isDamaged)
-    if (isDamaged) return await this.#refuseDamaged(entry, error)
-    await this.#refuse(entry, header.name, error)
-  }
-
-  /** The sender sends again what differs, so nothing has failed yet. */
-  async #refuseDamaged(entry: number, error: TransferError): Promise<void> {
+    if (!isDamaged) return await this.#refuse(entry, header.name, error)
+    // The sender sends again what differs, so nothing has failed yet.
     this.#receiver.report.warn('damaged', error.message)
     await this.#link.refuse?.(entry, error)
   }
@@ -262,7 +220,7 @@ export class ReceiverSession implements Session, Returning {
     this.#link.signal.throwIfAborted()
     if (!this.#link.refuse) throw cause
     const error = asTransferError(cause)
-    this.#report(name, error)
+    this.#receiver.report.notStored(name, error)
     await this.#link.refuse(entry, error)
   }
 
@@ -285,12 +243,6 @@ export class ReceiverSession implements Session, Returning {
     // is refused as one too many is reported.
     const isEnding = error === this.#stopped && !admitted && error.reason !== 'busy'
     if (isStray || isEnding) report.fail(error)
-    else this.#report(name ?? (admitted ? this.#link.entryName : undefined), this.#link.explain(error), kept)
-  }
-
-  #report(name: string | undefined, error: TransferError, kept: string | null = null): void {
-    const { report } = this.#receiver
-    if (error.code === 'refused' || !report.result.admitted) report.refused(name, error)
-    else report.failed(name, error, { kept })
+    else report.notStored(name ?? (admitted ? this.#link.entryName : undefined), this.#link.explain(error), kept)
   }
 }

@@ -20,8 +20,6 @@ export class Repeat {
     this.#answer = answer
   }
 
-  async resume(): Promise<void> {}
-
   /** Nothing. */
   want(): Pick<Wanted, 'ranges' | 'changed'> {
     return { ranges: [] }
@@ -31,6 +29,11 @@ export class Repeat {
   async compare(digests: readonly string[]): Promise<boolean> {
     this.#segments += digests.length
     return this.#segments === Math.ceil((this.header.size as number) / SEGMENT)
+  }
+
+  /** Nothing. */
+  async *list(): AsyncGenerator<string> {
+    yield* []
   }
 
   place(): void {}

@@ -32,6 +32,7 @@ export async function sendWanted(
   if (header.resume === 'compare') await sendDigests(link, readAt, size, stop.signal)
   const { ranges } = await wanted(pending)
   const digest = new LateDigest(await createDigest(), readAt)
+  stop.signal.addEventListener('abort', () => void digest.stop())
   try {
     let have = ranges.reduce((sum, end, index) => (index % 2 === 0 ? sum + end : sum - end), size)
     const onProgress = begin(have)
@@ -48,7 +49,9 @@ export async function sendWanted(
       })
       have += end - start
     }
-    return { bytes: size, blake3: await digest.hex(size), sha256: null }
+    const blake3 = await digest.hex(size)
+    stop.signal.throwIfAborted()
+    return { bytes: size, blake3, sha256: null }
   } finally {
     await digest.stop()
   }

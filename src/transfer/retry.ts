@@ -1,8 +1,7 @@
 /** When a side that has dialled connects again after a connection has broken. */
 
-/** The first pause, in milliseconds. Each one is three times as long as the one before. */
-const FIRST_PAUSE = 1_000
-const LONGEST_PAUSE = 30_000
+/** The first and the longest pause, in milliseconds. Each one is three times as long as the one before. */
+export const pauses = { first: 1_000, longest: 30_000 }
 
 export interface RetryOptions {
   /**
@@ -40,6 +39,6 @@ export class Retry {
     const now = performance.now()
     if (this.#tries === 0) this.#since = now
     if (this.#most === 0 || (this.#tries >= this.#most && now - this.#since >= this.#wait)) return null
-    return Math.min(FIRST_PAUSE * 3 ** this.#tries++, LONGEST_PAUSE)
+    return Math.min(pauses.first * 3 ** this.#tries++, pauses.longest)
   }
 }

@@ -6,8 +6,11 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { TransferError } from '../errors.js'
 import type { Stored } from '../protocol/messages.js'
 
-/** How many answers are remembered, of all transfers together: more than are on their way at once. */
-const MOST = 1024
+/**
+ * How many answers are remembered, of all transfers together. When the network fails, the system may hold megabytes that
+ * have come, which are thousands of small files, and none of their answers is heard.
+ */
+const MOST = 16 * 1024
 
 /** A sender whose connection has not moved for this long, in milliseconds, has gone: it sends a heartbeat each second. */
 const GONE = 3_000

@@ -4,7 +4,6 @@
  */
 import { asTransferError, TransferError } from '../errors.js'
 import type { AnswerMessage, SenderLink } from '../links/link.js'
-import { RESUME } from '../protocol/messages.js'
 import { Motion } from './motion.js'
 import type { Sender } from './sender.js'
 import { Sending } from './sending.js'
@@ -46,9 +45,7 @@ export class SenderSession implements Session {
       link.fail(asTransferError(error))
       await Promise.allSettled(directions)
       await link.closed
-      const failure = asTransferError(error)
-      if (this.#canGoOn(failure)) this.#takeBack(failure)
-      else if (!this.#isAnswered || answers.isUnreported) this.giveUp(failure)
+      this.#onFailure(asTransferError(error))
     }
     answers.close()
     return this.#sender.report.result
@@ -63,13 +60,24 @@ export class SenderSession implements Session {
   /** True if what is unanswered can be sent again, by a receiver that knows what it has stored. */
   #canGoOn(error: TransferError): boolean {
     const isBreak = error.reason === 'broken' || error.reason === 'timeout'
-    if (!isBreak || error === this.#stopped || this.#isAnswered || this.#sender.transfer === undefined) return false
-    return this.#sending.features.includes(RESUME) && this.#sending.underWay().every(({ isOnce }) => !isOnce)
+    return isBreak && error !== this.#stopped && !this.#isAnswered && this.#sender.isResumable
+  }
+
+  #onFailure(error: TransferError): void {
+    const { answers } = this.#sending
+    if (this.#canGoOn(error)) this.#takeBack(error)
+    else if (!this.#isAnswered || answers.isUnreported) this.giveUp(error)
   }
 
   #takeBack(error: TransferError): void {
-    this.broken = this.#link.explain(error)
-    this.#sender.takeBack(this.#sending.underWay())
+    const entries = this.#sending.underWay()
+    const once = entries.find(({ isOnce }) => isOnce)
+    if (once) {
+      this.giveUp(error.withMessage(`${error.message}; ${once.label} can be read only once, so it cannot go on`))
+      return
+    }
+    this.broken = error
+    this.#sender.takeBack(entries)
   }
 
   get progress(): number {
@@ -87,7 +95,7 @@ export class SenderSession implements Session {
     // Over a plain link, the failure belongs to its only entry.
     const name = this.#link.abort ? undefined : this.#sending.latest?.name
     if (isStray || isEnding) report.fail(error)
-    else report.failed(name, this.#link.explain(error))
+    else report.failed(name, this.#sender.isResumable ? error : this.#link.explain(error))
   }
 
   async #readAnswers(): Promise<void> {

@@ -41,7 +41,7 @@ export class Sender {
   readonly #admit: (() => void) | undefined
   readonly #entries: AsyncIterator<Entry>
   /** Entries that were under way when a connection broke. They come first. */
-  readonly #returned: Entry[] = []
+  #returned: Entry[] = []
   /** Entries that must be sent again, after all others. */
   readonly #again: Entry[] = []
   /** The number of each entry in the transfer. */
@@ -49,8 +49,13 @@ export class Sender {
   #nextId = 0
   /** How the receiver is asked for what it has of an entry. */
   readonly #ways = new WeakMap<Entry, ResumeWay>()
-  /** How many bytes of an entry the receiver has wanted last. */
+  /** How many bytes of a file the receiver has wanted last. All of them if it was not asked. */
   readonly #wanted = new WeakMap<Entry, number>()
+  /**
+   * True if the transfer can go on over another connection: the receiver has said that it knows its sender again. It may
+   * be unreachable for a while after that, or another program may answer for it.
+   */
+  isResumable = false
   /** Grows with all that has reached the receiver for good. */
   progress = 0
   /** The next entry, fetched ahead to know whether there is one. Undefined if there is none. */
@@ -75,6 +80,11 @@ export class Sender {
     const { result } = this.report
     if (!result.admitted) this.#admit?.()
     result.admitted = true
+  }
+
+  /** The receiver has greeted with these features. */
+  onGreeting(features: readonly string[]): void {
+    this.isResumable = this.transfer !== undefined && features.includes(RESUME)
   }
 
   /** Returns the next entry to send, or undefined if there is none now. `sendAgain` may add one later. */
@@ -116,7 +126,7 @@ export class Sender {
   /** Takes back the entries that were under way when a connection broke. The next one begins with them. */
   takeBack(entries: readonly Entry[]): void {
     for (const entry of entries) if (this.#ways.get(entry) === undefined) this.#ways.set(entry, 'offset')
-    this.#returned.unshift(...entries)
+    this.#returned = [...entries, ...this.#returned]
   }
 
   /** True if the entry was not sent again yet because something was damaged. */
@@ -127,8 +137,7 @@ export class Sender {
   /** The receiver wants these ranges of an entry. It is progress if that is less than before. */
   noteWanted(entry: Entry, ranges: readonly number[]): void {
     const wanted = ranges.reduce((sum, end, index) => (index % 2 === 0 ? sum - end : sum + end), 0)
-    const before = this.#wanted.get(entry)
-    if (before !== undefined && wanted < before) this.progress++
+    if (wanted < (this.#wanted.get(entry) ?? 0)) this.progress++
     this.#wanted.set(entry, wanted)
   }
 
@@ -143,7 +152,9 @@ export class Sender {
     if (!features.includes(isDirectory ? RESUME_DIRECTORIES : RESUME)) return { ...known, ...numbered }
     const asked = this.#ways.get(entry) ?? (features.includes(KEPT) ? 'offset' : undefined)
     const way = asked && isDirectory ? 'list' : asked
-    return { ...header, ...numbered, ...(way ? { resume: way } : {}) }
+    if (way) return { ...header, ...numbered, resume: way }
+    this.#wanted.set(entry, header.size ?? 0)
+    return { ...header, ...numbered }
   }
 
   /** Reports an entry that could not be opened. */

@@ -172,6 +172,7 @@ export class Sending {
 
   onGreeting({ digest, features }: ReceiverGreeting): void {
     this.features = features
+    this.#sender.onGreeting(features)
     if (digest === 'sha256') this.#algorithm = digest
     if (this.#current?.sent === null) this.#sendAgain(this.#current)
     this.#onGreeted()

@@ -188,6 +188,12 @@ export class TransferReport {
     this.#tell({ event: 'refused', transfer, peer, ...names, code, reason, message })
   }
 
+  /** Reports why this side has not stored an entry, or lost the connection. */
+  notStored(name: string | undefined, error: TransferError, kept: string | null = null): void {
+    if (error.code === 'refused' || !this.result.admitted) this.refused(name, error)
+    else this.failed(name, error, { kept })
+  }
+
   #tell(event: FailedEvent | RefusedEvent): void {
     const { onEvent, refusals } = this.#reporting
     if (refusals && !this.result.admitted) refusals.add(event)
