@@ -28,10 +28,13 @@ const MOST_HELD = 65_536
 /** So slow is nothing on any machine. */
 const SLOW = 500
 
-const create: Record<GrammarName, () => Decoder> = {
+/** Most directories are read as one of which the receiver has a part. */
+const isResumed = (stream: Buffer) => stream.length % 4 > 0
+
+const create: Record<GrammarName, (stream: Buffer) => Decoder> = {
   sender: () => new SenderDecoder(),
   receiver: () => new ReceiverDecoder(),
-  tree: () => new TreeDecoder(),
+  tree: (stream) => new TreeDecoder(isResumed(stream)),
 }
 
 let largest = 0
@@ -52,7 +55,7 @@ let memory: Buffer = Buffer.alloc(1 << 20)
 
 /** Feeds the stream as a connection would: in pieces, whose memory is spoiled as soon as it may be used again. */
 function feed(grammar: GrammarName, stream: Buffer, places: readonly number[], detach: boolean): Outcome {
-  const decoder = create[grammar]()
+  const decoder = create[grammar](stream)
   const messages: Message[] = []
   let error: unknown = null
   if (memory.length < stream.length) memory = Buffer.alloc(2 * stream.length)
@@ -134,7 +137,8 @@ function textOf(error: unknown): string {
 }
 
 function reference({ grammar, bytes }: Case): { messages: Message[]; reason: string | null; isWhole: boolean } {
-  const found = grammar === 'tree' ? referenceTree(bytes) : { ...referenceDecode(grammar, bytes), isWhole: false }
+  const found =
+    grammar === 'tree' ? referenceTree(bytes, isResumed(bytes)) : { ...referenceDecode(grammar, bytes), isWhole: false }
   const messages: Message[] = []
   for (const message of found.messages) keep(message, messages)
   return { ...found, messages }

@@ -19,7 +19,7 @@ const MOST_HELD = 65_536
 
 /** What a decoder makes of the pieces: its messages, and the reason of the breach if there is one. */
 function outcome(pieces: Iterable<Uint8Array>) {
-  const decoder = new TreeDecoder()
+  const decoder = new TreeDecoder(true)
   const { messages, error } = decode(decoder, pieces)
   if (error !== null && !(error instanceof ProtocolError)) throw error
   const found = messages.map(({ payload, ...message }: TreeMessage & { payload?: Buffer }) => message)
@@ -136,17 +136,18 @@ t.test('makes of any bytes at all messages or a ProtocolError, within bounds of 
     fc.integer({ min: 0, max: 2 ** 32 - 1 }),
   )
   const heads = fc
-    .tuple(fc.constantFrom(...'OCLHDEAGFSRBXx'), lengths)
+    .tuple(fc.constantFrom(...'OCLHDEAKVGFSRBXx'), lengths)
     .map(([letter, length]) => frameHeader(letter, length))
   const junk = fc.uint8Array({ maxLength: 60 }).map((bytes) => Buffer.from(bytes))
   const names = fc.constantFrom('a', 'b', 'c/', '', '..')
   const control = fc
     .record({
-      letter: fc.constantFrom(...'OCLHEA'),
+      letter: fc.constantFrom(...'OCLHEAKV'),
       name: names,
       size: fc.nat(70_000),
       target: names,
       blake3: fc.constant(digest('')),
+      digests: fc.constantFrom([digest('')], [digest(''), digest('x')], []),
     })
     .map(({ letter, ...fields }) => frame(letter, fields))
   const data = fc.nat(3_000).map((length) => frame('D', Buffer.alloc(Math.max(1, length))))
