@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import t, { type Test } from 'tap'
 import type { SendOptions } from '../../dist/index.js'
+import { SMALLEST_KEPT } from '../../dist/protocol/limits.js'
 import { startReceiver, trySend } from '../fixtures/ends.ts'
 import { bytesOf, filesIn, namesIn } from '../fixtures/folder.ts'
 import { gate } from '../fixtures/gate.ts'
@@ -166,8 +167,8 @@ t.test('sends a small file again to a receiver that has no BLAKE3 and said so to
 })
 
 t.test('sends a large file anew as soon as it hears that the receiver has no BLAKE3', async (t) => {
-  // More than the kernel takes for a peer that does not read.
-  const content = bytesOf(16 * 1024 * 1024)
+  // Smaller than what waits for the greeting, and so slow that most of it is still to come.
+  const content = bytesOf(SMALLEST_KEPT - 1)
   const path = join(t.testdir({ 'file.bin': content }), 'file.bin')
   const started = gate()
   const { port } = await listenAsPeer(t, async (peer) => {
@@ -181,9 +182,22 @@ t.test('sends a large file anew as soon as it hears that the receiver has no BLA
     peer.finish(frame('S', { entry: 1, name: 'file.bin', ...fields }))
   })
   const onEvent = ({ event }: { event: string }) => event === 'progress' && started.open()
-  const { summary, events } = await trySend(t, port, path, { onEvent })
+  const { summary, events } = await trySend(t, port, path, { onEvent, limit: 1024 * 1024 })
   t.match(summary, { files: 1, bytes: content.length })
   t.match(events.of('sent'), [{ verified: true }])
+})
+
+t.test('sends a file that may be kept once, after it has heard which digest the receiver computes', async (t) => {
+  const content = bytesOf(SMALLEST_KEPT)
+  const path = join(t.testdir({ 'file.bin': content }), 'file.bin')
+  const { port } = await listenAsPeer(t, async (peer) => {
+    await peer.next('G')
+    await peer.write(sha256Receiver)
+    const { fields } = await peer.next('E')
+    t.strictSame(fields, sha256End(peer, content))
+    peer.finish(frame('S', { entry: 0, name: 'file.bin', ...fields }))
+  })
+  t.match((await trySend(t, port, path)).summary, { files: 1, bytes: content.length })
 })
 
 t.test('sends a stream once, after it has heard which digest the receiver computes', async (t) => {

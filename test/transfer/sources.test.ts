@@ -103,9 +103,11 @@ t.test('says when a file cannot be read in the middle', async (t) => {
   const sent = await trySend(t, receiver.port, path('file'))
   await receiver.stop()
   t.match(sent.error, { code: 'local-file', exitCode: 8, reason: 'disk' })
-  t.match(receiver.events.of('failed'), [{ name: 'file', code: 'incomplete', message: /\(disk\)/ }])
+  const [failed] = receiver.events.of('failed')
+  t.match(failed, { name: 'file', code: 'incomplete', message: /\(disk\)/ })
+  t.equal(failed?.kept?.startsWith(join(out, '.tcp-recv/kept')), true, 'what could be read is kept')
   t.notMatch(receiver.events.of('failed')[0]?.message, path('file'), 'no path of the sender is told')
-  t.strictSame(namesIn(out), [])
+  t.strictSame(namesIn(out), ['.tcp-recv'])
 })
 
 t.test('offers no name that cannot travel, and sends the others', async (t) => {
