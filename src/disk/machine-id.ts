@@ -2,18 +2,14 @@
 import { createHash } from 'node:crypto'
 import { disk } from './disk.js'
 
-let known: Promise<string> | undefined
-
 /**
  * 32 hexadecimal digits that stay the same across boots, or an empty string if the machine has no identity. The id itself
  * is confidential, so only a digest of it is used (machine-id(5)).
  */
-export function machineId(): Promise<string> {
-  known ??= disk.readFile('/etc/machine-id', 'utf8').then(
-    (id) => (id.trim() === '' ? '' : digest('tcp-transfer', id.trim())),
-    () => '',
-  )
-  return known
+export async function machineId(): Promise<string> {
+  const id = (await disk.readFile('/etc/machine-id', 'utf8').catch(() => '')).trim()
+  // An image of a system may have an empty one, or the word "uninitialized".
+  return /^[0-9a-f]{32}$/.test(id) ? digest('tcp-transfer', id) : ''
 }
 
 /** 32 hexadecimal digits for these words. */

@@ -13,12 +13,13 @@ export async function sourceOf(path: string): Promise<{ source?: string }> {
 
 /**
  * Two words that nobody else can guess: `source` stands for the path on this machine, `edition` for the state of the
- * file. Empty if this machine has no identity.
+ * file. Empty if this machine has no identity. The number of the device is no part of the state: after a reboot, the same
+ * file system may have another one.
  */
 export async function identityOf(
   path: string,
-  { dev, ino, size, mtimeMs }: Stats,
+  { ino, size, mtimeMs }: Stats,
 ): Promise<{ source?: string; edition?: string }> {
   const { source } = await sourceOf(path)
-  return source === undefined ? {} : { source, edition: digest(source, dev, ino, size, mtimeMs) }
+  return source === undefined ? {} : { source, edition: digest(source, ino, size, mtimeMs) }
 }

@@ -7,7 +7,10 @@
 import { constants } from 'node:fs'
 import type { Directory } from '../disk/directory.js'
 import { closeQuietly, disk } from '../disk/disk.js'
-import { createNew, stagedName } from './staging.js'
+import { digest } from '../disk/machine-id.js'
+import { removeTree } from '../disk/remove-tree.js'
+import { createSmallFile } from '../disk/small-file.js'
+import { stagedName } from './staging.js'
 
 export const ABOUT = 'about'
 export const CONTENT = 'content'
@@ -35,27 +38,47 @@ export interface About extends Origin {
   edition: string
 }
 
-/** The path of the content of something in the folder of a receiver. */
-export function contentOf(own: Directory, staged: string): string {
-  return `${own.path(staged)}/${CONTENT}`
+/** The name of what is kept. It begins with a digest of the owner. */
+export function idOf({ owner, name, source }: Origin): string {
+  return `${ownerDigest(owner)}-${digest(owner, name, source)}`
 }
 
-/** Creates a folder with this description, for content. Returns its name in the folder of this receiver. */
+export function ownerDigest(owner: string): string {
+  return digest(owner).slice(0, 8)
+}
+
+/** The path of the content in the folder `name`. */
+export function contentOf(parent: Directory, name: string): string {
+  return `${parent.path(name)}/${CONTENT}`
+}
+
+/** The number of bytes that have come of a file. 0 if there is none, or if it has another name, too. Never throws. */
+export async function contentSize(parent: Directory, name: string): Promise<number> {
+  const stats = await disk.lstat(contentOf(parent, name)).catch(() => null)
+  return stats?.isFile() && stats.nlink === 1 ? stats.size : 0
+}
+
+/**
+ * Creates a folder with this description, for content. Returns its name in the folder of this receiver. Or else leaves
+ * nothing.
+ */
 export async function makeKeepable(own: Directory, about: About): Promise<string> {
   const staged = stagedName()
   const folder = await own.makeDirectory(staged)
   try {
-    const fd = await createNew(folder, ABOUT)
-    try {
-      const text = Buffer.from(JSON.stringify(about))
-      await disk.write(fd, text, 0, text.length, 0)
-    } finally {
-      await closeQuietly(fd)
-    }
+    await createSmallFile(folder.path(ABOUT), Buffer.from(JSON.stringify(about)), 0o600, null)
     return staged
+  } catch (error) {
+    await removeKeepable(own, staged)
+    throw error
   } finally {
     await folder.close()
   }
+}
+
+/** Removes the folder, with what is in it. Never throws: what remains is removed with the folder of this receiver. */
+export async function removeKeepable(own: Directory, staged: string): Promise<void> {
+  await removeTree(own, staged).catch(() => {})
 }
 
 /** The description in the folder of this name. Null if there is none, or it makes no sense. Never throws. */

@@ -43,8 +43,14 @@ export class FolderDestination implements Destination {
     return await prepareFolder(this.#options, this.#receiverId)
   }
 
+  /** True if the folder is there. Never throws. */
+  async exists(): Promise<boolean> {
+    return await inFolder(this.#options.path, async () => true).catch(() => false)
+  }
+
   async hasKept(owner: string): Promise<boolean> {
-    return await inFolder(this.#options.path, (root) => hasKept(root, owner)).catch(() => false)
+    const { path, keepPartial } = this.#options
+    return keepPartial > 0 && (await inFolder(path, (root) => hasKept(root, owner)).catch(() => false))
   }
 
   async open(_signal: AbortSignal, owner: string): Promise<Store> {
@@ -52,8 +58,9 @@ export class FolderDestination implements Destination {
     return await FolderStore.open({ ...this.#options, receiverId, umask, blocking, owner })
   }
 
-  /** A folder that was removed in the meantime needs no cleaning. */
+  /** A folder that was not prepared, or was removed in the meantime, needs no cleaning. */
   async close(): Promise<void> {
+    if (this.#receiverId === '') return
     await inFolder(this.#options.path, (root) => removeReceiver(root, this.#receiverId)).catch(() => {})
   }
 }

@@ -10,7 +10,7 @@ import { checkExistingTree } from './final-tree-name.js'
 import { FolderSink } from './folder-sink.js'
 import { FolderTree } from './folder-tree.js'
 import { KeptFile, keepableFile } from './kept-file.js'
-import { removeOldest } from './kept-list.js'
+import { makeRoom } from './kept-list.js'
 import { StagedFile } from './staged-file.js'
 import type { FolderTreeOptions } from './staged-tree.js'
 import { canHold, openStaging } from './staging.js'
@@ -57,7 +57,7 @@ export class FolderStore implements Store {
         // After the staged one was opened: what is there of this file must not give way.
         if (header.size !== null) await this.#checkSpace(header.size - sink.have)
       } catch (error) {
-        if (!(await sink.keep())) await sink.discard()
+        await sink.keep()
         throw error
       }
       return sink
@@ -90,12 +90,11 @@ export class FolderStore implements Store {
     throw refusal('name', `the name "${printable(name, 80)}" is refused: the file system there cannot hold it`)
   }
 
-  /** What is kept gives way to a file that comes now. */
+  /** What is kept gives way to a file that comes now, if that makes enough room. */
   async #checkSpace(size: number): Promise<void> {
     const free = await this.#free()
-    if (size <= free) return
-    if (await removeOldest(this.#root)) await this.#checkSpace(size)
-    else throw refusal('no-space', `the file has ${size} bytes, and only ${free} are free there`)
+    if (size <= free || (await makeRoom(this.#root, size - free))) return
+    throw refusal('no-space', `the file has ${size} bytes, and only ${free} are free there`)
   }
 
   async #free(): Promise<number> {

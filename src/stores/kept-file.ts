@@ -8,8 +8,8 @@ import type { Directory } from '../disk/directory.js'
 import { closeQuietly, disk } from '../disk/disk.js'
 import { CHUNK, SMALLEST_KEPT } from '../protocol/limits.js'
 import type { Header } from '../protocol/messages.js'
-import { type About, contentOf, makeKeepable } from './about.js'
-import { keep, removeKeepable, take } from './kept.js'
+import { type About, contentOf, makeKeepable, removeKeepable } from './about.js'
+import { keep, take } from './kept.js'
 import { StagedFile } from './staged-file.js'
 
 const { O_CREAT, O_EXCL, O_RDWR, O_NOFOLLOW = 0, O_NONBLOCK = 0 } = constants
@@ -86,33 +86,32 @@ export class KeptFile {
     found: About,
     options: KeptFileOptions,
   ): Promise<KeptFile | null> {
-    const size = about.size as number
-    if (found.kind !== 'file' || found.edition !== about.edition || found.size !== size) return null
+    if (found.kind !== 'file' || found.edition !== about.edition || found.size !== about.size) return null
     const path = contentOf(own, folder)
     const fd = await disk.open(path, O_RDWR | O_NOFOLLOW | O_NONBLOCK)
-    const stats = await disk.fstat(fd)
-    if (!stats.isFile() || stats.nlink !== 1 || stats.size > size || stats.size < CHUNK) {
-      await closeQuietly(fd)
-      return null
+    const have = await usable(fd, about.size as number).catch(() => 0)
+    if (have > 0) {
+      const staged = new StagedFile(path, fd, options.blocking)
+      return new KeptFile(own, folder, about, options.age, { staged, have, hasChanged: false })
     }
-    const have = stats.size === size ? size : stats.size - (stats.size % CHUNK)
-    return new KeptFile(own, folder, about, options.age, {
-      staged: new StagedFile(path, fd, options.blocking),
-      have,
-      hasChanged: false,
-    })
+    await closeQuietly(fd)
+    return null
   }
 
   /**
-   * Makes the bytes durable and keeps them. Returns their path, from the staging folder on. Null if there is nothing to
-   * keep, or that fails; then they are removed. Never throws.
+   * Keeps the bytes. Returns their path, from the staging folder on. Null if there is nothing to keep, or that fails; then
+   * they are removed. Never throws.
+   *
+   * They need not be durable: the digest of the whole file shows what a power cut has damaged, and the fsync at the end
+   * covers them. So nothing waits for the disk here, however many transfers break off at once. Most of the bytes have
+   * been flushed on the way (staged-file.ts). But if the disk has reported lost bytes, they are useless.
    */
   async keep(): Promise<string | null> {
     const { staged } = this
-    const isWorth = await staged.sync().then(
-      async () => (await disk.fstat(staged.fd)).size >= CHUNK,
-      () => false,
-    )
+    const isWorth = await staged
+      .settle()
+      .then(async () => (await disk.fstat(staged.fd)).size >= CHUNK)
+      .catch(() => false)
     await staged.close()
     if (isWorth) return await keep(this.#own, this.#folder, this.#about, this.#age)
     await this.remove()
@@ -123,4 +122,11 @@ export class KeptFile {
   async remove(): Promise<void> {
     await removeKeepable(this.#own, this.#folder)
   }
+}
+
+/** The number of bytes of an open file that can be gone on with. Another name of it could be somebody's file. */
+async function usable(fd: number, size: number): Promise<number> {
+  const stats = await disk.fstat(fd)
+  if (!stats.isFile() || stats.nlink !== 1 || stats.size > size) return 0
+  return stats.size === size ? size : stats.size - (stats.size % CHUNK)
 }

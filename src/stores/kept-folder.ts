@@ -3,11 +3,10 @@ import { join } from 'node:path'
 import { Directory } from '../disk/directory.js'
 import { disk, errno } from '../disk/disk.js'
 import { localError } from '../disk/local-error.js'
-import { removeTree } from '../disk/remove-tree.js'
 import { CONTENT } from './about.js'
 import { rescue } from './kept.js'
-import { inKept, type Kept, readKept } from './kept-list.js'
-import { cleanStaging, KEPT, STAGING, stagedName } from './staging.js'
+import { inKept, type Kept, readKept, removeKept } from './kept-list.js'
+import { cleanStaging, KEPT, STAGING } from './staging.js'
 
 /** Everything that is kept in the folder `path`, the newest first. Throws a local-file error. */
 export async function listFolder(path: string): Promise<Kept[]> {
@@ -19,9 +18,9 @@ export async function cleanFolder(path: string): Promise<Kept[]> {
   return await inFolder(path, async (kept) => {
     const removed: Kept[] = []
     const all = await readKept(kept)
-    for (const each of all) if (await remove(kept, each.id)) removed.push(each)
+    for (const each of all) if (await removeKept(kept, each.id)) removed.push(each)
     // What has no description that makes sense.
-    for (const id of await disk.readdir(kept.path())) await remove(kept, id)
+    for (const id of await disk.readdir(kept.path())) await removeKept(kept, id)
     return removed
   })
 }
@@ -29,22 +28,6 @@ export async function cleanFolder(path: string): Promise<Kept[]> {
 /** The path of the content, in the folder `path`. */
 export function pathOf(path: string, { id }: Kept): string {
   return join(path, STAGING, KEPT, id, CONTENT)
-}
-
-/**
- * Removes what has this name, under a name that no receiver asks for: one that runs must get all of it or nothing.
- * Returns false if one has taken it away.
- */
-async function remove(kept: Directory, id: string): Promise<boolean> {
-  const gone = `gone-${process.pid}-${stagedName()}`
-  try {
-    await disk.rename(kept.path(id), kept.path(gone))
-  } catch (error) {
-    if (errno(error) === 'ENOENT') return false
-    throw error
-  }
-  await removeTree(kept, gone)
-  return true
 }
 
 /** Does something with what is kept in the folder `path`, and with what receivers that no longer run have left there. */

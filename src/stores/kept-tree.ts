@@ -9,8 +9,8 @@ import { disk } from '../disk/disk.js'
 import { openInside } from '../disk/open-inside.js'
 import { removeTree } from '../disk/remove-tree.js'
 import type { KeptItem } from '../protocol/tree-messages.js'
-import { type About, CONTENT, makeKeepable } from './about.js'
-import { keep, removeKeepable, take } from './kept.js'
+import { type About, CONTENT, makeKeepable, removeKeepable } from './about.js'
+import { keep, take } from './kept.js'
 
 /** The permissions that this process needs in a directory until everything is in it. */
 const OWNER = 0o700

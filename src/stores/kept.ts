@@ -10,29 +10,38 @@
  */
 import type { Directory } from '../disk/directory.js'
 import { disk, errno } from '../disk/disk.js'
-import { digest } from '../disk/machine-id.js'
-import { removeTree } from '../disk/remove-tree.js'
 import { CHUNK } from '../protocol/limits.js'
-import { type About, CONTENT, contentOf, type Origin, readAbout } from './about.js'
+import {
+  type About,
+  CONTENT,
+  contentOf,
+  contentSize,
+  idOf,
+  type Origin,
+  ownerDigest,
+  readAbout,
+  removeKeepable,
+} from './about.js'
 import { inKept, removeOlder, removeSmallest } from './kept-list.js'
 import { inStaging, KEPT, makePrivate, stagedName } from './staging.js'
 
-function idOf({ owner, name, source }: Origin): string {
-  return `${digest(owner).slice(0, 8)}-${digest(owner, name, source)}`
-}
-
-/** Removes the folder, with what is in it. Never throws: what remains is removed with the folder of this receiver. */
-export async function removeKeepable(own: Directory, staged: string): Promise<void> {
-  await removeTree(own, staged).catch(() => {})
-}
+/** What another receiver may have done in the meantime: removed the empty folder, or kept the same. */
+const raceErrors = new Set(['ENOENT', 'ENOTEMPTY', 'EEXIST'])
 
 /**
- * Keeps what is in a folder of this receiver, whose content is durable, in place of an older one of the same origin.
- * Removes what was kept for longer than `age` milliseconds. Returns the path of the content, from the staging folder on.
- * Null if that fails; then it is removed. Never throws.
+ * Keeps what is in a folder of this receiver, in place of an older one of the same origin. But of two senders of the same
+ * edition, the longer file stays. Removes what was kept for longer than `age` milliseconds. Returns the path of the
+ * content, from the staging folder on. Null if it is not kept; then it is removed. Never throws.
  */
-export async function keep(own: Directory, staged: string, origin: Origin, age: number): Promise<string | null> {
-  const id = idOf(origin)
+export async function keep(
+  own: Directory,
+  staged: string,
+  about: About,
+  age: number,
+  attempts = 5,
+): Promise<string | null> {
+  const id = idOf(about)
+  let isKept = false
   try {
     const now = new Date()
     // Its age counts from now on.
@@ -40,18 +49,37 @@ export async function keep(own: Directory, staged: string, origin: Origin, age: 
     await besides(own, async (staging) => {
       await makePrivate(staging, KEPT)
       await inKept(staging, async (kept) => {
-        const older = await takeAway(kept, id, own)
-        await disk.rename(own.path(staged), kept.path(id))
-        if (older !== null) await removeKeepable(own, older)
+        if (await isLonger(kept, id, about, await contentSize(own, staged))) await removeKeepable(own, staged)
+        else await replace(kept, id, own, staged)
         await removeOlder(kept, age)
-        await removeSmallest(kept)
+        isKept = !(await removeSmallest(kept)).includes(id)
       })
     })
-    return `${KEPT}/${id}/${CONTENT}`
-  } catch {
+  } catch (error) {
+    if (raceErrors.has(String(errno(error))) && attempts > 1) return await keep(own, staged, about, age, attempts - 1)
     await removeKeepable(own, staged)
-    return null
   }
+  return isKept ? `${KEPT}/${id}/${CONTENT}` : null
+}
+
+/** True if what is kept there is of the same edition of a file, and longer. */
+async function isLonger(kept: Directory, id: string, { kind, edition }: About, bytes: number): Promise<boolean> {
+  const there = kind === 'file' ? await readAbout(kept, id) : null
+  return there?.edition === edition && (await contentSize(kept, id)) > bytes
+}
+
+/** Moves something to what is kept. An older one of that name is removed; if the move fails, it stays. */
+async function replace(kept: Directory, id: string, own: Directory, staged: string): Promise<void> {
+  // In the folder of another receiver (`rescue`), a number could be taken.
+  const older = `${staged}-older`
+  const isThere = await takeAway(kept, id, own, older)
+  try {
+    await disk.rename(own.path(staged), kept.path(id))
+  } catch (error) {
+    if (isThere) await disk.rename(own.path(older), kept.path(id)).catch(() => {})
+    throw error
+  }
+  if (isThere) await removeKeepable(own, older)
 }
 
 /**
@@ -59,12 +87,13 @@ export async function keep(own: Directory, staged: string, origin: Origin, age: 
  * or nothing that can be used. Never throws.
  */
 export async function take(own: Directory, origin: Origin): Promise<{ staged: string; about: About } | null> {
-  let staged: string | null = null
+  const staged = stagedName()
+  let isTaken = false
   const move = async (kept: Directory) => {
-    staged = await takeAway(kept, idOf(origin), own)
+    isTaken = await takeAway(kept, idOf(origin), own, staged)
   }
   await besides(own, (staging) => inKept(staging, move)).catch(() => {})
-  if (staged === null) return null
+  if (!isTaken) return null
   const about = await readAbout(own, staged)
   if (about && idOf(about) === idOf(origin)) return { staged, about }
   await removeKeepable(own, staged)
@@ -75,7 +104,7 @@ export async function take(own: Directory, origin: Origin): Promise<{ staged: st
 export async function hasKept(root: Directory, owner: string): Promise<boolean> {
   let found = false
   await inStaging(root, async (staging) => {
-    const start = `${digest(owner).slice(0, 8)}-`
+    const start = `${ownerDigest(owner)}-`
     found = (await disk.readdir(staging.path(KEPT))).some((id) => id.startsWith(start))
   })
   return found
@@ -87,14 +116,13 @@ async function besides(own: Directory, work: (staging: Directory) => Promise<voi
   await work(staging).finally(() => staging.close())
 }
 
-/** Moves what has this name to the folder `own`. Returns its name there, or null if nothing has the name. */
-async function takeAway(kept: Directory, name: string, own: Directory): Promise<string | null> {
-  const staged = stagedName()
+/** Moves what is kept under this name to the folder `own`. Returns false if there is nothing. */
+async function takeAway(kept: Directory, id: string, own: Directory, staged: string): Promise<boolean> {
   try {
-    await disk.rename(kept.path(name), own.path(staged))
-    return staged
+    await disk.rename(kept.path(id), own.path(staged))
+    return true
   } catch (error) {
-    if (errno(error) === 'ENOENT') return null
+    if (errno(error) === 'ENOENT') return false
     throw error
   }
 }
@@ -103,9 +131,13 @@ async function takeAway(kept: Directory, name: string, own: Directory): Promise<
 export async function rescue(own: Directory, age: number): Promise<void> {
   for (const staged of await disk.readdir(own.path()).catch(() => [])) {
     const about = await readAbout(own, staged)
-    // Nobody could go on with it.
-    if (!about || about.source === '') continue
-    const content = await disk.lstat(contentOf(own, staged)).catch(() => null)
-    if (content?.isDirectory() || (content?.isFile() && content.size >= CHUNK)) await keep(own, staged, about, age)
+    if (about && (await isWorth(own, staged, about))) await keep(own, staged, about, age)
   }
+}
+
+/** True if its sender could go on with it. */
+async function isWorth(own: Directory, staged: string, { kind, source }: About): Promise<boolean> {
+  if (kind === 'file') return (await contentSize(own, staged)) >= CHUNK
+  const content = source === '' ? null : await disk.lstat(contentOf(own, staged)).catch(() => null)
+  return content?.isDirectory() ?? false
 }

@@ -41,14 +41,24 @@ export class KeyFolders {
 class KeyFolder extends FolderDestination {
   #preparing: Promise<unknown> | undefined
 
+  /** What a receiver has left behind that was killed is kept by the preparation. */
+  override async hasKept(owner: string): Promise<boolean> {
+    if (await this.exists()) await this.#prepareOnce().catch(() => {})
+    return await super.hasKept(owner)
+  }
+
   override async open(signal: AbortSignal, owner: string): Promise<Store> {
-    // Once for all transfers: it removes what is staged under its name. Nobody hears its warnings: the user has been
-    // warned about the folder above, which is on the same file system.
+    await this.#prepareOnce()
+    return await super.open(signal, owner)
+  }
+
+  /** Once for all transfers: it removes what is staged under its name. */
+  async #prepareOnce(): Promise<void> {
+    // Nobody hears its warnings: the user has been warned about the folder above, which is on the same file system.
     this.#preparing ??= this.prepare().catch((error) => {
       this.#preparing = undefined
       throw error
     })
     await this.#preparing
-    return await super.open(signal, owner)
   }
 }

@@ -59,8 +59,8 @@ export interface Sink {
   /** Makes the entry durable and gives it its final name. Discards the entry if that fails. */
   commit(): Promise<StoredAs>
   /**
-   * Makes the bytes durable and keeps them, without a final name, because the rest has not come. Returns the path on this
-   * machine. Null, and nothing is kept, if that is not possible. Never throws.
+   * Keeps the bytes, without a final name, because the rest has not come. Returns the path on this machine. Null, and
+   * nothing is kept, if that is not possible. Never throws.
    */
   keep(): Promise<string | null>
   /** Removes everything that was written. Never throws. */

@@ -93,6 +93,39 @@ t.test('goes on after a short read, and fills what was asked for', async (t) => 
   await opened.close()
 })
 
+t.test('reads on at any place, and there once more', async (t) => {
+  const content = bytesOf(10_000)
+  const { source } = fileOf(t, content)
+  const opened = await source.open()
+  const buffer = Buffer.alloc(10_000)
+  for (const offset of [6_000, 9_999, 10_000, 0, 1_024]) {
+    opened.seek?.(offset)
+    const count = await opened.read(buffer, 0, buffer.length)
+    t.ok(buffer.subarray(0, count).equals(content.subarray(offset)), `from ${offset}`)
+  }
+  await opened.check()
+  await opened.close()
+})
+
+t.test('reads bytes again, wherever it is', async (t) => {
+  const content = bytesOf(10_000)
+  const { source } = fileOf(t, content)
+  const opened = await source.open()
+  const again = Buffer.alloc(4_000)
+  t.equal(await opened.readAt?.(again, 5_000), 4_000)
+  t.ok(again.equals(content.subarray(5_000, 9_000)))
+  t.equal(await opened.readAt?.(again, 9_000), 1_000)
+  const buffer = Buffer.alloc(10_000)
+  t.equal(await opened.read(buffer, 0, 10_000), 10_000)
+  t.ok(buffer.equals(content), 'which does not move it')
+  failDuring(t, { call: 'read', code: 'EIO' })
+  await t.rejects(async () => await opened.readAt?.(again, 0), {
+    code: 'local-file',
+    message: /^cannot read .*file\.txt: i\/o error \(EIO\)$/,
+  })
+  await opened.close()
+})
+
 t.test('follows a symlink that the user names', async (t) => {
   const path = t.testdir({ 'real.txt': 'content', link: t.fixture('symlink', 'real.txt') })
   const source = new FileSource(join(path, 'link'))

@@ -6,13 +6,13 @@ import { newReceiverId } from '../../dist/stores/receiver-id.js'
 import { STAGING } from '../../dist/stores/staging.js'
 import { watchDescriptors } from '../fixtures/descriptors.ts'
 import { failDuring, replaceDuring } from '../fixtures/disk.ts'
-import { contentOf, header, openFolder, stagedFiles, storeIn } from '../fixtures/folder-store.ts'
+import { contentOf, header, openFolder, stagedFiles, storeIn, WEEK } from '../fixtures/folder-store.ts'
 import { disguise, somebodyElse } from '../fixtures/permissions.ts'
 import { append } from '../fixtures/sinks.ts'
 
 /** What is said of a folder at a receiver's start. */
 async function warningsOf(path: string): Promise<string[]> {
-  return (await prepareFolder(path, await newReceiverId())).map(({ reason }) => reason)
+  return (await prepareFolder({ path, keepPartial: WEEK }, await newReceiverId())).map(({ reason }) => reason)
 }
 
 /** Another receiver's staging folder, which is in use. */
@@ -63,7 +63,9 @@ t.test('says what that means, with the path', async (t) => {
   const message =
     `the file system of ${path} keeps no permissions: ` +
     'other users of this machine may be able to read and change what is being received'
-  t.strictSame(await prepareFolder(path, await newReceiverId()), [{ reason: 'no-permissions', message }])
+  t.strictSame(await prepareFolder({ path, keepPartial: WEEK }, await newReceiverId()), [
+    { reason: 'no-permissions', message },
+  ])
 })
 
 t.test('stores where all files belong to one user, whoever makes them', async (t) => {
@@ -138,12 +140,11 @@ t.test('does not begin where it could not store, and says why', async (t) => {
 
 t.test('leaves the folder clean, also where it has gone', async (t) => {
   const path = join(t.testdir(), 'folder')
-  const destination = new FolderDestination({ path, ifExists: 'backup' })
+  const destination = new FolderDestination({ path, ifExists: 'backup', keepPartial: WEEK })
   await destination.prepare()
-  const store = await destination.open()
+  const store = await destination.open(new AbortController().signal, '')
   const entry = await store.begin(header())
   await append(entry, Buffer.from('half'))
-  await entry.suspend()
   await store.close()
   t.equal(stagedFiles(path).length, 1)
   await destination.close()

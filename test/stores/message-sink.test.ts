@@ -44,9 +44,15 @@ t.test('takes no message that is no text', async (t) => {
   await t.rejects(entry.commit(), { code: 'refused', reason: 'policy', message: 'the message is not UTF-8' })
 })
 
+t.test('has nothing from before, and keeps nothing', async (t) => {
+  const entry = messageSink(header)
+  t.match(entry, { have: 0, hasChanged: false })
+  t.equal(await entry.readAt(Buffer.alloc(1), 0), 0)
+  t.equal(await entry.keep(), null)
+})
+
 t.test('has nothing to clean up', async (t) => {
   const entry = messageSink(header)
   await append(entry, Buffer.from('ha'))
   await t.resolves(entry.discard())
-  await t.resolves(entry.suspend())
 })

@@ -222,11 +222,13 @@ t.test('has not stored when the file cannot be made durable for a reason that no
   await t.rejects(storeIn(new OutputStore(output, never()), {}, 'x'), { ...outputError, message: /odd/ })
 })
 
-t.test('keeps what it has passed on, which nothing can take back', async (t) => {
+t.test('can neither keep nor take back what it has passed on', async (t) => {
   const { output, path } = fileOutput(t)
   const entry = await new OutputStore(output, never()).begin(header())
   await append(entry, Buffer.from('half'))
-  await t.resolves(entry.suspend())
+  t.match(entry, { have: 0, hasChanged: false })
+  t.equal(await entry.readAt(Buffer.alloc(1), 0), 0, 'nothing can be read again')
+  t.equal(await entry.keep(), null)
   await t.resolves(entry.discard())
   t.equal(readFileSync(path, 'utf8'), 'half')
 })
@@ -236,6 +238,7 @@ t.test('is a destination for one file, without names, and leaves the stream open
   const destination = new OutputDestination(output)
   t.match(destination, { hasNames: false, isOnce: true, isUsed: false })
   t.strictSame(await destination.prepare(), [])
+  t.equal(await destination.hasKept(), false)
   const store = await destination.open(never())
   t.equal(destination.isUsed, true)
   await storeIn(store, {}, 'x')

@@ -2,19 +2,19 @@ import { spawnSync } from 'node:child_process'
 import { chmodSync, lutimesSync, mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { Directory } from '../../dist/disk/directory.js'
 import { newReceiverId } from '../../dist/stores/receiver-id.js'
-import { cleanStaging, STAGING } from '../../dist/stores/staging.js'
+import { STAGING } from '../../dist/stores/staging.js'
 import { watchDescriptors } from '../fixtures/descriptors.ts'
 import { injectFault, replaceCall, replaceDuring, systemError } from '../fixtures/disk.ts'
-import { stagedNames } from '../fixtures/folder-store.ts'
+import { clean, stagedNames } from '../fixtures/folder-store.ts'
+import { setMachineId, setUptime, THIS_MACHINE } from '../fixtures/machine.ts'
 import { asNobody } from '../fixtures/other-user.ts'
 import { makeTree } from '../fixtures/tree.ts'
 
-/** An owner with some of its four parts replaced: this machine, this process, its start, its instance. */
-async function ownerWith(parts: { machine?: string; pid?: number | string; start?: string }): Promise<string> {
-  const [machine, pid, start, instance] = (await newReceiverId()).split('-')
-  return [parts.machine ?? machine, parts.pid ?? pid, parts.start ?? start, instance].join('-')
+/** An owner with some of its five parts replaced: this boot, this process, its start, its instance, this machine. */
+async function ownerWith(parts: { boot?: string; pid?: number | string; start?: string }): Promise<string> {
+  const [boot, pid, start, instance, machine] = (await newReceiverId()).split('-')
+  return [parts.boot ?? boot, parts.pid ?? pid, parts.start ?? start, instance, machine].join('-')
 }
 
 /** Makes an owner's folder with a file in it; `age` makes both old, in hours. */
@@ -26,15 +26,6 @@ function leave(path: string, owner: string, age?: { folder: number; file: number
   const hoursAgo = (hours: number) => new Date(Date.now() - hours * 3_600_000)
   utimesSync(join(folder, '0'), hoursAgo(age.file), hoursAgo(age.file))
   utimesSync(folder, hoursAgo(age.folder), hoursAgo(age.folder))
-}
-
-async function clean(path: string): Promise<void> {
-  const root = await Directory.open(path)
-  try {
-    await cleanStaging(root)
-  } finally {
-    await root.close()
-  }
 }
 
 /** Asserts that an owner's folder is kept, or that all of the staging folder is gone. */
@@ -125,6 +116,23 @@ t.test('looks for what another machine has touched in directories, too', async (
   const fault = injectFault({ call: 'open', code: 'EMFILE', occurrence: 5 })
   await judgeTree(t, t.testdir(), null, 'kept')
   fault.restore()
+})
+
+t.test('removes what an earlier boot of this machine has left, whatever its age', async (t) => {
+  setMachineId(t)
+  setUptime(t, 2)
+  const earlier = await ownerWith({ boot: '0f0f0f0f' })
+  await t.test('before this boot', async (t) => await judge(t, earlier, 'removed', { folder: 3, file: 3 }))
+  await t.test('since this boot', async (t) => await judge(t, earlier, 'kept', { folder: 3, file: 1 }))
+  await t.test('on another machine', async (t) => {
+    setMachineId(t, THIS_MACHINE.replace('0', '1'))
+    await judge(t, earlier, 'kept', { folder: 3, file: 3 })
+  })
+  await t.test('on a machine without an id', async (t) => {
+    setMachineId(t, null)
+    const nameless = await ownerWith({ boot: '0f0f0f0f' })
+    await judge(t, nameless, 'kept', { folder: 3, file: 3 })
+  })
 })
 
 t.test('keeps what a process works on whose number counts in another namespace', async (t) => {

@@ -8,6 +8,7 @@ import { createStaged, openStaging, removeReceiver, STAGING } from '../../dist/s
 import { watchDescriptors } from '../fixtures/descriptors.ts'
 import { failDuring, replaceDuring } from '../fixtures/disk.ts'
 import { stagedNames } from '../fixtures/folder-store.ts'
+import { setMachineId } from '../fixtures/machine.ts'
 
 async function openRoot(t: Test, path: string): Promise<Directory> {
   const root = await Directory.open(path)
@@ -15,12 +16,14 @@ async function openRoot(t: Test, path: string): Promise<Directory> {
   return root
 }
 
-t.test('names an owner by machine, process, start time and instance', async (t) => {
+t.test('names an owner by boot, process, start time, instance and machine', async (t) => {
+  setMachineId(t)
   const first = await newReceiverId()
   const second = await newReceiverId()
-  t.match(first, new RegExp(`^[0-9a-f]{8}-${process.pid}-[1-9]\\d*-\\d+$`))
+  t.match(first, new RegExp(`^[0-9a-f]{8}-${process.pid}-[1-9]\\d*-\\d+-[0-9a-f]{32}$`))
   t.not(first, second)
-  t.equal(first.replace(/\d+$/, ''), second.replace(/\d+$/, ''), 'which differ in the instance alone')
+  const others = (id: string) => id.split('-').toSpliced(3, 1)
+  t.strictSame(others(first), others(second), 'which differ in the instance alone')
 })
 
 t.test('finds the start time behind a program name that holds parentheses and spaces', async (t) => {
@@ -36,7 +39,7 @@ t.test('finds the start time behind a program name that holds parentheses and sp
 t.test('names an owner where the system tells nothing of itself', async (t) => {
   failDuring(t, { call: 'readFile', code: 'ENOENT', occurrence: 0 })
   failDuring(t, { call: 'readlink', code: 'ENOENT', occurrence: 0 })
-  t.match(await newReceiverId(), new RegExp(`^[0-9a-f]{8}-${process.pid}-0-\\d+$`))
+  t.match(await newReceiverId(), new RegExp(`^[0-9a-f]{8}-${process.pid}-0-\\d+-$`))
 })
 
 t.test('makes the folders private, and private files in them', async (t) => {

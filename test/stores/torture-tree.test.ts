@@ -8,11 +8,10 @@ import { TransferError } from '../../dist/errors.js'
 import { FolderSource } from '../../dist/sources/folder-source.js'
 import type { IfExists } from '../../dist/stores/final-name.js'
 import { FolderStore } from '../../dist/stores/folder-store.js'
-import { newReceiverId } from '../../dist/stores/receiver-id.js'
-import { cleanStaging, STAGING } from '../../dist/stores/staging.js'
+import { STAGING } from '../../dist/stores/staging.js'
 import type { StoredAs } from '../../dist/stores/store.js'
 import { type Fault, replaceDuring } from '../fixtures/disk.ts'
-import { AlwaysQuick, folderOptions, NeverQuick, stagedFiles } from '../fixtures/folder-store.ts'
+import { AlwaysQuick, clean, deadReceiver, folderOptions, NeverQuick, stagedFiles } from '../fixtures/folder-store.ts'
 import { sampleItems, sampleTree, storeTreeIn } from '../fixtures/folder-tree.ts'
 import { type Outcome, torture } from '../fixtures/torture.ts'
 import { makeTree, setQuick, type Tree, tellTree } from '../fixtures/tree.ts'
@@ -24,12 +23,6 @@ function folders(t: Test, tree: Tree): () => string {
   const base = t.testdir()
   let count = 0
   return () => makeTree(join(base, String(count++)), tree)
-}
-
-/** A receiver that looks like one of this machine that is there no longer, so that what it leaves is cleaned up. */
-async function deadOwner(): Promise<string> {
-  const [machine, pid] = (await newReceiverId()).split('-')
-  return `${machine}-${pid}-1-0`
 }
 
 /** What is wrong with an error, if it is not what one side says of its own disk. */
@@ -57,10 +50,8 @@ async function storeWhole(path: string, receiverId: string, ifExists: IfExists, 
   }
 }
 
-async function clean(path: string): Promise<string[]> {
-  const root = await Directory.open(path)
-  await cleanStaging(root)
-  await root.close()
+async function cleanUp(path: string): Promise<string[]> {
+  await clean(path)
   return readdirSync(path).includes(STAGING) ? ['something is left in the staging folder'] : []
 }
 
@@ -71,7 +62,7 @@ async function judgeStored(path: string, before: readonly string[], outcome: Out
   // What cannot be removed now is removed later.
   const isRemoval = ['unlink', 'rmdir', 'readdir'].includes(fault.call)
   if (staged.length > 0 && !isRemoval) problems.push(`left in the staging folder: ${staged}`)
-  problems.push(...(await clean(path)))
+  problems.push(...(await cleanUp(path)))
   const expected = [...before, ...(outcome.value ? [outcome.value.name] : [])].sort()
   const actual = readdirSync(path).sort()
   if (actual.join() !== expected.join()) problems.push(`the folder holds ${actual}`)
@@ -91,7 +82,7 @@ for (const [title, tree, isQuick] of [
     // What fsync does cannot be seen without a loss of power, and takes most of the time.
     replaceDuring(t, 'fsync', () => async () => {})
     setQuick(t, isQuick)
-    const receiverId = await deadOwner()
+    const receiverId = await deadReceiver()
     await torture(t, {
       prepare: folders(t, tree),
       work: (path) => storeWhole(path, receiverId, 'backup', isQuick),
@@ -112,7 +103,7 @@ for (const ifExists of ['overwrite', 'skip'] as const) {
   t.test(`moves files into a directory that is there (${ifExists}), each whole, whichever call fails`, async (t) => {
     setQuick(t, true)
     replaceDuring(t, 'fsync', () => async () => {})
-    const receiverId = await deadOwner()
+    const receiverId = await deadReceiver()
     const whole: Record<string, string> = { ...sampleTree, 'd/x': 'file old' }
     if (ifExists === 'skip') whole['a.txt'] = 'file old'
     await torture(t, {
@@ -120,7 +111,7 @@ for (const ifExists of ['overwrite', 'skip'] as const) {
       work: (path) => storeWhole(path, receiverId, ifExists, true),
       judge: async (path, { value, error }, fault) => {
         const problems = error ? wrongError(path, error, fault) : []
-        problems.push(...(await clean(path)))
+        problems.push(...(await cleanUp(path)))
         const told = tellTree(join(path, 'project'), contentOnly)
         for (const [name, what] of Object.entries(told)) {
           const isOld = name === 'a.txt' && what === 'file old'

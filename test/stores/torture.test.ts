@@ -1,18 +1,26 @@
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { Directory } from '../../dist/disk/directory.js'
 import { TransferError } from '../../dist/errors.js'
 import { FileSource } from '../../dist/sources/file-source.js'
 import type { IfExists } from '../../dist/stores/final-name.js'
 import { prepareFolder } from '../../dist/stores/folder-destination.js'
 import { FolderStore } from '../../dist/stores/folder-store.js'
 import { newReceiverId } from '../../dist/stores/receiver-id.js'
-import { cleanStaging, removeReceiver, STAGING } from '../../dist/stores/staging.js'
+import { removeReceiver, STAGING } from '../../dist/stores/staging.js'
 import type { StoredAs } from '../../dist/stores/store.js'
 import { type Fault, failDuring, replaceDuring } from '../fixtures/disk.ts'
 import { bytesOf, filesIn } from '../fixtures/folder.ts'
-import { AlwaysQuick, folderOptions, NeverQuick, storeIn } from '../fixtures/folder-store.ts'
+import {
+  AlwaysQuick,
+  clean,
+  deadReceiver,
+  folderOptions,
+  inRoot,
+  NeverQuick,
+  storeIn,
+  WEEK,
+} from '../fixtures/folder-store.ts'
 import { fakePerformanceNow } from '../fixtures/performance-clock.ts'
 import { disguise } from '../fixtures/permissions.ts'
 import { readSource } from '../fixtures/sources.ts'
@@ -28,12 +36,6 @@ function folders(t: Test, files: Record<string, string> = {}): () => string {
     for (const [name, content] of Object.entries(files)) writeFileSync(join(path, name), content)
     return path
   }
-}
-
-/** A receiver that looks like one of this machine that is there no longer, so that what it leaves is cleaned up. */
-async function deadOwner(): Promise<string> {
-  const [machine, pid] = (await newReceiverId()).split('-')
-  return `${machine}-${pid}-1-0`
 }
 
 /** What is wrong with an error, if it is not what one side says of its own disk. */
@@ -68,9 +70,7 @@ async function judgeStored(path: string, before: Record<string, string>, outcome
   // Between rename and fsync of the folder the new file has replaced the old one, and is as good.
   if (outcome.error && actual['file.txt'] === 'whole file' && before['file.txt']) expected['file.txt'] = 'whole file'
   if (JSON.stringify(actual) !== JSON.stringify(expected)) problems.push(`the folder holds ${JSON.stringify(actual)}`)
-  const root = await Directory.open(path)
-  await cleanStaging(root)
-  await root.close()
+  await clean(path)
   if (readdirSync(path).includes(STAGING)) problems.push('something is left in the staging folder')
   return problems
 }
@@ -101,7 +101,7 @@ for (const [title, { name = 'file.txt', ifExists = 'backup', files = {}, quick =
     replaceDuring(t, 'fsync', () => async () => {})
     if (has.permissions === false) disguise(t, () => ({ mode: 0o777 }))
     if (has.links === false) failDuring(t, { call: 'link', code: 'EPERM', occurrence: 0 })
-    const receiverId = await deadOwner()
+    const receiverId = await deadReceiver()
     await torture(t, {
       prepare: folders(t, files),
       work: (path) => storeWhole(path, { receiverId, name, ifExists, quick }),
@@ -113,15 +113,15 @@ for (const [title, { name = 'file.txt', ifExists = 'backup', files = {}, quick =
 for (const permissions of [true, false]) {
   t.test(`begins, with${permissions ? '' : 'out'} permissions, or says why not, whichever call fails`, async (t) => {
     if (!permissions) disguise(t, () => ({ mode: 0o777 }))
-    const receiverId = await deadOwner()
+    const receiverId = await deadReceiver()
     const folder = folders(t)
     await torture(t, {
       prepare: () => join(folder(), 'out'),
-      work: (path) => prepareFolder(path, receiverId),
+      work: (path) => prepareFolder({ path, keepPartial: WEEK }, receiverId),
       judge: async (path, { value, error }, fault) => {
         const problems = error ? wrongError(error, fault) : []
         if (value && value.length !== (permissions ? 0 : 1)) problems.push(`it said ${JSON.stringify(value)}`)
-        await prepareFolder(path, await newReceiverId())
+        await prepareFolder({ path, keepPartial: WEEK }, await newReceiverId())
         return readdirSync(path).length === 0 ? problems : [...problems, 'something is left']
       },
     })
@@ -171,26 +171,17 @@ function withRemains(t: Test, owners: readonly string[]): () => string {
   }
 }
 
-async function inRoot(path: string, work: (root: Directory) => Promise<void>): Promise<void> {
-  const root = await Directory.open(path)
-  try {
-    await work(root)
-  } finally {
-    await root.close()
-  }
-}
-
 t.test('cleans up what is left of the dead and nothing of the living, whichever call fails', async (t) => {
   const living = [await newReceiverId(), '0f0f0f0f-1-1-0']
-  const dead = await deadOwner()
+  const dead = await deadReceiver()
   await torture(t, {
     prepare: withRemains(t, [...living, dead]),
-    work: (path) => inRoot(path, cleanStaging),
+    work: (path) => clean(path),
     judge: async (path, { error }, { call, occurrence }) => {
       const problems: string[] = []
       // The folder itself is opened by whoever starts a receiver, and that it cannot be is no secret.
       if (error && !(call === 'open' && occurrence === 1)) problems.push(`it threw ${error}`)
-      await inRoot(path, cleanStaging)
+      await clean(path)
       const left = readdirSync(join(path, STAGING))
       for (const receiverId of living) if (!left.includes(receiverId)) problems.push(`${receiverId} is gone`)
       if (left.includes(dead)) problems.push('the dead one was not removed by the next cleaning either')
@@ -200,12 +191,12 @@ t.test('cleans up what is left of the dead and nothing of the living, whichever 
 })
 
 t.test('removes what its receiver left, if not now then at the next start, whichever call fails', async (t) => {
-  const receiverId = await deadOwner()
+  const receiverId = await deadReceiver()
   await torture(t, {
     prepare: withRemains(t, [receiverId]),
     work: (path) => inRoot(path, (root) => removeReceiver(root, receiverId)),
     judge: async (path, { error }, { call, occurrence }) => {
-      await inRoot(path, cleanStaging)
+      await clean(path)
       const problems = readdirSync(path).length === 0 ? [] : ['something is left']
       return error && !(call === 'open' && occurrence === 1) ? [`it threw ${error}`, ...problems] : problems
     },
@@ -216,6 +207,7 @@ t.test('finds a name for a receiver, whichever call fails', async (t) => {
   await torture(t, {
     prepare: () => '',
     work: newReceiverId,
-    judge: (_, { value }) => (value && /^[0-9a-f]{8}-\d+-\d+-\d+$/.test(value) ? [] : [`it was ${value}`]),
+    judge: (_, { value }) =>
+      value && /^[0-9a-f]{8}-\d+-\d+-\d+-([0-9a-f]{32})?$/.test(value) ? [] : [`it was ${value}`],
   })
 })
