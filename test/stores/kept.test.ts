@@ -1,28 +1,14 @@
 /** What is kept of directories that were not completed. */
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  statSync,
-  symlinkSync,
-  utimesSync,
-  writeFileSync,
-} from 'node:fs'
+import { chmodSync, existsSync, readFileSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import t, { type Test } from 'tap'
-import { Directory } from '../../dist/disk/directory.js'
-import { FolderDestination } from '../../dist/stores/folder-destination.js'
-import { cleanKept } from '../../dist/stores/kept.js'
-import { cleanStaging } from '../../dist/stores/staging.js'
+import t from 'tap'
 import type { Store } from '../../dist/stores/store.js'
-import { watchDescriptors } from '../fixtures/descriptors.ts'
 import { failDuring, injectFault } from '../fixtures/disk.ts'
-import { keptIn, treeOf } from '../fixtures/folder.ts'
-import { finalNames, openFolder, stagedFiles } from '../fixtures/folder-store.ts'
+import { treeOf } from '../fixtures/folder.ts'
+import { keptFolderOf, keptFolders, keptSizes, makeOld } from '../fixtures/folder-kept.ts'
+import { clean, finalNames, openFolder, stagedFiles } from '../fixtures/folder-store.ts'
 import { directoryHeader, type Item, leave, put, storeTreeIn } from '../fixtures/folder-tree.ts'
 import { watchOpenFiles } from '../fixtures/open-files.ts'
-import { asNobody } from '../fixtures/other-user.ts'
 
 /** Begins a directory and keeps what there is of it. */
 async function keepIn(store: Store, name: string, items: readonly Item[]): Promise<string | null> {
@@ -33,15 +19,13 @@ async function keepIn(store: Store, name: string, items: readonly Item[]): Promi
 
 const file = (content = 'x'): Item[] => [{ file: 'a', content }]
 
-/** Makes what is kept this old, in hours. */
-function age(path: string, name: string, hours: number): void {
-  const time = new Date(Date.now() - hours * 3_600_000)
-  utimesSync(join(path, '.tcp-recv/kept', name), time, time)
-}
-
-async function clean(path: string): Promise<void> {
-  const root = await Directory.open(path)
-  await cleanKept(root).finally(() => root.close())
+/** What is kept, by the names that the senders gave: the files of each with their text. */
+function keptTrees(path: string): Record<string, Record<string, string>> {
+  const all = keptFolders(path).map((folder): [string, Record<string, string>] => {
+    const { name } = JSON.parse(readFileSync(join(folder, 'about'), 'utf8'))
+    return [name, treeOf(join(folder, 'content'))]
+  })
+  return Object.fromEntries(all.sort())
 }
 
 t.test('keeps what there is, for this user alone, and without a final name', async (t) => {
@@ -60,14 +44,16 @@ t.test('keeps what there is, for this user alone, and without a final name', asy
   const large = await sink.begin({ name: 'g', size: 10, mode: null, mtime: null })
   await large.writeLater(Buffer.from('half'), 0)
   await large.discard()
-  const kept = join(path, '.tcp-recv/kept/project')
-  t.equal(await sink.keep(), kept)
+  const kept = await sink.keep()
+  if (kept === null) throw new Error('it is not kept')
+  t.equal(kept, join(keptFolderOf(path, 'project'), 'content'))
   t.equal(statSync(kept).mode & 0o777, 0o700)
   t.equal(statSync(join(path, '.tcp-recv/kept')).mode & 0o777, 0o700)
   t.equal(statSync(join(kept, 'd/e')).mode & 0o777, 0, 'what was complete has its attributes')
   chmodSync(join(kept, 'd/e'), 0o700)
-  t.ok(Date.now() - statSync(kept).mtimeMs < 60_000, 'its age is not the time that the sender gave')
-  t.strictSame(keptIn(path), { 'project/a': 'x', 'project/d/e/': '', 'project/d/f': 'large' })
+  t.ok(Date.now() - statSync(join(kept, '..')).mtimeMs < 60_000, 'its age is not the time that the sender gave')
+  t.strictSame(keptTrees(path), { project: { a: 'x', 'd/e/': '', 'd/f': 'large' } })
+  t.strictSame(keptSizes(path), { project: 6 }, 'which is less than it came to: a file was cut off')
   t.strictSame(finalNames(path), [])
   t.equal(await sink.keep(), null, 'it is over')
   await sink.discard()
@@ -80,9 +66,9 @@ t.test('replaces what was kept under the same name, and nothing else', async (t)
   const store = await openFolder(t, { path })
   await keepIn(store, 'other', file())
   await keepIn(store, 'project', [...file('old'), { enter: 'd' }, { file: 'b', content: '' }])
-  chmodSync(join(path, '.tcp-recv/kept/project/d'), 0)
+  chmodSync(join(keptFolderOf(path, 'project'), 'content/d'), 0)
   await keepIn(store, 'project', file('new'))
-  t.strictSame(keptIn(path), { 'other/a': 'x', 'project/a': 'new' })
+  t.strictSame(keptTrees(path), { other: { a: 'x' }, project: { a: 'new' } })
   t.strictSame(
     stagedFiles(path).filter((name) => !name.startsWith('kept/')),
     [],
@@ -98,13 +84,13 @@ t.test(
       await keepIn(store, 'project', file())
       await keepIn(store, 'other', file())
       await storeTreeIn(store, { name: 'third' }, file())
-      t.strictSame(keptIn(path), { 'other/a': 'x', 'project/a': 'x' })
+      t.strictSame(keptTrees(path), { other: { a: 'x' }, project: { a: 'x' } })
       const fault = injectFault({ call: 'rename', code: 'EIO' })
       await t.rejects(storeTreeIn(store, { name: 'project' }, file()))
       fault.restore()
-      t.strictSame(keptIn(path), { 'other/a': 'x', 'project/a': 'x' })
+      t.strictSame(keptTrees(path), { other: { a: 'x' }, project: { a: 'x' } })
       await storeTreeIn(store, { name: 'project' }, file())
-      t.strictSame(keptIn(path), { 'other/a': 'x' })
+      t.strictSame(keptTrees(path), { other: { a: 'x' } })
       await storeTreeIn(store, { name: 'other' }, file())
       t.notOk(existsSync(join(path, '.tcp-recv/kept')))
     }
@@ -119,7 +105,7 @@ t.test('stores a directory all the same if what was kept cannot be removed', asy
   await storeTreeIn(store, { name: 'project' }, file())
   fault.restore()
   t.strictSame(finalNames(path), ['project'])
-  t.strictSame(keptIn(path), { 'project/a': 'x' })
+  t.strictSame(keptTrees(path), { project: { a: 'x' } })
 })
 
 t.test('keeps nothing if that fails anywhere, and leaves nothing', async (t) => {
@@ -133,7 +119,7 @@ t.test('keeps nothing if that fails anywhere, and leaves nothing', async (t) => 
     t.equal(await sink.keep(), null, call)
     t.equal(fault.calls > 0, true)
     fault.restore()
-    t.strictSame(keptIn(path), {})
+    t.strictSame(keptTrees(path), {})
     t.strictSame(stagedFiles(path), [])
     t.strictSame(await leaked(), [])
   }
@@ -159,7 +145,7 @@ t.test('keeps the new one if the old one cannot be removed', async (t) => {
   const fault = injectFault({ call: 'unlink', code: 'EIO' })
   t.type(await keepIn(store, 'project', file('new')), 'string')
   fault.restore()
-  t.strictSame(keptIn(path), { 'project/a': 'new' })
+  t.strictSame(keptTrees(path), { project: { a: 'new' } })
 })
 
 t.test('keeps nothing where something cannot be moved away', async (t) => {
@@ -168,78 +154,61 @@ t.test('keeps nothing where something cannot be moved away', async (t) => {
   await keepIn(store, 'project', file('old'))
   failDuring(t, { call: 'rename', code: 'EACCES' })
   t.equal(await keepIn(store, 'project', file('new')), null)
-  t.strictSame(keptIn(path), { 'project/a': 'old' })
-})
-
-t.test('keeps the newest sixteen', async (t) => {
-  const path = t.testdir()
-  const store = await openFolder(t, { path })
-  const names = Array.from({ length: 20 }, (_, index) => `tree-${index}`)
-  for (const [index, name] of names.entries()) {
-    await keepIn(store, name, file())
-    age(path, name, 20 - index)
-  }
-  t.strictSame(readdirSync(join(path, '.tcp-recv/kept')).sort(), names.slice(4).sort())
-  failDuring(t, { call: 'lstat', code: 'EIO', occurrence: 0 })
-  t.type(await keepIn(store, 'last', file()), 'string', 'it need not be possible to remove the others')
-})
-
-t.test('removes what is older than a day when a receiver starts, and nothing else', async (t) => {
-  const check = async (t: Test, path: string) => {
-    const store = await openFolder(t, { path })
-    // The times of what is in a directory are those that the sender gave.
-    await keepIn(store, 'old', [{ file: 'a', content: '', mtime: Date.now() + 1e12 }, { enter: 'd' }])
-    await keepIn(store, 'young', [{ file: 'a', content: '', mtime: 5 }])
-    chmodSync(join(path, '.tcp-recv/kept/old/d'), 0)
-    age(path, 'old', 25)
-    age(path, 'young', 23)
-    const destination = new FolderDestination({ path, ifExists: 'backup' })
-    await destination.prepare()
-    await destination.close()
-    t.strictSame(keptIn(path), { 'young/a': '' })
-    age(path, 'young', 25)
-    await clean(path)
-    t.notOk(existsSync(join(path, '.tcp-recv/kept')))
-  }
-  await check(t, t.testdir())
-  await asNobody(t, async (path) => await check(t, path))
+  t.strictSame(keptTrees(path), { project: { a: 'old' } })
 })
 
 t.test('is not cleaned as the folder of a receiver is, however old it is', async (t) => {
   const path = t.testdir()
   const store = await openFolder(t, { path })
   await keepIn(store, 'project', file())
-  age(path, '.', 48)
-  age(path, 'project', 48)
-  const root = await Directory.open(path)
-  await cleanStaging(root).finally(() => root.close())
-  t.strictSame(keptIn(path), { 'project/a': 'x' })
+  for (const name of ['..', '.']) makeOld(join(keptFolderOf(path, 'project'), name), 48)
+  await clean(path)
+  t.strictSame(keptTrees(path), { project: { a: 'x' } })
+})
+
+t.test('is its own with each key', async (t) => {
+  const path = t.testdir()
+  for (const owner of ['alice', 'bob']) await keepIn(await openFolder(t, { path, owner }), 'project', file(owner))
+  t.equal(keptFolders(path).length, 2)
+  await storeTreeIn(await openFolder(t, { path, owner: 'alice' }), { name: 'project' }, file())
+  t.strictSame(keptTrees(path), { project: { a: 'bob' } })
+})
+
+t.test('keeps nothing for no time', async (t) => {
+  const path = t.testdir()
+  t.equal(await keepIn(await openFolder(t, { path, keepPartial: 0 }), 'project', file()), null)
+  t.strictSame(stagedFiles(path), [])
 })
 
 t.test('follows no symlink', async (t) => {
   const folder = t.testdir({ out: {}, outside: { project: { a: 'theirs' } } })
   const path = join(folder, 'out')
   const store = await openFolder(t, { path })
-  const watch = watchDescriptors()
-  t.teardown(watch.restore)
+  const leaked = watchOpenFiles(folder)
   symlinkSync('../../outside', join(path, '.tcp-recv/kept'))
   utimesSync(join(folder, 'outside/project'), 5, 5)
   t.equal(await keepIn(store, 'project', file()), null)
   await storeTreeIn(store, { name: 'project' }, file())
   await clean(path)
   t.strictSame(treeOf(join(folder, 'outside')), { 'project/a': 'theirs' })
-  t.strictSame(watch.problems(), [])
+  t.strictSame(await leaked(), [])
 })
 
 t.test('replaces whatever has the name, and removes a symlink as such', async (t) => {
   const folder = t.testdir({ out: {}, outside: { a: 'theirs' } })
   const path = join(folder, 'out')
   const store = await openFolder(t, { path })
-  const kept = join(path, '.tcp-recv/kept')
-  mkdirSync(kept)
-  symlinkSync('../../../outside', join(kept, 'linked'))
-  writeFileSync(join(kept, 'file'), '')
-  for (const name of ['linked', 'file']) t.equal(await keepIn(store, name, file()), join(kept, name))
-  t.strictSame(keptIn(path), { 'file/a': 'x', 'linked/a': 'x' })
+  const makes = [
+    (place: string) => symlinkSync(join(folder, 'outside'), place),
+    (place: string) => writeFileSync(place, ''),
+  ]
+  await keepIn(store, 'project', file())
+  const place = keptFolderOf(path, 'project')
+  for (const make of makes) {
+    rmSync(place, { recursive: true })
+    make(place)
+    t.equal(await keepIn(store, 'project', file()), join(place, 'content'))
+    t.strictSame(keptTrees(path), { project: { a: 'x' } })
+  }
   t.strictSame(treeOf(join(folder, 'outside')), { a: 'theirs' })
 })
