@@ -5,6 +5,7 @@ import { createSource } from '../../dist/sources/create-source.js'
 import { FifoSource } from '../../dist/sources/fifo-source.js'
 import { FileSource } from '../../dist/sources/file-source.js'
 import { FolderSource } from '../../dist/sources/folder-source.js'
+import { sourceOf } from '../../dist/sources/identity.js'
 import type { OpenDirectory } from '../../dist/sources/source.js'
 import { injectFault } from '../fixtures/disk.ts'
 import { watchOpenFiles } from '../fixtures/open-files.ts'
@@ -43,7 +44,8 @@ t.test('is a directory, and gives its facts and what is in it', async (t) => {
   t.equal(await source.inspect(), null)
   const opened = await open(source)
   const [mode, mtime] = [0o2750, 1_700_000_000_123]
-  t.strictSame(opened.header, { kind: 'directory', name: 'my dir', size: null, type: 'inode/directory', mtime, mode })
+  const known = { kind: 'directory', name: 'my dir', size: null, type: 'inode/directory', mtime, mode }
+  t.strictSame(opened.header, { ...known, ...(await sourceOf(path)) })
   t.match(await opened.tree.next(), { kind: 'file', name: 'a' })
   await opened.close()
   t.strictSame(await leaked(), [])

@@ -237,10 +237,12 @@ t.test('does not blame the name when the staging folder has gone', async (t) => 
 t.test('says what fails in a large file, and closes it', async (t) => {
   const path = t.testdir()
   const item = { large: 'x', pieces: ['some', 'bytes'] }
+  // The folder has a small file with a description, which is written first.
+  setQuick(t, true)
   for (const [call, occurrence, blocking] of [
-    ['writeSync', 2, new AlwaysQuick()],
+    ['writeSync', 3, new AlwaysQuick()],
     ['write', 2, new NeverQuick()],
-    ['open', 2, new AlwaysQuick()],
+    ['open', 3, new AlwaysQuick()],
     ['futimes', 1, new AlwaysQuick()],
   ] as const) {
     const store = await openFolder(t, { path, blocking })
@@ -287,7 +289,7 @@ t.test('does not leave the folder that it has opened through a symlink that take
   await put(sink, { enter: 'd' })
   const [id] = readdirSync(join(path, '.tcp-recv')) as [string]
   const [number] = readdirSync(join(path, '.tcp-recv', id)) as [string]
-  const staged = join(path, '.tcp-recv', id, number)
+  const staged = join(path, '.tcp-recv', id, number, 'content')
   await realDisk.rename(join(staged, 'd'), join(staged, 'moved'))
   symlinkSync(join(folder, 'outside'), join(staged, 'd'))
   await put(sink, { file: 'x', content: 'x' })

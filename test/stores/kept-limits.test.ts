@@ -1,22 +1,21 @@
 /** How much is kept, and for how long: what is too old, too small among many, or in the way of a new file, goes. */
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  utimesSync,
-  writeFileSync,
-} from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { FolderDestination } from '../../dist/stores/folder-destination.js'
 import { STAGING } from '../../dist/stores/staging.js'
 import { doBefore, failDuring, injectFault, replaceDuring } from '../fixtures/disk.ts'
 import { bytesOf } from '../fixtures/folder.ts'
-import { breakOff, keptFolderOf, keptFolders, keptSizes, largeHeader, makeOld, SIZE } from '../fixtures/folder-kept.ts'
+import {
+  breakOff,
+  keptFolderOf,
+  keptFolders,
+  keptSizes,
+  largeHeader,
+  makeOld,
+  SIZE,
+  sizeOf,
+} from '../fixtures/folder-kept.ts'
 import { clean, openFolder, stagedFiles, stagedNames, storeIn, WEEK } from '../fixtures/folder-store.ts'
 import { directoryHeader, put } from '../fixtures/folder-tree.ts'
 import { watchOpenFiles } from '../fixtures/open-files.ts'
@@ -34,37 +33,32 @@ async function keepFile(path: string, store: Store, name: string, kilobytes: num
   makeOld(keptFolderOf(path, name), hours)
 }
 
-/** Keeps a directory that holds one file of that size and a directory that nobody may look into. */
+/** Keeps a directory that holds files of that size, and a directory that nobody may look into. */
 async function keepTree(path: string, store: Store, name: string, kilobytes: number, hours = 0): Promise<void> {
   const sink = await store.beginTree(directoryHeader({ name }))
   await put(sink, { enter: 'd' })
-  await put(sink, { large: 'f', pieces: [whole.subarray(0, kilobytes * KILO)] })
   await put(sink, { leave: true })
+  await put(sink, { enter: 'e' })
+  await put(sink, { large: 'f', pieces: [whole.subarray(0, (kilobytes - 1) * KILO)] })
+  await put(sink, { symlink: 'g', to: 'f' })
+  await put(sink, { leave: true })
+  await put(sink, { file: 'h', content: whole.subarray(0, KILO) })
   await sink.keep()
   chmodSync(join(keptFolderOf(path, name), 'content/d'), 0)
   makeOld(keptFolderOf(path, name), hours)
 }
 
-/** The size of everything in a folder, as far as this user may look into it. */
-function sizeOf(folder: string): number {
-  try {
-    const entries = readdirSync(folder, { withFileTypes: true })
-    const sizes = entries.map((entry) => {
-      const path = join(folder, entry.name)
-      if (entry.isDirectory()) return sizeOf(path)
-      return entry.name === 'about' ? 0 : statSync(path).size
-    })
-    return sizes.reduce((sum, size) => sum + size, 0)
-  } catch {
-    return 0
-  }
+/** The size of everything that was received and is not stored. */
+function staged(path: string): number {
+  const folders = stagedNames(path).filter((name) => name.endsWith('/content'))
+  return folders.reduce((sum, name) => sum + sizeOf(join(path, STAGING, name)), 0)
 }
 
 /** Until `t` is over, this many kilobytes are free, and those that the staging folder holds less than now. */
 function setFree(t: Test, path: string, kilobytes: number): void {
-  const before = sizeOf(join(path, STAGING))
+  const before = staged(path)
   replaceDuring(t, 'statfs', (statfs) => async (asked) => {
-    const bavail = kilobytes + Math.floor((before - sizeOf(join(path, STAGING))) / KILO)
+    const bavail = kilobytes + Math.floor((before - staged(path)) / KILO)
     return Object.assign(await statfs(asked), { bavail, bsize: KILO, blocks: 1_000_000 })
   })
 }

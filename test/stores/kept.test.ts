@@ -5,14 +5,14 @@ import t from 'tap'
 import type { Store } from '../../dist/stores/store.js'
 import { failDuring, injectFault } from '../fixtures/disk.ts'
 import { treeOf } from '../fixtures/folder.ts'
-import { keptFolderOf, keptFolders, keptSizes, makeOld } from '../fixtures/folder-kept.ts'
+import { EDITION, keptFolderOf, keptFolders, keptSizes, makeOld, SOURCE } from '../fixtures/folder-kept.ts'
 import { clean, finalNames, openFolder, stagedFiles } from '../fixtures/folder-store.ts'
 import { directoryHeader, type Item, leave, put, storeTreeIn } from '../fixtures/folder-tree.ts'
 import { watchOpenFiles } from '../fixtures/open-files.ts'
 
 /** Begins a directory and keeps what there is of it. */
-async function keepIn(store: Store, name: string, items: readonly Item[]): Promise<string | null> {
-  const sink = await store.beginTree(directoryHeader({ name }))
+async function keepIn(store: Store, name: string, items: readonly Item[], source = ''): Promise<string | null> {
+  const sink = await store.beginTree(directoryHeader({ name, source }))
   for (const item of items) await put(sink, item)
   return await sink.keep()
 }
@@ -75,37 +75,19 @@ t.test('replaces what was kept under the same name, and nothing else', async (t)
   )
 })
 
-t.test(
-  'removes it when a directory of that name is stored, under whatever name, and not when that fails',
-  async (t) => {
-    for (const ifExists of ['backup', 'overwrite'] as const) {
-      const path = t.testdir({ project: { b: '' } })
-      const store = await openFolder(t, { path, ifExists })
-      await keepIn(store, 'project', file())
-      await keepIn(store, 'other', file())
-      await storeTreeIn(store, { name: 'third' }, file())
-      t.strictSame(keptTrees(path), { other: { a: 'x' }, project: { a: 'x' } })
-      const fault = injectFault({ call: 'rename', code: 'EIO' })
-      await t.rejects(storeTreeIn(store, { name: 'project' }, file()))
-      fault.restore()
-      t.strictSame(keptTrees(path), { other: { a: 'x' }, project: { a: 'x' } })
-      await storeTreeIn(store, { name: 'project' }, file())
-      t.strictSame(keptTrees(path), { other: { a: 'x' } })
-      await storeTreeIn(store, { name: 'other' }, file())
-      t.notOk(existsSync(join(path, '.tcp-recv/kept')))
-    }
-  },
-)
-
-t.test('stores a directory all the same if what was kept cannot be removed', async (t) => {
-  const path = t.testdir()
-  const store = await openFolder(t, { path })
-  await keepIn(store, 'project', file())
-  const fault = injectFault({ call: 'rename', code: 'EIO', occurrence: 2 })
-  await storeTreeIn(store, { name: 'project' }, file())
-  fault.restore()
-  t.strictSame(finalNames(path), ['project'])
-  t.strictSame(keptTrees(path), { project: { a: 'x' } })
+t.test('is taken up by its own sender, and gone when the directory is stored, under whatever name', async (t) => {
+  for (const ifExists of ['backup', 'overwrite'] as const) {
+    const path = t.testdir({ project: { b: '' } })
+    const store = await openFolder(t, { path, ifExists })
+    for (const name of ['project', 'other']) await keepIn(store, name, file(), SOURCE)
+    await storeTreeIn(store, { name: 'third', source: SOURCE }, file())
+    await storeTreeIn(store, { name: 'project', source: EDITION }, file())
+    t.strictSame(keptTrees(path), { other: { a: 'x' }, project: { a: 'x' } })
+    await storeTreeIn(store, { name: 'project', source: SOURCE }, file())
+    t.strictSame(keptTrees(path), { other: { a: 'x' } })
+    await storeTreeIn(store, { name: 'other', source: SOURCE }, file())
+    t.notOk(existsSync(join(path, '.tcp-recv/kept')))
+  }
 })
 
 t.test('keeps nothing if that fails anywhere, and leaves nothing', async (t) => {
@@ -168,9 +150,11 @@ t.test('is not cleaned as the folder of a receiver is, however old it is', async
 
 t.test('is its own with each key', async (t) => {
   const path = t.testdir()
-  for (const owner of ['alice', 'bob']) await keepIn(await openFolder(t, { path, owner }), 'project', file(owner))
+  for (const owner of ['alice', 'bob']) {
+    await keepIn(await openFolder(t, { path, owner }), 'project', file(owner), SOURCE)
+  }
   t.equal(keptFolders(path).length, 2)
-  await storeTreeIn(await openFolder(t, { path, owner: 'alice' }), { name: 'project' }, file())
+  await storeTreeIn(await openFolder(t, { path, owner: 'alice' }), { name: 'project', source: SOURCE }, file())
   t.strictSame(keptTrees(path), { project: { a: 'bob' } })
 })
 
