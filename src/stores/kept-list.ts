@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import type { Directory } from '../disk/directory.js'
 import { disk, errno } from '../disk/disk.js'
 import { removeTree } from '../disk/remove-tree.js'
-import { type About, CONTENT, contentSize, idOf, readAbout } from './about.js'
+import { type About, CONTENT, contentSize, readAbout } from './about.js'
 import { inStaging, KEPT } from './staging.js'
 
 /** How much is kept: beyond that, the smallest goes first, so that nobody can push out much by little. */
@@ -67,10 +67,7 @@ export async function readKept(kept: Directory): Promise<Kept[]> {
   for (const id of await disk.readdir(kept.path())) {
     const about = await readAbout(kept, id)
     const stats = await disk.lstat(kept.path(id)).catch(() => null)
-    // Its sender would not find it under another name.
-    if (about && stats && idOf(about) === id) {
-      all.push({ ...about, id, time: stats.mtimeMs, bytes: await bytesOf(kept, id, about) })
-    }
+    if (about && stats) all.push({ ...about, id, time: stats.mtimeMs, bytes: await bytesOf(kept, id, about) })
   }
   return all.sort((a, b) => b.time - a.time)
 }
