@@ -273,3 +273,23 @@ t.test('ends the old connection of a transfer that has a new one, and goes on wi
   await receiver.stop()
   t.ok(readFileSync(join(out, 'half.bin')).equals(content))
 })
+
+t.test(
+  'lists nothing of a directory that it has stored, and keeps nothing of a repeated entry that breaks off',
+  async (t) => {
+    const out = t.testdir()
+    const receiver = await startReceiver(t, { out })
+    const first = await Peer.dial(t, receiver.port)
+    first.finish(opening(someToken), ...good, frame('F', { entries: 1 }))
+    await first.closed
+    const second = await Peer.dial(t, receiver.port)
+    const asking = { name: 'd', size: null, '!kind': 'directory', id: 0, source: someToken, resume: 'list' }
+    await second.write(opening(someToken), frame('H', asking))
+    t.strictSame((await second.next('I')).fields, { entry: 0, items: [] })
+    second.finish(frame('D', Buffer.from('x')))
+    t.match((await second.next('R')).fields, { entry: null, reason: 'broken' })
+    t.notOk((await receiver.events.until('failed')).kept)
+    await receiver.stop()
+    t.strictSame(filesIn(out), { 'good.txt': 'good' })
+  },
+)
