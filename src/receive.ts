@@ -135,6 +135,8 @@ async function listen(destination: Destination, options: Observed, totals: Total
 
 async function dial(destination: Destination, options: Observed, totals: Totals): Promise<TransferError | null> {
   const { host = defaults.host, port, wait = defaults.wait, timeout = defaults.timeout, onEvent } = options
+  const retry = options.plain || destination.isOnce ? 0 : (options.retry ?? defaults.retry)
+  let report: TransferReport | undefined
   const signal = options.signal ?? new AbortController().signal
   const { admitted, files, bytes, failure, lastReported } = await call(
     {
@@ -147,8 +149,12 @@ async function dial(destination: Destination, options: Observed, totals: Totals)
       onEvent,
       partner: 'sender',
       entrance: options.entrance,
+      retry,
     },
-    (connection) => start(destination, options, connection),
+    (connection) => {
+      report ??= reportOf(options, connection)
+      return start(destination, options, connection, { report, retries: retry > 0 })
+    },
   )
   Object.assign(totals, { files, bytes })
   if (failure && !lastReported) throw failure
@@ -158,16 +164,25 @@ async function dial(destination: Destination, options: Observed, totals: Totals)
   return failure
 }
 
+function reportOf({ onEvent, fileEvents }: Observed, connection: Connection): TransferReport {
+  const { transfer, peer, refusals } = connection
+  return new TransferReport({ onEvent, transfer, peer, key: connection.key?.name ?? undefined, fileEvents, refusals })
+}
+
 /** One transfer into the destination over one connection. */
-function start(destination: Destination, options: Observed, connection: Connection): Session {
-  const { socket, admit, transfer, peer, refusals } = connection
-  const { onEvent, fileEvents, folders, rate, returns } = options
+function start(
+  destination: Destination,
+  options: Observed,
+  connection: Connection,
+  { report = reportOf(options, connection), retries = false }: { report?: TransferReport; retries?: boolean } = {},
+): Session {
+  const { socket, admit } = connection
+  const { folders, rate, returns } = options
   const owner = connection.key ? (connection.key.name ?? connection.key.fingerprint) : ''
   const key = connection.key?.name ?? undefined
-  const report = new TransferReport({ onEvent, transfer, peer, key, fileEvents, refusals })
   const place = folders && key !== undefined ? folders.of(key) : destination
   const policy = policyOf(place, options)
-  const receiver = new Receiver({ policy, destination: place, owner, returns, report, rate, admit })
+  const receiver = new Receiver({ policy, destination: place, owner, returns, retries, report, rate, admit })
   rate?.limitReads(socket)
   return new ReceiverSession(receiver, (progress) => createLink(socket, place, options, { receiver, progress }))
 }

@@ -14,7 +14,7 @@ import { call } from './transfer/call.js'
 import { type Entrance, entranceFor } from './transfer/entrance.js'
 import { Listener } from './transfer/listener.js'
 import { type Rate, rateOf } from './transfer/rate.js'
-import { Sender } from './transfer/sender.js'
+import { newTransferName, Sender, type SenderOptions } from './transfer/sender.js'
 import { SenderSession } from './transfer/sender-session.js'
 import type { Connection, Session, TransferResult } from './transfer/session.js'
 import { TransferReport } from './transfer/transfer-report.js'
@@ -79,7 +79,7 @@ async function dial(sources: readonly Source[], options: Ready, totals: Totals):
       retry,
     },
     (connection) => {
-      sender ??= senderOf(sources, options, connection, retry > 0)
+      sender ??= senderOf(sources, options, connection, retry > 0 ? { transfer: newTransferName(), retries: true } : {})
       return start(sender, options, connection)
     },
   )
@@ -100,6 +100,8 @@ async function listen(sources: readonly Source[], options: Ready, totals: Totals
   } = options
   const { count = defaults.sendCount } = options
   const isOnce = oneAttempt || sources.some((source) => source.isOnce)
+  // A receiver that comes back knows what it has stored.
+  const names = options.plain ? {} : { transfer: newTransferName() }
   const listener = new Listener(
     {
       ...peerLimits(options),
@@ -116,7 +118,7 @@ async function listen(sources: readonly Source[], options: Ready, totals: Totals
     {
       partner: 'receiver',
       cannotRetry: () => isOnce,
-      start: (connection) => start(senderOf(sources, options, connection), options, connection),
+      start: (connection) => start(senderOf(sources, options, connection, names), options, connection),
     },
   )
   try {
@@ -127,12 +129,17 @@ async function listen(sources: readonly Source[], options: Ready, totals: Totals
 }
 
 /** One transfer of all sources. `connection` is its first one. */
-function senderOf(sources: readonly Source[], options: Ready, connection: Connection, retries = false): Sender {
+function senderOf(
+  sources: readonly Source[],
+  options: Ready,
+  connection: Connection,
+  goingOn: Pick<SenderOptions, 'transfer' | 'retries'>,
+): Sender {
   const { plain = false, expect = {}, onEvent = () => {}, fileEvents, rate } = options
   const { admit, transfer, peer, refusals } = connection
   const report = new TransferReport({ onEvent, transfer, peer, fileEvents, refusals })
   const allowUnverified = plain || options.allowUnverified === true
-  return new Sender({ entries: entriesOf(sources), report, expect, allowUnverified, retries, rate, admit })
+  return new Sender({ entries: entriesOf(sources), report, expect, allowUnverified, ...goingOn, rate, admit })
 }
 
 /** The transfer over one connection. */

@@ -22,6 +22,11 @@ export const commonOptions: OptionTable = {
     fallback: String(defaults.stall / 1000),
     describe: 'Give up after this many seconds in which the other side is alive, but sends or takes nothing',
   },
+  retry: {
+    value: 'N',
+    fallback: String(defaults.retry),
+    describe: 'When connecting: after a break, connect again up to N times and go on where it stopped; 0 means never',
+  },
   limit: {
     value: 'SIZE',
     fallback: 'as fast as possible',
@@ -110,6 +115,22 @@ export function readPeerOptions(args: Arguments): PeerOptions & RateOptions {
     maxPerPeer: readCount(args, 'max-per-peer'),
     allowFrom: networks.length > 0 ? networks : undefined,
   }
+}
+
+/** The most tries of `--retry`. */
+const MAX_RETRY = 1000
+
+/**
+ * Reads `--retry`. Throws a usage error for a side that listens, or whose peer could not go on.
+ *
+ * @param listening for a side that listens, what the error says of that
+ */
+export function readRetry(args: Arguments, listening: string | null): number | undefined {
+  const text = args.text('retry')
+  if (text === undefined) return undefined
+  if (listening !== null) throw usage(`--retry is for a side that connects${listening}`)
+  if (args.flag('plain')) throw usage('--retry needs the protocol, so --plain does not go with it')
+  return parseInteger('--retry', text, 0, MAX_RETRY)
 }
 
 function parseLimit(text: string): number {

@@ -22,6 +22,7 @@ import {
   readCount,
   readExpectation,
   readPeerOptions,
+  readRetry,
   readSeconds,
 } from './common-options.js'
 import { assertOpen } from './descriptors.js'
@@ -107,6 +108,7 @@ function readOptions(args: Arguments): Options {
     out,
     accept,
     wait: readSeconds(args, 'wait'),
+    retry: readRetry(args, args.text('connect') === undefined ? ', as tcp-recv does with --connect' : null),
     timeout: readSeconds(args, 'timeout'),
     allowUnverified: readAllowUnverified(args),
     ifExists: parseChoice('--if-exists', args.text('if-exists') ?? defaults.ifExists, ifExistsChoices),

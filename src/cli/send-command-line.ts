@@ -22,11 +22,6 @@ const options: OptionTable = {
     value: 'SECONDS',
     describe: 'Keep trying to connect for this many seconds; with --listen, wait this long for a receiver',
   },
-  retry: {
-    value: 'N',
-    fallback: String(defaults.retry),
-    describe: 'After a broken connection, connect again up to N times and go on where it stopped; 0 means never',
-  },
   listen: { describe: 'Listen for receivers (tcp-recv --connect) instead of connecting' },
   port: { short: 'p', value: 'PORT', describe: 'With --listen: listen on this port; 0 picks a free port' },
   host: {

@@ -16,6 +16,7 @@ import {
   readCount,
   readExpectation,
   readPeerOptions,
+  readRetry,
   readSeconds,
 } from './common-options.js'
 import { assertOpen } from './descriptors.js'
@@ -26,7 +27,7 @@ import { portFileWriter } from './port-file.js'
 import type { Context } from './run.js'
 import { sendCommandLine } from './send-command-line.js'
 import { assertNoneEmpty, listenCorrection, readSendPositionals } from './send-positionals.js'
-import { checkNameOption, parseInteger, usage } from './values.js'
+import { checkNameOption, usage } from './values.js'
 import { assertReachable } from './working-directory.js'
 
 /** The default name of standard input. */
@@ -105,23 +106,11 @@ function readOptions(args: Arguments): Options {
     follow: args.flag('follow'),
     count: count === 0 ? Number.POSITIVE_INFINITY : count,
     wait: readSeconds(args, 'wait'),
-    retry: readRetry(args),
+    retry: readRetry(args, listen ? ', so it does not go with --listen' : null),
     timeout: readSeconds(args, 'timeout'),
     allowUnverified: readAllowUnverified(args),
     ...readPeerOptions(args),
   }
-}
-
-/** The most tries of `--retry`. */
-const MAX_RETRY = 1000
-
-/** Reads `--retry`. Throws a usage error for a sender that cannot connect again, or whose peer could not go on. */
-function readRetry(args: Arguments): number | undefined {
-  const text = args.text('retry')
-  if (text === undefined) return undefined
-  if (args.flag('listen')) throw usage('--retry is for a side that connects, so it does not go with --listen')
-  if (args.flag('plain')) throw usage('--retry needs the protocol, so --plain does not go with it')
-  return parseInteger('--retry', text, 0, MAX_RETRY)
 }
 
 function isFifo(path: string): boolean {

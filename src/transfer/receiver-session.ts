@@ -10,19 +10,19 @@ import type { Algorithm } from './digest.js'
 import { Intake, type Taken } from './intake.js'
 import { Motion } from './motion.js'
 import type { Receiver } from './receiver.js'
+import { abortError } from './remote-error.js'
 import type { Repeat } from './repeat.js'
 import type { Returning } from './returns.js'
-import type { Session, TransferResult } from './session.js'
+import { isBreak, isUnreported, type Session, type TransferResult } from './session.js'
 import { TreeIntake } from './tree-intake.js'
 
 /** The reasons for which a file or directory ends that a sender may want to complete later. */
 const breaks = new Set<Reason>(['broken', 'aborted', 'interrupted', 'timeout', 'busy', 'damaged'])
 
-type Current = Intake | TreeIntake | Repeat
-
-/** What a sender may ask of a file, and of a directory. */
+/** An entry on its way in: a file or message, or a directory. */
 type OfFile = Intake | Repeat
 type OfDirectory = TreeIntake | Repeat
+type Current = OfFile | OfDirectory
 
 export class ReceiverSession implements Session, Returning {
   readonly #receiver: Receiver
@@ -34,6 +34,9 @@ export class ReceiverSession implements Session, Returning {
   #entries = 0
   /** The digest algorithm that the sender computes. */
   #algorithm: Algorithm = 'blake3'
+  broken: TransferError | null = null
+  /** The entry that was under way when the connection failed: its name, where it is kept, and how much of it. */
+  #lost = { name: undefined as string | undefined, kept: null as string | null, bytes: 0 }
   /** The error that was passed to `fail`. */
   #stopped: TransferError | null = null
   readonly ended: Promise<void>
@@ -63,16 +66,25 @@ export class ReceiverSession implements Session, Returning {
       await link.receive((message) => this.#onMessage(message))
       void link.close()
     } catch (error) {
-      const failure = asTransferError(error)
-      link.fail(failure)
-      const name = this.#current?.header.name
-      const kept = await this.#drop(breaks.has(failure.reason))
-      this.#onFailure(name, failure, kept)
+      await this.#lose(asTransferError(error))
     } finally {
       this.closed = link.closed.then(() => this.#receiver.leave(link.signal))
       this.#onEnded()
     }
     return this.#receiver.report.result
+  }
+
+  async #lose(failure: TransferError): Promise<void> {
+    this.#link.fail(failure)
+    const { header, bytes = 0 } = this.#current ?? {}
+    const kept = await this.#drop(breaks.has(failure.reason))
+    this.#lost = { name: header?.name, kept, bytes: kept ? bytes : 0 }
+    if (isBreak(failure) && failure !== this.#stopped && this.#receiver.isResumable) this.broken = failure
+    else this.giveUp(failure)
+  }
+
+  get progress(): number {
+    return this.#receiver.report.result.bytes + this.#lost.bytes
   }
 
   isTaking(origin: string): boolean {
@@ -123,10 +135,10 @@ export class ReceiverSession implements Session, Returning {
     this.motion.hasBegun = true
     this.#receiver.countEntry()
     try {
+      await this.#receiver.waitFor(header, this)
       // The sender is admitted before anything is refused: the sender of an unwanted file is still a sender.
       this.#receiver.admit()
-      const [algorithm, turn] = [this.#algorithm, this.#link.turn]
-      this.#current = await this.#receiver.begin(entry, header, { algorithm, turn, session: this })
+      this.#current = await this.#receiver.begin(entry, header, this.#algorithm, this.#link.turn)
     } catch (error) {
       await this.#refuse(entry, header.name, error)
     }
@@ -189,12 +201,7 @@ export class ReceiverSession implements Session, Returning {
   async #onAbort({ entry, reason, message }: SenderMessage & { frame: 'abort' }): Promise<void> {
     const current = this.#current
     if (entry !== null && !current) return
-    // The reason of the sender is only shown. As the reason of this error, it would look like one of this side.
-    const text = `the sender gave up: ${printable(message)} (${printable(reason, 40)})`
-    const error =
-      reason === 'key'
-        ? new TransferError('key', text)
-        : new TransferError('incomplete', text, { reason: 'aborted', peerMessage: 'given up' })
+    const error = abortError(reason, message)
     if (entry === null || !current) throw error
     // Of a file that has changed, nothing can go on.
     const kept = await this.#drop(current instanceof TreeIntake || reason !== 'changed')
@@ -233,16 +240,11 @@ export class ReceiverSession implements Session, Returning {
     return null
   }
 
-  /** Reports that the link has failed with `error`. `name` is the name of the current entry, if there was one. */
-  #onFailure(name: string | undefined, error: TransferError, kept: string | null): void {
+  /** Reports that the link has failed with `error`. */
+  giveUp(error: TransferError): void {
     const { report } = this.#receiver
-    const { admitted } = report.result
-    // A connection that came and went without a byte (a port scan, a health check) is not reported.
-    const isStray = !admitted && !this.#link.hasHeard && error.reason === 'broken'
-    // The error that ends this side is reported once, and not for every connection that is no transfer. A connection that
-    // is refused as one too many is reported.
-    const isEnding = error === this.#stopped && !admitted && error.reason !== 'busy'
-    if (isStray || isEnding) report.fail(error)
-    else report.notStored(name ?? (admitted ? this.#link.entryName : undefined), this.#link.explain(error), kept)
+    const { name = report.result.admitted ? this.#link.entryName : undefined, kept } = this.#lost
+    if (isUnreported(report.result, this.#link, error, this.#stopped)) report.fail(error)
+    else report.notStored(name, this.#link.explain(error), kept)
   }
 }

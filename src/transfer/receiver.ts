@@ -26,6 +26,8 @@ export interface ReceiverOptions {
   report: TransferReport
   /** Who has proved which key (stores/store.ts). Default: nobody. */
   owner?: string | undefined
+  /** True if this side connects again after a break. Default false. */
+  retries?: boolean | undefined
   /** What the call remembers of transfers that may go on. Default: nothing. */
   returns?: Returns | undefined
   /** The limit of the call. */
@@ -68,9 +70,19 @@ export class Receiver {
     await this.#options.returns?.arrive(this.#transfer, session)
   }
 
+  /** True if the transfer can go on over another connection. */
+  get isResumable(): boolean {
+    return this.#options.retries === true && this.#transfer !== undefined
+  }
+
   /** An entry was stored. The sender may not hear of it. */
   remember(id: number, answer: Stored): void {
     if (this.#transfer !== undefined) this.#options.returns?.remember(this.#transfer, id, answer)
+  }
+
+  /** Waits for a session that may have begun with the same file or directory, and keeps what it has. */
+  async waitFor(header: Header, session: Returning): Promise<void> {
+    if (header.source !== undefined) await this.#options.returns?.take(this.originOf(header), session)
   }
 
   /** What a file is known by if its sender comes back. */
@@ -97,13 +109,13 @@ export class Receiver {
   async begin(
     entry: number,
     header: HeaderMessage,
-    { algorithm, turn, session }: { algorithm: Algorithm; turn: Turn; session: Returning },
+    algorithm: Algorithm,
+    turn: Turn,
   ): Promise<Intake | TreeIntake | Repeat> {
     const { policy, returns } = this.#options
     checkHeader(header, policy)
     const answer = this.#transfer && returns?.find(this.#transfer, header.id ?? entry)
     if (answer) return new Repeat(entry, header, answer)
-    if (header.source !== undefined) await returns?.take(this.originOf(header), session)
     if (header.kind === 'directory') return await this.#beginTree(entry, header, turn)
     const sink = header.kind === 'message' ? messageSink(header) : await this.#beginFile(header)
     try {
@@ -173,6 +185,8 @@ export class Receiver {
 
   /** A link is closed. With the last one, the store is closed. Never throws. */
   async leave(signal: AbortSignal): Promise<void> {
+    // The sender has heard every answer if the connection has ended well.
+    if (!signal.aborted && this.#transfer !== undefined) this.#options.returns?.forget(this.#transfer)
     this.#working.delete(signal)
     if (--this.#links > 0) return
     await this.#store?.close()

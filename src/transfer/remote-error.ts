@@ -1,4 +1,4 @@
-/** The sender's error for a refusal by the receiver. */
+/** The errors for what the other side says: the sender's for a refusal, the receiver's for an abort. */
 import { type ErrorCode, isReason, type Reason, reasons, TransferError } from '../errors.js'
 import { printable } from '../text.js'
 
@@ -13,4 +13,11 @@ function codeOf(reason: string): ErrorCode {
 export function remoteError(reason: string, message: string): TransferError {
   // A newer receiver may have a reason that this table lacks. The events show it all the same.
   return new TransferError(codeOf(reason), message, { reason: printable(reason, 40) as Reason, peerMessage: 'refused' })
+}
+
+/** The receiver's error for an abort. Its reason is only shown: as that of the error, it would look like one of this side. */
+export function abortError(reason: string, message: string): TransferError {
+  const text = `the sender gave up: ${printable(message)} (${printable(reason, 40)})`
+  if (reason === 'key') return new TransferError('key', text)
+  return new TransferError('incomplete', text, { reason: 'aborted', peerMessage: 'given up' })
 }

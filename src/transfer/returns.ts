@@ -29,7 +29,8 @@ export interface Returning {
 
 export class Returns {
   /** The answers by transfer and entry, the oldest first. */
-  readonly #answers = new Map<string, Stored>()
+  readonly #answers = new Map<string, Map<number, Stored>>()
+  #count = 0
   readonly #sessions = new Map<string, Returning>()
   /** The session that has taken a file or directory last, by its origin. */
   readonly #takers = new Map<string, Returning>()
@@ -70,15 +71,31 @@ export class Returns {
   }
 
   remember(transfer: string, id: number, answer: Stored): void {
-    this.#answers.set(`${transfer} ${id}`, answer)
-    if (this.#answers.size <= MOST) return
-    const [oldest] = this.#answers.keys()
-    this.#answers.delete(oldest as string)
+    const answers = this.#answers.get(transfer) ?? new Map<number, Stored>()
+    if (!answers.has(id)) this.#count++
+    this.#answers.set(transfer, answers.set(id, answer))
+    if (this.#count > MOST) this.#forgetOldest()
+  }
+
+  #forgetOldest(): void {
+    const [[transfer, answers]] = this.#answers as Iterable<[string, Map<number, Stored>]> as [
+      [string, Map<number, Stored>],
+    ]
+    const [id] = answers.keys()
+    answers.delete(id as number)
+    this.#count--
+    if (answers.size === 0) this.#answers.delete(transfer)
+  }
+
+  /** The transfer has ended well. */
+  forget(transfer: string): void {
+    this.#count -= this.#answers.get(transfer)?.size ?? 0
+    this.#answers.delete(transfer)
   }
 
   /** What was answered to an entry. */
   find(transfer: string, id: number): Stored | undefined {
-    return this.#answers.get(`${transfer} ${id}`)
+    return this.#answers.get(transfer)?.get(id)
   }
 }
 

@@ -7,7 +7,7 @@ import type { AnswerMessage, SenderLink } from '../links/link.js'
 import { Motion } from './motion.js'
 import type { Sender } from './sender.js'
 import { Sending } from './sending.js'
-import type { Session, TransferResult } from './session.js'
+import { isBreak, isUnreported, type Session, type TransferResult } from './session.js'
 
 export class SenderSession implements Session {
   readonly #sender: Sender
@@ -59,8 +59,7 @@ export class SenderSession implements Session {
 
   /** True if what is unanswered can be sent again, by a receiver that knows what it has stored. */
   #canGoOn(error: TransferError): boolean {
-    const isBreak = error.reason === 'broken' || error.reason === 'timeout'
-    return isBreak && error !== this.#stopped && !this.#isAnswered && this.#sender.isResumable
+    return isBreak(error) && error !== this.#stopped && !this.#isAnswered && this.#sender.isResumable
   }
 
   #onFailure(error: TransferError): void {
@@ -87,14 +86,9 @@ export class SenderSession implements Session {
   /** Reports that the link has failed with `error`. A connection that came and went without a byte is not reported. */
   giveUp(error: TransferError): void {
     const { report } = this.#sender
-    const { admitted } = report.result
-    const isStray = !admitted && !this.#link.hasHeard && error.reason === 'broken'
-    // The error that ends this side is reported once, and not for every connection that is no transfer. A connection that
-    // is refused as one too many is reported.
-    const isEnding = error === this.#stopped && !admitted && error.reason !== 'busy'
     // Over a plain link, the failure belongs to its only entry.
     const name = this.#link.abort ? undefined : this.#sending.latest?.name
-    if (isStray || isEnding) report.fail(error)
+    if (isUnreported(report.result, this.#link, error, this.#stopped)) report.fail(error)
     else report.failed(name, this.#sender.isResumable ? error : this.#link.explain(error))
   }
 

@@ -18,7 +18,9 @@ export interface SenderOptions {
   expect: Expectation
   /** True if answers without a digest are accepted. */
   allowUnverified: boolean
-  /** True if the transfer may go on over another connection after one has broken. Default false. */
+  /** Names the transfer, if it may go on over another connection (`newTransferName`). Default: it may not. */
+  transfer?: string | undefined
+  /** True if this side connects again after a break. Default false. */
   retries?: boolean | undefined
   /** The limit of the call. */
   rate?: Rate | undefined
@@ -27,6 +29,11 @@ export interface SenderOptions {
    * receivers are wanted. Absent for a sender that dials.
    */
   admit?: (() => void) | undefined
+}
+
+/** A name for a transfer that nobody can guess. */
+export function newTransferName(): string {
+  return randomBytes(16).toString('hex')
 }
 
 export class Sender {
@@ -38,6 +45,7 @@ export class Sender {
   readonly transfer: string | undefined
   /** True if nothing is sent before the peer has greeted as a receiver. A stray connection then costs no file. */
   readonly waitsForGreeting: boolean
+  readonly #retries: boolean
   readonly #admit: (() => void) | undefined
   readonly #entries: AsyncIterator<Entry>
   /** Entries that were under way when a connection broke. They come first. */
@@ -62,8 +70,9 @@ export class Sender {
   #ahead: Promise<Entry | undefined>
   #isExhausted = false
 
-  constructor({ entries, report, expect, allowUnverified, retries = false, rate, admit }: SenderOptions) {
-    this.transfer = retries ? randomBytes(16).toString('hex') : undefined
+  constructor({ entries, report, expect, allowUnverified, transfer, retries = false, rate, admit }: SenderOptions) {
+    this.transfer = transfer
+    this.#retries = retries
     this.report = report
     this.expect = expect
     this.allowUnverified = allowUnverified
@@ -84,7 +93,7 @@ export class Sender {
 
   /** The receiver has greeted with these features. */
   onGreeting(features: readonly string[]): void {
-    this.isResumable = this.transfer !== undefined && features.includes(RESUME)
+    this.isResumable = this.#retries && features.includes(RESUME)
   }
 
   /** Returns the next entry to send, or undefined if there is none now. `sendAgain` may add one later. */
@@ -109,7 +118,10 @@ export class Sender {
   async #read(): Promise<Entry | undefined> {
     const { done, value } = await this.#entries.next()
     this.#isExhausted = done === true
-    return done ? undefined : value
+    if (done) return undefined
+    // The number is the same if the entries are fetched again, for another connection of a receiver that comes back.
+    this.#ids.set(value, this.#nextId++)
+    return value
   }
 
   /** True if there is nothing left to send. */
@@ -143,8 +155,7 @@ export class Sender {
 
   /** Returns the header of an entry for a receiver with these features. `number` is that in the connection. */
   headerFor(entry: Entry, number: number, header: Header, features: readonly string[]): Header {
-    const id = this.#ids.get(entry) ?? this.#nextId++
-    this.#ids.set(entry, id)
+    const id = this.#ids.get(entry) as number
     const numbered = this.transfer === undefined || id === number ? {} : { id }
     if (header.source === undefined) return { ...header, ...numbered }
     const { source, edition, ...known } = header

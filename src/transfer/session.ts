@@ -53,6 +53,26 @@ export interface Connection {
   refusals?: Refusals | undefined
 }
 
+/** True if the failure of a connection is a break, after which a transfer may go on over another one. */
+export function isBreak({ reason }: TransferError): boolean {
+  return reason === 'broken' || reason === 'timeout'
+}
+
+/**
+ * True if the failure of a connection is not reported: one that came and went without a byte (a port scan, a health
+ * check), or the error with which this side ends, which is reported once. A connection that is refused as one too many is
+ * reported.
+ */
+export function isUnreported(
+  { admitted }: TransferResult,
+  { hasHeard }: { hasHeard: boolean },
+  error: TransferError,
+  stopped: TransferError | null,
+): boolean {
+  if (admitted) return false
+  return (!hasHeard && error.reason === 'broken') || (error === stopped && error.reason !== 'busy')
+}
+
 /** What the event for a listener tells of its keys. */
 export function keysFacts(keys: readonly Key[] = []): Pick<ListeningEvent, 'keys' | 'fingerprint'> {
   const [first, ...others] = keys
