@@ -16,7 +16,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import type { Header } from '../../dist/protocol/messages.js'
 import type { FolderStore } from '../../dist/stores/folder-store.js'
-import { failDuring, injectFault, replaceCall, replaceDuring, systemError } from '../fixtures/disk.ts'
+import { doBefore, failDuring, injectFault, replaceCall, replaceDuring, systemError } from '../fixtures/disk.ts'
 import { bytesOf } from '../fixtures/folder.ts'
 import {
   beginLarge,
@@ -145,6 +145,26 @@ t.test('keeps the longer one of two senders at once', async (t) => {
     t.strictSame(paths, Array(2).fill(join(keptFolderOf(path), 'content')))
     t.strictSame(keptSizes(path), { 'large.bin': 300 * 1024 })
     t.equal(stagedFiles(path).length, 3, 'and nothing else')
+  }
+})
+
+t.test('is kept although other receivers remove the empty folder meanwhile', async (t) => {
+  for (const [times, isKept] of [
+    [8, true],
+    [1000, false],
+  ] as const) {
+    const path = t.testdir()
+    const store = await openFolder(t, { path })
+    const sink = await beginLarge(store, part)
+    let left: number = times
+    // It is removed before each of the two calls of an attempt.
+    const restore = doBefore('rename', () => {
+      if (left-- > 0) rmSync(join(path, '.tcp-recv/kept'), { recursive: true, force: true })
+    })
+    t.equal(typeof (await sink.keep()) === 'string', isKept)
+    restore()
+    t.strictSame(keptSizes(path), isKept ? { 'large.bin': part.length } : {})
+    t.equal(stagedFiles(path).length, isKept ? 3 : 0)
   }
 })
 

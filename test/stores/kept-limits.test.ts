@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { FolderDestination } from '../../dist/stores/folder-destination.js'
 import { STAGING } from '../../dist/stores/staging.js'
-import { doBefore, failDuring, injectFault, replaceDuring } from '../fixtures/disk.ts'
+import { doBefore, failDuring, injectFault, replaceCall, replaceDuring, systemError } from '../fixtures/disk.ts'
 import { bytesOf } from '../fixtures/folder.ts'
 import {
   breakOff,
@@ -192,6 +192,27 @@ t.test('gives way to no file for which that would not make enough room', async (
   })
   t.strictSame(keptSizes(path), { one: 100 * KILO, two: 100 * KILO })
   await t.resolves(store.begin(largeHeader({ name: 'new', source: 'x', size: 250 * KILO })))
+  t.strictSame(keptSizes(path), {})
+})
+
+t.test('counts what it cannot look at as nothing', async (t) => {
+  const path = t.testdir()
+  const store = await openFolder(t, { path })
+  await keepTree(path, store, 'tree', 100)
+  setFree(t, path, 0)
+  const restores = [
+    injectFault({ call: 'list', code: 'EIO', occurrence: 0 }).restore,
+    replaceCall('lstat', (lstat) => async (place) => {
+      if (place.endsWith('/f')) throw systemError('EIO', 'lstat')
+      return await lstat(place)
+    }),
+  ]
+  for (const restore of restores) {
+    await t.rejects(store.begin(largeHeader({ size: 2 * KILO })), { code: 'refused', reason: 'no-space' })
+    t.strictSame(keptSizes(path), { tree: 100 * KILO })
+    restore()
+  }
+  await storeIn(store, { size: 2 * KILO }, 'x')
   t.strictSame(keptSizes(path), {})
 })
 

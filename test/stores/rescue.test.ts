@@ -27,6 +27,7 @@ import {
   SIZE,
 } from '../fixtures/folder-kept.ts'
 import { clean, deadReceiver, finalNames, openFolder, stagedFiles, stagedNames } from '../fixtures/folder-store.ts'
+import { directoryHeader, put } from '../fixtures/folder-tree.ts'
 import { setMachineId, setUptime, THIS_MACHINE } from '../fixtures/machine.ts'
 
 const whole = bytesOf(SIZE)
@@ -97,6 +98,17 @@ t.test('keeps what a dead receiver has left, and removes the rest of it', async 
   t.notOk(stagedNames(path).includes(receiverId))
   await clean(path, 0)
   t.strictSame(readdirSync(path), [])
+})
+
+t.test('keeps a directory with what is in it, if its sender can go on with it', async (t) => {
+  for (const source of ['a'.repeat(32), '']) {
+    const path = t.testdir()
+    const store = await openFolder(t, { path, receiverId: await deadReceiver() })
+    const sink = await store.beginTree(directoryHeader({ source }))
+    await put(sink, { file: 'a', content: 'whole' })
+    await clean(path)
+    t.strictSame(keptSizes(path), source === '' ? {} : { project: 5 })
+  }
 })
 
 t.test('keeps nothing that is of no use', async (t) => {
