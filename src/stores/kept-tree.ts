@@ -5,8 +5,8 @@
  */
 import type { Stats } from 'node:fs'
 import type { Directory } from '../disk/directory.js'
-import { disk } from '../disk/disk.js'
-import { openInside } from '../disk/open-inside.js'
+import { disk, ifSupported } from '../disk/disk.js'
+import { inside, openInside } from '../disk/open-inside.js'
 import { removeTree } from '../disk/remove-tree.js'
 import type { KeptItem } from '../protocol/tree-messages.js'
 import { type About, CONTENT, makeKeepable, removeKeepable } from './about.js'
@@ -64,9 +64,13 @@ export class KeptTree {
     return await openInside(this.directory, path)
   }
 
-  /** Removes files that are there. */
+  /** Removes files that are there, also from a directory that has got its permissions already. */
   async drop(paths: readonly string[]): Promise<void> {
-    for (const path of paths) await removeTree(this.directory, path)
+    const remove = async (folder: Directory, name: string) => {
+      await folder.setAttributes(OWNER, null)
+      await removeTree(folder, name)
+    }
+    for (const path of paths) await inside(this.directory, path, remove)
   }
 
   /** Keeps what is there, which is durable. Returns its path, from the staging folder on, or null. Never throws. */
@@ -85,8 +89,7 @@ async function* listFiles(directory: Directory, prefix: string): AsyncGenerator<
     const path = prefix + entry.name
     const stats = await disk.lstat(directory.path(entry.name))
     if (stats.isDirectory()) {
-      const inner = await directory.openDirectory(entry.name).catch(() => null)
-      if (!inner) continue
+      const inner = await openOwn(directory, entry.name)
       try {
         yield* listFiles(inner, `${path}/`)
       } finally {
@@ -96,6 +99,12 @@ async function* listFiles(directory: Directory, prefix: string): AsyncGenerator<
       yield `${stats.size} ${timeOf(stats)} ${path}`
     }
   }
+}
+
+/** Opens a directory that is there, and lets this process change it. It gets its attributes when it is left. */
+async function openOwn(parent: Directory, name: string): Promise<Directory> {
+  await ifSupported(() => disk.chmod(parent.path(name), OWNER))
+  return await parent.openDirectory(name)
 }
 
 /** The time as it was set. Setting it goes through a floating-point number, which loses a few microseconds. */
@@ -128,8 +137,7 @@ export class There {
       return null
     }
     this.#names.delete(name)
-    await disk.chmod(this.#directory.path(name), OWNER)
-    return await this.#directory.openDirectory(name)
+    return await openOwn(this.#directory, name)
   }
 
   /** True if the file is there as the sender says. It gets the mode. */
@@ -138,7 +146,7 @@ export class There {
     const path = this.#directory.path(name)
     const stats = await disk.lstat(path)
     if (!stats.isFile() || stats.size !== size || timeOf(stats) !== mtime) return false
-    if ((stats.mode & 0o777) !== mode) await disk.chmod(path, mode)
+    if ((stats.mode & 0o777) !== mode) await ifSupported(() => disk.chmod(path, mode))
     return true
   }
 

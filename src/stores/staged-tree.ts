@@ -61,8 +61,16 @@ export class StagedTree {
     return this.levels.at(-1) as Level
   }
 
-  list(): AsyncIterable<string> {
-    return this.kept.list()
+  get isResumed(): boolean {
+    return this.kept.isResumed
+  }
+
+  async *list(): AsyncGenerator<string> {
+    try {
+      yield* this.kept.list()
+    } catch (error) {
+      throw this.localError('cannot read', error)
+    }
   }
 
   async open(path: string): Promise<number> {
@@ -70,7 +78,11 @@ export class StagedTree {
   }
 
   async drop(paths: readonly string[]): Promise<void> {
-    await this.kept.drop(paths)
+    try {
+      await this.kept.drop(paths)
+    } catch (error) {
+      throw this.localError('cannot store', error)
+    }
   }
 
   async adopt(item: KeptItem): Promise<boolean> {
@@ -86,7 +98,9 @@ export class StagedTree {
     try {
       const old = (await this.#current.there?.enter(name)) ?? null
       const directory = old ?? (await this.#current.directory.makeDirectory(name))
-      this.levels.push({ directory, attributes: { mode, mtime }, there: old && (await There.of(old)) })
+      const level: Level = { directory, attributes: { mode, mtime }, there: null }
+      this.levels.push(level)
+      if (old) level.there = await There.of(old)
       this.#path = join(this.#path, name)
     } catch (error) {
       throw await this.#itemError('cannot make the folder', error, name)

@@ -78,6 +78,8 @@ export interface TreeFileSink extends Pick<Sink, 'write' | 'writeLater' | 'disca
  * The policy has accepted every name, and every symlink stays inside.
  */
 export interface TreeSink {
+  /** True if something is there from an earlier transfer. */
+  readonly isResumed: boolean
   /** What is there from an earlier transfer: size, modification time and path of each file, with spaces between them. */
   list(): AsyncIterable<string>
   /** Says that a file need not come because it is there. Returns false if it is not, or another one. */

@@ -21,6 +21,7 @@ interface Facts {
 }
 
 export class TarTree implements TreeSink {
+  readonly isResumed = false
   readonly #output: Pick<Sink, 'writeLater' | 'commit'>
   readonly #header: Header
   /** The path of the current directory in the archive, with a slash at its end. */

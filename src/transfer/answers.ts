@@ -59,8 +59,11 @@ export function newPending(facts: Pick<Pending, 'number' | 'entry' | 'header' | 
   return { ...facts, start, wanted, onWanted, listed, onListed, progress: null, sent: null, record: null }
 }
 
-/** The most characters of a list that are held. What is beyond is sent again. */
-const MOST_LISTED = 64 * 1024 * 1024
+/** About the most bytes of a list that are held. What is beyond is sent again. */
+const MOST_LISTED = 256 * 1024 * 1024
+
+/** About the bytes that an item takes beside its characters. */
+const ITEM = 200
 
 /** Gathers the list of what a receiver has. */
 function gather(signal: AbortSignal): Pick<Pending, 'listed' | 'onListed'> {
@@ -76,7 +79,7 @@ function gather(signal: AbortSignal): Pick<Pending, 'listed' | 'onListed'> {
     for (const item of items) {
       const [, facts, path] = /^(\d+ -?\d+) (.*)$/s.exec(item) ?? []
       if (facts === undefined || path === undefined) throw new ProtocolError('the receiver lists what is no file')
-      length += item.length
+      length += item.length + ITEM
       if (length < MOST_LISTED) found.set(path, facts)
     }
     if (!more) onComplete()

@@ -18,7 +18,9 @@ export class LateFiles {
   readonly #digestOf: (path: string, digest: (fd: number) => Promise<string>) => Promise<string>
   readonly #digest: Digest
   readonly #buffer = Buffer.allocUnsafeSlow(PIECE)
-  #working: Promise<void> | null = null
+  /** The latest run of `#work`, and whether it will still look for another file. */
+  #working = Promise.resolve()
+  #isWorking = false
   #isStopped = false
 
   /** @param digestOf opens a file, calls `digest` with its descriptor, and returns what that returns. It never throws. */
@@ -38,14 +40,12 @@ export class LateFiles {
 
   add(path: string): void {
     this.paths.push(path)
-    this.#working ??= this.#work().finally(() => {
-      this.#working = null
-    })
+    if (!this.#isWorking) this.#working = this.#work()
   }
 
   /** The digests of all files that were added, in their order. */
   async finish(): Promise<readonly string[]> {
-    while (this.#working) await this.#working
+    await this.#working
     return this.#digests
   }
 
@@ -56,11 +56,13 @@ export class LateFiles {
   }
 
   async #work(): Promise<void> {
+    this.#isWorking = true
     // Whoever added the first file goes on first.
     await Promise.resolve()
     for (let next = this.#digests.length; next < this.paths.length && !this.#isStopped; next++) {
       this.#digests.push(await this.#digestOf(this.paths[next] as string, (fd) => this.#read(fd)))
     }
+    this.#isWorking = false
   }
 
   async #read(fd: number): Promise<string> {

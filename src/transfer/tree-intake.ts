@@ -215,14 +215,14 @@ export class TreeIntake {
   }
 
   /**
-   * Keeps the files that are complete, and removes everything else. Returns the path of the directory, with a slash at
+   * Keeps the files that are complete, also those of an earlier transfer, and removes everything else. Returns the path of the directory, with a slash at
    * its end, or null if none are kept. Never throws.
    */
   async keep(): Promise<string | null> {
     const { sink, record, kept } = this.#steps
     await kept?.stop()
     await this.#file?.sink?.discard()
-    const path = this.#isAtRest && record.files > 0 ? await sink.keep() : null
+    const path = this.#isAtRest && (record.files > 0 || sink.isResumed) ? await sink.keep() : null
     await this.discard()
     return path && `${path}/`
   }

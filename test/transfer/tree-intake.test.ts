@@ -43,7 +43,8 @@ t.test('lets others work while it stores many small files that came at once', as
   const progress = new ProgressReport((event) => event.event === 'progress' && seen.push(event.files ?? 0), {
     ...{ transfer: 1, name: 'd', size: null },
   })
-  const steps = { policy, sink, digest: await createDigest(), record, progress, turn: new Turn(), count: () => {} }
+  const turns = { turn: new Turn(), count: () => {} }
+  const steps = { policy, sink, digest: await createDigest(), record, progress, ...turns, kept: null }
   const head = { frame: 'header', payload: null, ...header({ kind: 'directory', name: 'd', size: null }) } as const
   const intake = new TreeIntake(0, head, steps)
   const files = Array.from({ length: 500 }, (_, index) => tree.file(`${1_000 + index}`, 'x'))
@@ -52,15 +53,15 @@ t.test('lets others work while it stores many small files that came at once', as
   const taking = Promise.resolve(intake.take(Buffer.concat(files))).then(() => {
     isOver = true
   })
-  const turns: number[] = []
+  const seenTurns: number[] = []
   while (!isOver) {
-    turns.push(stored)
+    seenTurns.push(stored)
     await turn()
   }
   await taking
   t.equal(stored, 500)
   t.equal(intake.bytes, 500, 'the bytes of the files, and not of the frames around them')
-  const longest = Math.max(...turns.map((files, index) => files - (turns[index - 1] ?? 0)))
+  const longest = Math.max(...seenTurns.map((files, index) => files - (seenTurns[index - 1] ?? 0)))
   t.ok(longest <= 20, `no more than some files are stored in one turn: ${longest}`)
   t.strictSame(seen, [0, 200, 400], 'and progress is reported meanwhile')
   await intake.discard()

@@ -51,7 +51,7 @@ t.test('tells nothing of a count that is behind, and adds what came after it was
   const events: ProgressEvent[] = []
   const onEvent = (event: TransferEvent) => void events.push(event as ProgressEvent)
   const report = new ProgressReport(onEvent, { transfer: 1, name: 'd', size: null })
-  const record = { files: 5, bytes: 50, current: 'x' }
+  const record = { resumed: 0, files: 5, bytes: 50, current: 'x' }
   const table: [count: { files: number; bytes: number; isComplete: boolean }, known: object][] = [
     [{ files: 4, bytes: 50, isComplete: false }, {}],
     [{ files: 5, bytes: 49, isComplete: false }, {}],
@@ -70,6 +70,9 @@ t.test('tells nothing of a count that is behind, and adds what came after it was
     const progress = { event: 'progress', transfer: 1, name: 'd', bytes: 50, size: null, files: 5, current: 'x' }
     t.strictSame(events.at(-1), { ...progress, ...known })
   }
+  clock.pass(200)
+  report.updateTree({ ...record, resumed: 30 })
+  t.match(events.at(-1), { bytes: 50, resumed: 30 })
   clock.pass(200)
   report.updateTree(record)
   t.notOk('filesKnown' in (events.at(-1) as ProgressEvent))

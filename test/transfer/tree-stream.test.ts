@@ -15,7 +15,7 @@ async function read(path: string, length: number): Promise<Buffer> {
   const fail = (where: string, error: Error) => {
     throw new Error(`${where}: ${error.message}`)
   }
-  const stream = await TreeStream.create(opened, record, fail)
+  const stream = await TreeStream.create({ opened, record, kept: null, onProblem: fail })
   const pieces: Buffer[] = []
   for (let count = length; count === length; ) {
     const piece = Buffer.alloc(length + 2, '#')
