@@ -57,27 +57,14 @@ function counting({ failures = 0 } = {}) {
   return { receiver: new Receiver({ policy, destination, report }), seen }
 }
 
-/** A link that begins an entry. */
-const steps = {
-  algorithm: 'blake3' as const,
-  turn: new Turn(),
-  session: {
-    signal: new AbortController().signal,
-    ended: new Promise<void>(() => {}),
-    motion: { idle: 0 },
-    isTaking: () => false,
-    fail: () => {},
-  },
-}
-
 const first = { ...header(), frame: 'header' as const, payload: null }
 
 t.test('closes its store with the last link, and ends waits when the last one has failed', async (t) => {
   const { receiver, seen } = counting()
   const [one, two, three] = [new AbortController(), new AbortController(), new AbortController()]
   for (const { signal } of [one, two, three]) receiver.join(signal)
-  await receiver.begin(0, first, steps)
-  await receiver.begin(1, first, steps)
+  await receiver.begin(0, first, 'blake3', new Turn())
+  await receiver.begin(1, first, 'blake3', new Turn())
   t.equal(seen.opened, 1)
   await receiver.leave(one.signal)
   two.abort(new Error('broken'))
@@ -94,8 +81,8 @@ t.test('tries again for the next entry to open what could not be opened', async 
   const { receiver, seen } = counting({ failures: 1 })
   const { signal } = new AbortController()
   receiver.join(signal)
-  await t.rejects(receiver.begin(0, first, steps), /not now/)
-  await receiver.begin(1, first, steps)
+  await t.rejects(receiver.begin(0, first, 'blake3', new Turn()), /not now/)
+  await receiver.begin(1, first, 'blake3', new Turn())
   t.equal(seen.opened, 2)
   await receiver.leave(signal)
   t.equal(seen.closed, 1)
