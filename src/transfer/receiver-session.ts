@@ -144,9 +144,7 @@ export class ReceiverSession implements Session, Returning {
     }
     const current = this.#current
     if (current && header.resume === 'offset') await this.#want(current as OfFile)
-    if (header.resume === 'list') {
-      await this.#with(async (current) => this.#link.list?.(entry, (current as OfDirectory).list()))
-    }
+    if (header.resume === 'list') await this.#with((tree) => this.#link.list?.(entry, (tree as OfDirectory).list()))
   }
 
   /** Tells the sender what is wanted of a file. */

@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import type { SendOptions } from '../../dist/index.js'
 import { type Ended, type Events, type Listening, startReceiver, trySend } from '../fixtures/ends.ts'
-import { bytesOf, namesIn } from '../fixtures/folder.ts'
+import { bytesOf, keptIn, namesIn } from '../fixtures/folder.ts'
+import { key, otherKey } from '../fixtures/keys.ts'
 import { watchOpenFiles } from '../fixtures/open-files.ts'
 import { damagedPort } from '../fixtures/proxy.ts'
 import { makeTree, type Tree, tellTree } from '../fixtures/tree.ts'
@@ -209,3 +210,153 @@ for (const [what, [where, change, sent]] of Object.entries(changes)) {
     t.strictSame(namesIn(out), ['project'])
   })
 }
+
+/** A kept file gets another content of the same length, as if its disk had lost it. */
+function damage(path: string): void {
+  const { atime, mtime } = statSync(path)
+  writeFileSync(path, 'y'.repeat(statSync(path).size))
+  utimesSync(path, atime, mtime)
+}
+
+t.test('notices damage in what is kept, and sends that again, in the same run', async (t) => {
+  const { path, out } = project(t)
+  const receiver = await startReceiver(t, { out })
+  await breakOff(t, receiver, path)
+  const kept = receiver.events.of('failed')[0]?.kept as string
+  for (const name of ['a', 'd/deep/er/x']) damage(join(kept, name))
+  // Only its owner may look into it, and its directories have no write permission for a moment.
+  for (const name of ['d/deep/er', 'd/deep']) chmodSync(join(path, name), 0o500)
+  const again = await goOn(t, receiver, path)
+  t.strictSame(tellTree(join(out, 'project')), tellTree(path))
+  t.ok(again.bytes < LAST + 100_000, 'the last file comes once')
+  t.match(again.events.of('warning'), [{ reason: 'damaged' }])
+  t.match(receiver.events.of('warning'), [{ reason: 'damaged' }])
+  t.strictSame(fresh(again.events, 'sent'), ['a', 'd/deep/er/x'])
+  t.strictSame(fresh(receiver.events, 'stored'), ['a', 'd/deep/er/x'])
+  t.equal(again.events.of('failed').length, 0)
+  await receiver.stop()
+  for (const name of ['d/deep', 'd/deep/er']) chmodSync(join(path, name), 0o700)
+  t.strictSame(namesIn(out), ['project'])
+})
+
+t.test('loses nothing if the connection breaks again before the first file', async (t) => {
+  const { path, out } = project(t)
+  const receiver = await startReceiver(t, { out })
+  await breakOff(t, receiver, path)
+  const before = keptIn(out)
+  // The greeting and the header pass, and one byte of the items.
+  const header = (piece: Buffer) => piece.indexOf('"resume":"list"')
+  let end = Number.POSITIVE_INFINITY
+  const cutting = {
+    change: (direction: string, piece: Buffer, position: number) => {
+      if (direction === 'to-receiver' && header(piece) >= 0) end = position + piece.length
+      return piece
+    },
+    cut: {
+      direction: 'to-receiver' as const,
+      how: 'end' as const,
+      get after() {
+        return end + 8
+      },
+    },
+  }
+  const broken = await trySend(t, await damagedPort(t, receiver.port, cutting), path, { retry: 0 })
+  t.match(broken.error, { code: 'incomplete' })
+  t.match(await receiver.events.until('failed', 2), { name: 'project', reason: 'broken', kept: String })
+  t.strictSame(keptIn(out), before)
+  const again = await goOn(t, receiver, path)
+  t.strictSame(fresh(again.events, 'sent'), ['z'])
+  await receiver.stop()
+})
+
+t.test('goes on in the same run, and is stored once if only its answer was lost', async (t) => {
+  const { path, out } = project(t)
+  const receiver = await startReceiver(t, { out })
+  let connections = 0
+  const wasStored = receiver.events.until('stored', 9)
+  const lossy = {
+    change: async (direction: string, piece: Buffer, position: number) => {
+      if (direction === 'to-receiver' && position === 0) connections++
+      // The second connection loses the answer to the whole directory.
+      if (direction === 'to-sender' && connections === 2 && piece.includes('"blake3"')) {
+        await wasStored
+        throw new Error('the connection breaks')
+      }
+      return piece
+    },
+    cut: {
+      direction: 'to-receiver' as const,
+      how: 'end' as const,
+      get after() {
+        return connections === 1 ? CUT : Number.POSITIVE_INFINITY
+      },
+    },
+  }
+  const sent = await trySend(t, await damagedPort(t, receiver.port, lossy), path, { retry: 2, wait: 0 })
+  t.equal(connections, 3)
+  t.match(sent.summary, { files: 8 })
+  t.equal(sent.events.of('sent').length, 9)
+  t.equal(receiver.events.of('stored').length, 9, 'each file is stored once')
+  await receiver.stop()
+  t.strictSame(namesIn(out), ['project'])
+  t.strictSame(tellTree(join(out, 'project')), tellTree(path))
+})
+
+t.test('lets nobody with another key, or of another directory, have what is kept', async (t) => {
+  const { path, out } = project(t)
+  const receiver = await startReceiver(t, {
+    out,
+    key: [
+      { name: 'a', key },
+      { name: 'b', key: otherKey },
+    ],
+  })
+  await breakOff(t, receiver, path, { key })
+  const copy = makeTree(join(path, '../copy/project'), { ...whole, z: bytesOf(LAST) })
+  for (const [from, by] of [
+    [path, otherKey],
+    [copy, key],
+  ] as const) {
+    const sent = await goOn(t, receiver, from, { key: by })
+    t.equal(sent.events.of('sent').at(-1)?.resumed, undefined)
+  }
+  t.strictSame(fresh((await goOn(t, receiver, path, { key })).events, 'sent'), ['z'])
+  await receiver.stop()
+})
+
+for (const ifExists of ['overwrite', 'skip'] as const) {
+  t.test(`is merged into a directory that is there after it went on (${ifExists})`, async (t) => {
+    const { path, out } = project(t)
+    makeTree(join(out, 'project'), { a: 'old', 'd/deep/old': 'old' })
+    const receiver = await startReceiver(t, { out, ifExists })
+    await breakOff(t, receiver, path)
+    const again = await goOn(t, receiver, path)
+    const skips = ifExists === 'skip'
+    t.match(again.error, skips ? { code: 'refused', reason: 'skipped' } : undefined)
+    const told = tellTree(join(out, 'project'), { contentOnly: true })
+    const expected = tellTree(path, { contentOnly: true })
+    t.strictSame(told, { ...expected, 'd/deep/old': 'file old', ...(skips ? { a: 'file old' } : {}) })
+    await receiver.stop()
+    t.strictSame(namesIn(out), ['project'])
+  })
+}
+
+t.test('two directories of one transfer go on, each with its own files', async (t) => {
+  const { path, out } = project(t)
+  const other = makeTree(join(path, '../another'), { a: 'other', b: bytesOf(LAST, 2) })
+  const receiver = await startReceiver(t, { out })
+  await breakOff(t, receiver, path)
+  const port = await damagedPort(t, receiver.port, { cut: { direction: 'to-receiver', after: CUT, how: 'end' } })
+  await trySend(t, port, other, { retry: 0 })
+  await receiver.events.until('failed', 2)
+  const both = await trySend(t, receiver.port, [path, other], { retry: 0 })
+  t.match(both.summary, { files: 10 })
+  const sent = both.events.of('sent').filter(({ directory, resumed }) => directory && resumed === undefined)
+  t.strictSame(
+    sent.map(({ name }) => name),
+    ['project/z', 'another/b'],
+  )
+  await receiver.stop()
+  t.strictSame(tellTree(join(out, 'project')), tellTree(path))
+  t.strictSame(tellTree(join(out, 'another')), tellTree(other))
+})
