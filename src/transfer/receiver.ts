@@ -185,8 +185,6 @@ export class Receiver {
 
   /** A link is closed. With the last one, the store is closed. Never throws. */
   async leave(signal: AbortSignal): Promise<void> {
-    // The sender has heard every answer if the connection has ended well.
-    if (!signal.aborted && this.#transfer !== undefined) this.#options.returns?.forget(this.#transfer)
     this.#working.delete(signal)
     if (--this.#links > 0) return
     await this.#store?.close()

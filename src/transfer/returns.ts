@@ -12,6 +12,9 @@ import type { Stored } from '../protocol/messages.js'
  */
 const MOST = 16 * 1024
 
+/** How long they are remembered, in milliseconds: a sender comes back soon. */
+const MEMORY = 5 * 60 * 1000
+
 /** A sender whose connection has not moved for this long, in milliseconds, has gone: it sends a heartbeat each second. */
 const GONE = 3_000
 
@@ -28,8 +31,9 @@ export interface Returning {
 }
 
 export class Returns {
-  /** The answers by transfer and entry, the oldest first. */
-  readonly #answers = new Map<string, Map<number, Stored>>()
+  /** The answers of each transfer, and when it had its last one. The one that has rested longest comes first. */
+  readonly #transfers = new Map<string, { last: number; answers: Map<number, Stored> }>()
+  /** The number of answers. */
   #count = 0
   readonly #sessions = new Map<string, Returning>()
   /** The session that has taken a file or directory last, by its origin. */
@@ -71,31 +75,32 @@ export class Returns {
   }
 
   remember(transfer: string, id: number, answer: Stored): void {
-    const answers = this.#answers.get(transfer) ?? new Map<number, Stored>()
-    if (!answers.has(id)) this.#count++
-    this.#answers.set(transfer, answers.set(id, answer))
-    if (this.#count > MOST) this.#forgetOldest()
+    const known = this.#transfers.get(transfer) ?? { last: 0, answers: new Map<number, Stored>() }
+    const now = performance.now()
+    known.last = now
+    if (!known.answers.has(id)) this.#count++
+    known.answers.set(id, answer)
+    this.#transfers.delete(transfer)
+    this.#transfers.set(transfer, known)
+    this.#forget(now)
   }
 
-  #forgetOldest(): void {
-    const [[transfer, answers]] = this.#answers as Iterable<[string, Map<number, Stored>]> as [
-      [string, Map<number, Stored>],
-    ]
-    const [id] = answers.keys()
-    answers.delete(id as number)
-    this.#count--
-    if (answers.size === 0) this.#answers.delete(transfer)
-  }
-
-  /** The transfer has ended well. */
-  forget(transfer: string): void {
-    this.#count -= this.#answers.get(transfer)?.size ?? 0
-    this.#answers.delete(transfer)
+  /** Forgets the oldest answers, and transfers that have ended long ago. */
+  #forget(now: number): void {
+    for (const [transfer, { last, answers }] of this.#transfers) {
+      if (now - last < MEMORY && this.#count <= MOST) return
+      for (const id of answers.keys()) {
+        if (now - last < MEMORY && this.#count <= MOST) return
+        answers.delete(id)
+        this.#count--
+      }
+      this.#transfers.delete(transfer)
+    }
   }
 
   /** What was answered to an entry. */
   find(transfer: string, id: number): Stored | undefined {
-    return this.#answers.get(transfer)?.get(id)
+    return this.#transfers.get(transfer)?.answers.get(id)
   }
 }
 

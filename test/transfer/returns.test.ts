@@ -2,6 +2,7 @@
 import t from 'tap'
 import type { TransferError } from '../../dist/index.js'
 import { type Returning, Returns } from '../../dist/transfer/returns.js'
+import { fakePerformanceNow } from '../fixtures/performance-clock.ts'
 import { settle, stateOf, until } from '../fixtures/turns.ts'
 
 /** A session that ends when the test says so, or when it is told to fail. */
@@ -148,8 +149,29 @@ t.test('answers are found by transfer and entry, until many others have come', a
   t.match(returns.find('b', 0), { name: 'b' })
   t.equal(returns.find('a', 1), undefined)
   for (let id = 1; id < 16 * 1_024 - 1; id++) returns.remember('a', id, answer)
-  t.match(returns.find('a', 0), { name: 'a' })
+  returns.remember('a', 1, { ...answer, name: 'again' })
+  t.match(returns.find('b', 0), { name: 'b' }, 'an answer that is repeated counts once')
   returns.remember('a', 16 * 1_024 - 1, answer)
+  t.equal(returns.find('b', 0), undefined, 'the transfer that has rested longest goes first')
+  t.match(returns.find('a', 0), { name: 'a' })
+  returns.remember('a', 16 * 1_024, answer)
+  t.equal(returns.find('a', 0), undefined, 'then the oldest answer of the only one')
+  t.match(returns.find('a', 1), { name: 'again' })
+})
+
+t.test('answers are forgotten some minutes after the last one of their transfer', async (t) => {
+  const clock = fakePerformanceNow(t)
+  const returns = new Returns()
+  returns.remember('a', 0, answer)
+  clock.pass(4 * 60_000)
+  returns.remember('b', 0, answer)
+  returns.remember('a', 1, answer)
+  clock.pass(4 * 60_000)
+  returns.remember('c', 0, answer)
+  t.match(returns.find('a', 0), { name: 'a' })
+  clock.pass(2 * 60_000)
+  returns.remember('c', 1, answer)
   t.equal(returns.find('a', 0), undefined)
-  t.match(returns.find('b', 0), { name: 'b' })
+  t.equal(returns.find('b', 0), undefined)
+  t.match(returns.find('c', 0), { name: 'a' })
 })
