@@ -59,8 +59,8 @@ export function newPending(facts: Pick<Pending, 'number' | 'entry' | 'header' | 
   return { ...facts, start, wanted, onWanted, listed, onListed, progress: null, sent: null, record: null }
 }
 
-/** About the most bytes of a list that are held. What is beyond is sent again. */
-const MOST_LISTED = 256 * 1024 * 1024
+/** About the most bytes of a list that are held. What is beyond is sent again. A table, for tests with short lists. */
+export const listLimits = { held: 256 * 1024 * 1024 }
 
 /** About the bytes that an item takes beside its characters. */
 const ITEM = 200
@@ -80,7 +80,7 @@ function gather(signal: AbortSignal): Pick<Pending, 'listed' | 'onListed'> {
       const [, facts, path] = /^(\d+ -?\d+) (.*)$/s.exec(item) ?? []
       if (facts === undefined || path === undefined) throw new ProtocolError('the receiver lists what is no file')
       length += item.length + ITEM
-      if (length < MOST_LISTED) found.set(path, facts)
+      if (length < listLimits.held) found.set(path, facts)
     }
     if (!more) onComplete()
   }
