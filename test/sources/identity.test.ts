@@ -72,9 +72,14 @@ t.test('is another source by another path, user or machine', async (t) => {
   t.equal(sources.size, 5)
 })
 
-t.test('is none on a machine without an identity: others could guess it', async (t) => {
+t.test('is the same as long as the process on a machine without an identity', async (t) => {
+  const file = join(t.testdir({ file: 'x' }), 'file')
+  const there = await identify(file)
   setMachineId(t, null)
-  t.strictSame(await identify(join(t.testdir({ file: 'x' }), 'file')), {})
+  const one = await identify(file)
+  t.match(one, { source: /^[0-9a-f]{32}$/, edition: /^[0-9a-f]{32}$/ })
+  t.strictSame(await identify(file), one)
+  t.not(one.source, there.source)
 })
 
 t.test('is there also if the path cannot be resolved', async (t) => {
