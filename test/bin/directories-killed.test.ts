@@ -1,4 +1,4 @@
-/** Directories whose sender or receiver is killed (SIGKILL): they are there whole, or not at all. */
+/** Directories whose sender or receiver is killed (SIGKILL): they are there whole or not at all, and go on. */
 import { chmodSync, chownSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
@@ -44,7 +44,7 @@ t.test('whichever side is killed, and whenever', async (t) => {
   const kill = async (victim: 'sender' | 'receiver', moment: number) => {
     const out = join(folder, `${victim}-${moment}`)
     const receiver = await startReceiver(t, ['--out', out, '--one-attempt', '--json'])
-    const sender = start(t, 'tcp-send', [project, '127.0.0.1', receiver.port])
+    const sender = start(t, 'tcp-send', ['--retry', '0', project, '127.0.0.1', receiver.port])
     let isOver = false
     void sender.done.then(() => {
       isOver = true
@@ -63,19 +63,22 @@ t.test('whichever side is killed, and whenever', async (t) => {
     )
     const args = ['--host', '127.0.0.1', '--port', '0', '--wait', '0.1', '--out', out]
     t.equal((await runCommand(t, 'tcp-recv', args)).code, 9)
-    // A receiver whose sender has gone keeps what has come.
     const left = namesIn(out).filter((name) => name !== '.tcp-recv')
     t.strictSame(left, names)
-    const staging = victim === 'sender' && names.length === 0 ? ['kept'] : []
-    const isThere = namesIn(out).includes('.tcp-recv')
-    t.strictSame(isThere ? namesIn(join(out, '.tcp-recv')) : [], staging, 'the next receiver cleans up')
+    if (names.length > 0) return t.strictSame(namesIn(out), names, 'the next receiver cleans up')
+    t.strictSame(namesIn(join(out, '.tcp-recv')), ['kept'], 'the next receiver keeps what has come')
+    const next = await startReceiver(t, ['--out', out, '--once'])
+    t.equal((await runCommand(t, 'tcp-send', [project, '127.0.0.1', next.port])).code, 0)
+    t.equal((await next.done).code, 0)
+    t.strictSame(whole(t, out, expected), ['project'], 'it goes on')
+    t.strictSame(namesIn(out), ['project'])
   }
-  for (const moment of [4, 150, FILES, 10 * FILES]) {
+  for (const moment of [20, 150, FILES, 10 * FILES]) {
     await Promise.all([kill('sender', moment), kill('receiver', moment)])
   }
 })
 
-t.test('what a killed receiver leaves is removed, also what its owner may not change', async (t) => {
+t.test('what a killed receiver leaves can be removed, also what its owner may not change', async (t) => {
   const folder = t.testdir()
   const project = makeTree(join(folder, 'project'), { 'a/b/c': 'x', 'a/d': 'x', z: bytesOf(2_000_000) })
   for (const name of ['a/b', 'a']) chmodSync(join(project, name), 0o555)
@@ -91,16 +94,19 @@ t.test('what a killed receiver leaves is removed, also what its owner may not ch
     if ((position ?? 0) > 1_000_000) await stop.opened
     return await current(fd, buffer, offset, length, position)
   })
-  const sending = trySend(t, Number(receiver.port), project)
+  const sending = trySend(t, Number(receiver.port), project, { retry: 0 })
   try {
-    await until(() => staged(out) === 7)
+    await until(() => staged(out) === 9)
     await receiver.kill('SIGKILL')
     const [id] = readdirSync(join(out, '.tcp-recv')) as [string]
-    const left = tellTree(join(out, '.tcp-recv', id), { contentOnly: true })
-    t.match(left, { '0/a/b/c': 'file x', '0/a/d': 'file x', '0/z': /^file / })
-    t.equal(statSync(join(out, '.tcp-recv', id, '0/a/b')).mode & 0o777, 0o555)
+    const [staged] = readdirSync(join(out, '.tcp-recv', id)) as [string]
+    const content = join(out, '.tcp-recv', id, staged, 'content')
+    t.match(tellTree(content, { contentOnly: true }), { 'a/b/c': 'file x', 'a/d': 'file x', z: /^file / })
+    t.equal(statSync(join(content, 'a/b')).mode & 0o777, 0o555)
     const args = ['--host', '127.0.0.1', '--port', '0', '--wait', '0.1', '--out', out]
     t.equal((await runCommand(t, 'tcp-recv', args, user)).code, 9)
+    t.strictSame(namesIn(join(out, '.tcp-recv')), ['kept'])
+    t.equal((await runCommand(t, 'tcp-recv', [...args, '--keep-partial', '0'], user)).code, 9)
     t.strictSame(namesIn(out), [])
   } finally {
     stop.open()
