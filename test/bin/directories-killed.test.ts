@@ -99,8 +99,8 @@ t.test('what a killed receiver leaves can be removed, also what its owner may no
     await until(() => staged(out) === 9)
     await receiver.kill('SIGKILL')
     const [id] = readdirSync(join(out, '.tcp-recv')) as [string]
-    const [staged] = readdirSync(join(out, '.tcp-recv', id)) as [string]
-    const content = join(out, '.tcp-recv', id, staged, 'content')
+    const [number] = readdirSync(join(out, '.tcp-recv', id)) as [string]
+    const content = join(out, '.tcp-recv', id, number, 'content')
     t.match(tellTree(content, { contentOnly: true }), { 'a/b/c': 'file x', 'a/d': 'file x', z: /^file / })
     t.equal(statSync(join(content, 'a/b')).mode & 0o777, 0o555)
     const args = ['--host', '127.0.0.1', '--port', '0', '--wait', '0.1', '--out', out]
