@@ -86,7 +86,7 @@ t.test('ends both real ends with an incomplete transfer when the network between
   const folder = t.testdir({ 'file.bin': bytesOf(3 * 1_048_576), out: {} })
   const out = join(folder, 'out')
   const leftOpen = watchOpenFiles(folder)
-  const receiver = await startReceiver(t, { out })
+  const receiver = await startReceiver(t, { out, keepPartial: 0 })
   const cuts = [
     { direction: 'to-receiver', after: 1_500_000 },
     { direction: 'to-receiver', after: 30 },
@@ -94,7 +94,7 @@ t.test('ends both real ends with an incomplete transfer when the network between
   ] as const
   for (const cut of cuts) {
     const port = await damagedPort(t, receiver.port, { cut })
-    const sent = await trySend(t, port, join(folder, 'file.bin'))
+    const sent = await trySend(t, port, join(folder, 'file.bin'), { retry: 0 })
     t.match(sent.error, { code: 'incomplete', exitCode: 6, reason: 'broken' })
     t.match(sent.events.of('done'), [{ files: 0, exitCode: 6 }])
   }
