@@ -161,7 +161,11 @@ export class StagedTree {
   /** Removes what is there under this name from an earlier transfer. */
   async #clear(name: string): Promise<void> {
     const { there } = this.#current
-    if (there?.has(name)) await there.clear(name)
+    try {
+      if (there?.has(name)) await there.clear(name)
+    } catch (error) {
+      throw this.localError('cannot store', error, name)
+    }
   }
 
   #begin(item: FileItem): AtHand<TreeFileSink> {
