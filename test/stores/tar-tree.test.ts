@@ -148,3 +148,14 @@ t.test('stops waiting for a slow reader when the transfer ends', async (t) => {
   controller.abort(new Error('broken off'))
   await t.rejects(writing, { message: 'broken off' })
 })
+
+t.test('has nothing of an earlier transfer', async (t) => {
+  const output = new PassThrough()
+  output.resume()
+  const tree = await new OutputStore(output, new AbortController().signal).beginTree(directoryHeader())
+  t.equal(tree.isResumed, false)
+  for await (const item of tree.list()) t.fail(`${item} is there`)
+  t.equal(await tree.adopt({ name: 'a', size: 0, mtime: null, mode: null }), false)
+  await t.rejects(tree.open('a'), /a is not there/)
+  await tree.drop([])
+})

@@ -177,6 +177,22 @@ const changes: Record<
     ['a', 'd/a', 'd/deep/er/x', 'd/line\nbreak'],
   ],
   'something that nobody sent': ['kept', (path) => makeTree(path, { 'd/more/of/it': '', other: { to: 'a' } }), []],
+  'a file in place of all that was kept': [
+    'kept',
+    (path) => {
+      rmSync(path, { recursive: true })
+      writeFileSync(path, 'x')
+    },
+    ['.hidden', 'a', 'b', 'd/a', 'd/deep/er/x', 'd/line\nbreak', 'dé/漢'],
+  ],
+  'a symlink in place of all that was kept': [
+    'kept',
+    (path, outside) => {
+      rmSync(path, { recursive: true })
+      symlinkSync(outside, path)
+    },
+    ['.hidden', 'a', 'b', 'd/a', 'd/deep/er/x', 'd/line\nbreak', 'dé/漢'],
+  ],
   'kept directories that nobody may look into or change': [
     'kept',
     (path) => {
