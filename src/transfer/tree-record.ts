@@ -103,7 +103,7 @@ export class TreeRecord {
     for (const line of this.#spool.lines()) {
       const [path, size, blake3, seconds] = JSON.parse(line) as [string, number, string | null, number]
       if (blake3 !== null) yield { path, size, blake3, seconds }
-      else yield { path, size, blake3: this.#late[late++] ?? '', seconds, resumed: size }
+      else yield { path, size, blake3: this.#late[late++] as string, seconds, resumed: size }
     }
   }
 

@@ -44,7 +44,7 @@ const answersOf = (peer: Peer) =>
 
 const listed = { type: 'I', entry: 0, items: [`5 ${mtime} a`, `5 ${mtime} d/b`] }
 const lines = `${one}  ./a\n${two}  ./d/b\n`
-const all = [kept('a'), tree.open('d'), kept('b'), tree.close()]
+const all = [kept('a'), tree.open('d'), kept('b', { mode: undefined }), tree.close()]
 const notThere = (path: string) => ({ reason: 'protocol', message: `${path} is not there as the sender says` })
 
 /** The items after a header, and why the entry is refused. */

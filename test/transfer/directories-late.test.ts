@@ -71,6 +71,13 @@ const happenings: Record<string, [when: 'before' | 'after', work: (file: string)
       makeTree(file, { x: '' })
     },
   ],
+  'becomes a directory before it is compared': [
+    'before',
+    (file) => {
+      rmSync(file)
+      makeTree(file, { x: '' })
+    },
+  ],
   'vanishes before it is compared': ['before', (file) => rmSync(file)],
 }
 
