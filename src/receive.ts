@@ -6,7 +6,7 @@ import { FramedReceiverLink } from './links/framed-receiver-link.js'
 import type { ReceiverLink } from './links/link.js'
 import { PlainReceiverLink } from './links/plain-receiver-link.js'
 import { peerLimits, stallOf } from './peers.js'
-import { DIRECTORIES, type Heartbeat, KEPT, KEPT_DIRECTORIES, RESUME, RESUME_DIRECTORIES } from './protocol/messages.js'
+import type { Heartbeat } from './protocol/messages.js'
 import type { ReceiveOptions } from './receive-options.js'
 import { createDestination } from './stores/create-destination.js'
 import { KeyFolders } from './stores/key-folders.js'
@@ -123,7 +123,7 @@ async function listen(destination: Destination, options: Observed, totals: Total
     {
       partner: 'sender',
       cannotRetry: () => oneAttempt || (destination.isOnce && destination.isUsed),
-      start: (connection) => start(destination, options, connection),
+      start: (connection) => start(receiverOf(destination, options, connection), options, connection),
     },
   )
   try {
@@ -136,7 +136,7 @@ async function listen(destination: Destination, options: Observed, totals: Total
 async function dial(destination: Destination, options: Observed, totals: Totals): Promise<TransferError | null> {
   const { host = defaults.host, port, wait = defaults.wait, timeout = defaults.timeout, onEvent } = options
   const retry = options.plain || destination.isOnce ? 0 : (options.retry ?? defaults.retry)
-  let report: TransferReport | undefined
+  let receiver: Receiver | undefined
   const signal = options.signal ?? new AbortController().signal
   const { admitted, files, bytes, failure, lastReported } = await call(
     {
@@ -152,8 +152,8 @@ async function dial(destination: Destination, options: Observed, totals: Totals)
       retry,
     },
     (connection) => {
-      report ??= reportOf(options, connection)
-      return start(destination, options, connection, { report, retries: retry > 0 })
+      receiver ??= receiverOf(destination, options, connection, retry > 0)
+      return start(receiver, options, connection)
     },
   )
   Object.assign(totals, { files, bytes })
@@ -164,44 +164,34 @@ async function dial(destination: Destination, options: Observed, totals: Totals)
   return failure
 }
 
-function reportOf({ onEvent, fileEvents }: Observed, connection: Connection): TransferReport {
-  const { transfer, peer, refusals } = connection
-  return new TransferReport({ onEvent, transfer, peer, key: connection.key?.name ?? undefined, fileEvents, refusals })
+/** One transfer into the destination. `connection` is its first one. */
+function receiverOf(destination: Destination, options: Observed, connection: Connection, retries = false): Receiver {
+  const { admit, transfer, peer, refusals } = connection
+  const { onEvent, fileEvents, folders, rate, returns } = options
+  const key = connection.key?.name ?? undefined
+  const owner = key ?? connection.key?.fingerprint ?? ''
+  const place = folders && key !== undefined ? folders.of(key) : destination
+  const report = new TransferReport({ onEvent, transfer, peer, key, fileEvents, refusals })
+  const policy = policyOf(place, options)
+  return new Receiver({ policy, destination: place, owner, returns, retries, report, rate, admit })
 }
 
-/** One transfer into the destination over one connection. */
-function start(
-  destination: Destination,
-  options: Observed,
-  connection: Connection,
-  { report = reportOf(options, connection), retries = false }: { report?: TransferReport; retries?: boolean } = {},
-): Session {
-  const { socket, admit } = connection
-  const { folders, rate, returns } = options
-  const owner = connection.key ? (connection.key.name ?? connection.key.fingerprint) : ''
-  const key = connection.key?.name ?? undefined
-  const place = folders && key !== undefined ? folders.of(key) : destination
-  const policy = policyOf(place, options)
-  const receiver = new Receiver({ policy, destination: place, owner, returns, retries, report, rate, admit })
-  rate?.limitReads(socket)
-  return new ReceiverSession(receiver, (progress) => createLink(socket, place, options, { receiver, progress }))
+/** The transfer over one connection. */
+function start(receiver: Receiver, options: Observed, { socket }: Connection): Session {
+  options.rate?.limitReads(socket)
+  return new ReceiverSession(receiver, (progress) => createLink(socket, receiver, options, progress))
 }
 
 function createLink(
   socket: Connection['socket'],
-  { hasNames }: Destination,
+  receiver: Receiver,
   options: Observed,
-  { receiver, progress }: { receiver: Receiver; progress: () => Heartbeat },
+  progress: () => Heartbeat,
 ): ReceiverLink {
   const { plain = false, name, expect, timeout = defaults.timeout } = options
-  const features = async () => {
-    // A stream has no place for what is kept.
-    if (!hasNames) return [DIRECTORIES]
-    return [DIRECTORIES, KEPT_DIRECTORIES, RESUME, RESUME_DIRECTORIES, ...((await receiver.hasKept()) ? [KEPT] : [])]
-  }
   return plain
     ? new PlainReceiverLink(socket, { name, size: expect?.size, timeout })
-    : new FramedReceiverLink(socket, { timeout, features, progress })
+    : new FramedReceiverLink(socket, { timeout, features: () => receiver.features(), progress })
 }
 
 function policyOf({ hasNames }: Destination, options: Observed): Policy {

@@ -35,8 +35,6 @@ export class ReceiverSession implements Session, Returning {
   /** The digest algorithm that the sender computes. */
   #algorithm: Algorithm = 'blake3'
   broken: TransferError | null = null
-  /** The entry that was under way when the connection failed: its name, where it is kept, and how much of it. */
-  #lost = { name: undefined as string | undefined, kept: null as string | null, bytes: 0 }
   /** The error that was passed to `fail`. */
   #stopped: TransferError | null = null
   readonly ended: Promise<void>
@@ -76,15 +74,15 @@ export class ReceiverSession implements Session, Returning {
 
   async #lose(failure: TransferError): Promise<void> {
     this.#link.fail(failure)
-    const { header, bytes = 0 } = this.#current ?? {}
+    const current = this.#current
     const kept = await this.#drop(breaks.has(failure.reason))
-    this.#lost = { name: header?.name, kept, bytes: kept ? bytes : 0 }
+    if (current) this.#receiver.lost = { name: current.header.name, kept, bytes: kept ? current.bytes : 0 }
     if (isBreak(failure) && failure !== this.#stopped && this.#receiver.isResumable) this.broken = failure
     else this.giveUp(failure)
   }
 
   get progress(): number {
-    return this.#receiver.report.result.bytes + this.#lost.bytes
+    return this.#receiver.report.result.bytes + this.#receiver.lost.bytes
   }
 
   isTaking(origin: string): boolean {
@@ -242,8 +240,8 @@ export class ReceiverSession implements Session, Returning {
 
   /** Reports that the link has failed with `error`. */
   giveUp(error: TransferError): void {
-    const { report } = this.#receiver
-    const { name = report.result.admitted ? this.#link.entryName : undefined, kept } = this.#lost
+    const { report, lost } = this.#receiver
+    const { name = report.result.admitted ? this.#link.entryName : undefined, kept } = lost
     if (isUnreported(report.result, this.#link, error, this.#stopped)) report.fail(error)
     else report.notStored(name, this.#link.explain(error), kept)
   }

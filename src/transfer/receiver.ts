@@ -6,7 +6,15 @@ import type { AtHand } from '../at-hand.js'
 import { refusal } from '../errors.js'
 import type { HeaderMessage } from '../links/link.js'
 import type { Turn } from '../net/turn.js'
-import type { Header, Stored } from '../protocol/messages.js'
+import {
+  DIRECTORIES,
+  type Header,
+  KEPT,
+  KEPT_DIRECTORIES,
+  RESUME,
+  RESUME_DIRECTORIES,
+  type Stored,
+} from '../protocol/messages.js'
 import { messageSink } from '../stores/message-sink.js'
 import type { Destination, Sink, Store } from '../stores/store.js'
 import { AdoptedFiles } from './adopted-files.js'
@@ -36,6 +44,17 @@ export interface ReceiverOptions {
   admit?: (() => void) | undefined
 }
 
+/** An entry that was under way when a link failed. */
+export interface Lost {
+  name: string | undefined
+  /** The path where it is kept. Null if it is not. */
+  kept: string | null
+  /** The number of bytes that are kept. */
+  bytes: number
+}
+
+const NOTHING: Lost = { name: undefined, kept: null, bytes: 0 }
+
 export class Receiver {
   readonly report: TransferReport
   readonly rate: Rate | undefined
@@ -43,12 +62,14 @@ export class Receiver {
   readonly #owner: string
   /** The name of the transfer, if its sender may go on with it over another connection. */
   #transfer: string | undefined
-  readonly #stopped = new AbortController()
+  #stopped = new AbortController()
   #store: Store | null = null
   #entries = 0
   /** How many links are not closed yet, and the signals of those that have not failed. */
   #links = 0
   readonly #working = new Set<AbortSignal>()
+  /** The entry that was under way when the last link failed: its name, where it is kept, and how much of it. */
+  lost: Lost = NOTHING
 
   constructor(options: ReceiverOptions) {
     this.#options = options
@@ -90,10 +111,13 @@ export class Receiver {
     return [this.#owner, name, source].join('\0')
   }
 
-  /** True if a sender may have something to go on with. */
-  async hasKept(): Promise<boolean> {
+  /** What this receiver can do beyond version 1 of the protocol, and whether the sender may have something to go on with. */
+  async features(): Promise<readonly string[]> {
     const { returns, destination } = this.#options
-    return returns?.isTaking(`${this.#owner}\0`) || (await destination.hasKept(this.#owner))
+    // A stream has no place for what is kept.
+    if (!destination.hasNames) return [DIRECTORIES]
+    const isKept = returns?.isTaking(`${this.#owner}\0`) || (await destination.hasKept(this.#owner))
+    return [DIRECTORIES, KEPT_DIRECTORIES, RESUME, RESUME_DIRECTORIES, ...(isKept ? [KEPT] : [])]
   }
 
   /** Refuses the whole transfer if it has too many files: a million headers must not cause a million answers. */
@@ -113,6 +137,7 @@ export class Receiver {
     turn: Turn,
   ): Promise<Intake | TreeIntake | Repeat> {
     const { policy, returns } = this.#options
+    this.lost = NOTHING
     checkHeader(header, policy)
     const answer = this.#transfer && returns?.find(this.#transfer, header.id ?? entry)
     if (answer) return new Repeat(entry, header, answer)
@@ -175,6 +200,7 @@ export class Receiver {
 
   /** A link is used from now on. When the last one fails, every wait for the store ends. */
   join(signal: AbortSignal): void {
+    if (this.#links === 0) this.#stopped = new AbortController()
     this.#links++
     this.#working.add(signal)
     signal.addEventListener('abort', () => {
@@ -187,6 +213,8 @@ export class Receiver {
   async leave(signal: AbortSignal): Promise<void> {
     this.#working.delete(signal)
     if (--this.#links > 0) return
-    await this.#store?.close()
+    const store = this.#store
+    this.#store = null
+    await store?.close()
   }
 }
