@@ -13,7 +13,7 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { failDuring, replaceDuring, systemError } from '../fixtures/disk.ts'
 import { startReceiver, trySend } from '../fixtures/ends.ts'
-import { bytesOf, filesIn, keptIn } from '../fixtures/folder.ts'
+import { bytesOf, filesIn, keptIn, keptPath } from '../fixtures/folder.ts'
 import { watchOpenFiles } from '../fixtures/open-files.ts'
 import { makeFifo } from '../fixtures/special-files.ts'
 import { makeTree, setQuick } from '../fixtures/tree.ts'
@@ -87,7 +87,7 @@ async function goesWrong(t: Test, folder: string, failures: Failure[], what: str
   t.match(sent.events.of('sent'), [{ name: 'other' }])
   t.match(receiver.events.of('failed'), [
     {
-      ...{ name: 'project', code: 'incomplete', kept: join(out, '.tcp-recv/kept/project') },
+      ...{ name: 'project', code: 'incomplete', kept: keptPath(out) },
       message: new RegExp(`gave up: ${what} could not be read \\(changed\\)$`),
     },
   ])
@@ -282,7 +282,7 @@ t.test('the connection breaks while the directory is under way: nothing is store
     t.strictSame(filesIn(out), {})
     if (side === 'sender') {
       t.strictSame(keptIn(out), { 'project/a': 'x', 'project/d/': '' })
-      t.match(receiver.events.of('failed'), [{ name: 'project', kept: join(out, '.tcp-recv/kept/project') }])
+      t.match(receiver.events.of('failed'), [{ name: 'project', kept: keptPath(out) }])
     }
     t.strictSame(await leaked(), [])
   }

@@ -5,7 +5,7 @@ import { PassThrough } from 'node:stream'
 import t, { type Test } from 'tap'
 import { replaceDuring, systemError } from '../fixtures/disk.ts'
 import { type Listening, startReceiver, trySend } from '../fixtures/ends.ts'
-import { bytesOf, keptIn, namesIn } from '../fixtures/folder.ts'
+import { bytesOf, keptIn, keptPath, namesIn } from '../fixtures/folder.ts'
 import { directoryHeader } from '../fixtures/hostile-directory.ts'
 import { watchOpenFiles } from '../fixtures/open-files.ts'
 import { Peer } from '../fixtures/peer.ts'
@@ -40,9 +40,7 @@ t.test('keeps what came whole when the receiver is interrupted, and says so', as
   t.match((await peer.next('R')).fields, { entry: null, reason: 'interrupted' })
   peer.finish()
   await peer.closed
-  t.match(receiver.events.of('failed'), [
-    { transfer: 1, name: 'project', code: 'interrupted', kept: join(out, '.tcp-recv/kept/project') },
-  ])
+  t.match(receiver.events.of('failed'), [{ transfer: 1, name: 'project', code: 'interrupted', kept: keptPath(out) }])
   t.equal(receiver.events.of('failed').length, 1)
   t.strictSame(keptIn(out), { 'project/a': 'whole' })
   t.strictSame(await leaked(), [])
@@ -55,7 +53,7 @@ t.test('keeps what came whole when the sender gives up the transfer, and is sile
     const peer = await begin(t, receiver, out)
     if (how === 'abort') peer.finish(frame('A', { entry: null, reason: 'interrupted', message: 'stopped' }))
     t.match((await receiver.ended).error, { code: how === 'abort' ? 'incomplete' : 'timeout' })
-    t.match(receiver.events.of('failed'), [{ name: 'project', kept: join(out, '.tcp-recv/kept/project') }])
+    t.match(receiver.events.of('failed'), [{ name: 'project', kept: keptPath(out) }])
     t.strictSame(keptIn(out), { 'project/a': 'whole' })
   }
 })
