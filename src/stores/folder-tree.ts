@@ -76,6 +76,7 @@ export class FolderTree extends StagedTree implements TreeSink {
       // What was merged has left directories and skipped files behind.
       if (name.isMerged) await this.discard()
       else await this.#remove()
+      await this.kept.forget()
       return { ...stored, path: join(await this.#root.whereabouts(this.options.path), stored.name) }
     } catch (error) {
       await this.discard()
@@ -94,10 +95,8 @@ export class FolderTree extends StagedTree implements TreeSink {
 
   async #keep(): Promise<string | null> {
     if (this.hasLeftover || this.options.keepPartial === 0) return null
-    const { directory } = this.kept
-    // Only its owner may look into it.
-    await directory.setAttributes(0o700, null)
-    await syncTree(directory, this.files)
+    // Only its owner may look into it. It need not be durable (kept-file.ts).
+    await this.kept.directory.setAttributes(0o700, null)
     return await this.kept.keep(this.options.keepPartial)
   }
 

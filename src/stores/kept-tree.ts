@@ -73,7 +73,13 @@ export class KeptTree {
     for (const path of paths) await inside(this.directory, path, remove)
   }
 
-  /** Keeps what is there, which is durable. Returns its path, from the staging folder on, or null. Never throws. */
+  /** Removes what was kept before of a directory whose sender cannot go on: now it is stored. Never throws. */
+  async forget(): Promise<void> {
+    const taken = await take(this.#own, { ...this.#about, source: '' })
+    if (taken) await removeKeepable(this.#own, taken.staged)
+  }
+
+  /** Keeps what is there. Returns its path, from the staging folder on, or null. Never throws. */
   async keep(age: number): Promise<string | null> {
     return await keep(this.#own, this.#folder, this.#about, age)
   }

@@ -100,8 +100,7 @@ export interface TreeSink {
   /** Makes everything durable and gives the directory its final name. Discards it if that fails. */
   commit(): Promise<StoredAs>
   /**
-   * Makes everything durable and keeps it, without a final name, because the rest has not come. Every file has been
-   * committed or discarded. Returns the path on this machine. Null, and nothing is kept, if that is not possible. Never
+   * Keeps everything, without a final name, because the rest has not come. Every file has been committed or discarded. Returns the path on this machine. Null, and nothing is kept, if that is not possible. Never
    * throws.
    */
   keep(): Promise<string | null>

@@ -65,7 +65,10 @@ t.test('whichever side is killed, and whenever', async (t) => {
     t.equal((await runCommand(t, 'tcp-recv', args)).code, 9)
     const left = namesIn(out).filter((name) => name !== '.tcp-recv')
     t.strictSame(left, names)
-    if (names.length > 0) return t.strictSame(namesIn(out), names, 'the next receiver cleans up')
+    if (names.length > 0) {
+      t.strictSame(namesIn(out), names, 'the next receiver cleans up')
+      return
+    }
     t.strictSame(namesIn(join(out, '.tcp-recv')), ['kept'], 'the next receiver keeps what has come')
     const next = await startReceiver(t, ['--out', out, '--once'])
     t.equal((await runCommand(t, 'tcp-send', [project, '127.0.0.1', next.port])).code, 0)

@@ -241,7 +241,7 @@ t.test('the disk of the receiver is full, and the rest is stored', async (t) => 
     const leaked = watchOpenFiles(folder)
     const out = join(folder, 'out')
     const receiver = await startReceiver(t, { out })
-    if (call === 'mkdir') failDuring(t, { call, code: 'ENOSPC', occurrence: 4 })
+    if (call === 'mkdir') failDuring(t, { call, code: 'ENOSPC', occurrence: 5 })
     else {
       let isFull = false
       replaceDuring(t, 'writeSync', (current) => (fd, ...args) => {
