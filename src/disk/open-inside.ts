@@ -22,7 +22,37 @@ export async function inside<T>(
   }
 }
 
-/** Opens a file for reading. Returns its descriptor. */
-export async function openInside(root: Directory, path: string): Promise<number> {
-  return await inside(root, path, (folder, name) => disk.open(folder.path(name), O_RDONLY | O_NOFOLLOW | O_NONBLOCK))
+/** Opens files for reading, one after the other. Most of them are in the same folder as the one before. */
+export class InsideOpener {
+  readonly #root: Directory
+  /** The folder of the last file, which is open, and its path. Null if that is the root. */
+  #folder: Directory | null = null
+  #prefix = ''
+
+  constructor(root: Directory) {
+    this.#root = root
+  }
+
+  /** Returns the descriptor of a file. Its path begins at the root. */
+  async open(path: string): Promise<number> {
+    const end = path.lastIndexOf('/') + 1
+    const prefix = path.slice(0, end)
+    if (prefix !== this.#prefix) await this.#enter(prefix)
+    const folder = this.#folder ?? this.#root
+    return await disk.open(folder.path(path.slice(end)), O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
+  }
+
+  async #enter(prefix: string): Promise<void> {
+    await this.close()
+    if (prefix === '') return
+    this.#folder = await inside(this.#root, prefix.slice(0, -1), (folder, name) => folder.openDirectory(name))
+    this.#prefix = prefix
+  }
+
+  async close(): Promise<void> {
+    const folder = this.#folder
+    this.#folder = null
+    this.#prefix = ''
+    await folder?.close()
+  }
 }

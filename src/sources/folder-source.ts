@@ -4,7 +4,7 @@ import { basename, join } from 'node:path'
 import { Directory } from '../disk/directory.js'
 import { disk } from '../disk/disk.js'
 import { localError, shown } from '../disk/local-error.js'
-import { openInside } from '../disk/open-inside.js'
+import { InsideOpener } from '../disk/open-inside.js'
 import { TransferError } from '../errors.js'
 import { DIRECTORIES } from '../protocol/messages.js'
 import { attributesOf } from './attributes.js'
@@ -54,21 +54,45 @@ export class FolderSource extends SingleSource {
       const known = { kind: 'directory', name: this.name, size: null, type: DIRECTORY_TYPE, mtime, mode } as const
       const header = { ...known, ...(await sourceOf(this.path)) }
       const walkAgain = async () => (await this.#walk()).tree
-      return { header, tree, walkAgain, openFile: (path) => this.#openFile(path), close: () => tree.close() }
+      const files = new FilesIn(this.path, this.#options.follow)
+      const close = async () => {
+        await files.close()
+        await tree.close()
+      }
+      return { header, tree, walkAgain, openFile: (path) => files.open(path), close }
     } catch (error) {
       throw localError('cannot read', this.path, error)
     }
   }
 
-  /** Opens a file in it by its path, without following a symlink unless symlinks are followed. */
-  async #openFile(path: string): Promise<number> {
-    if (this.#options.follow) return await disk.open(join(this.path, path), O_RDONLY | O_NONBLOCK)
-    const root = await Directory.open(this.path)
-    return await openInside(root, path).finally(() => root.close())
-  }
-
   async #walk(): ReturnType<typeof TreeWalk.start> {
     return await TreeWalk.start(await Directory.open(this.path), this.path, this.#options)
+  }
+}
+
+/** Opens files in a directory by their paths, without following a symlink unless symlinks are followed. */
+class FilesIn {
+  readonly #path: string
+  readonly #follow: boolean
+  #root: Directory | null = null
+  #opener: InsideOpener | null = null
+
+  constructor(path: string, follow: boolean) {
+    this.#path = path
+    this.#follow = follow
+  }
+
+  /** Returns the descriptor of a file. */
+  async open(path: string): Promise<number> {
+    if (this.#follow) return await disk.open(join(this.#path, path), O_RDONLY | O_NONBLOCK)
+    this.#root ??= await Directory.open(this.#path)
+    this.#opener ??= new InsideOpener(this.#root)
+    return await this.#opener.open(path)
+  }
+
+  async close(): Promise<void> {
+    await this.#opener?.close()
+    await this.#root?.close()
   }
 }
 

@@ -111,6 +111,7 @@ export class FolderTree extends StagedTree implements TreeSink {
 
   async #close(): Promise<void> {
     this.#isOver = true
+    await this.kept.close()
     for (const { directory } of this.levels.splice(0)) await directory.close()
   }
 }

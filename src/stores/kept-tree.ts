@@ -6,7 +6,7 @@
 import type { Stats } from 'node:fs'
 import type { Directory } from '../disk/directory.js'
 import { disk, ifSupported } from '../disk/disk.js'
-import { inside, openInside } from '../disk/open-inside.js'
+import { InsideOpener, inside } from '../disk/open-inside.js'
 import { removeTree } from '../disk/remove-tree.js'
 import type { KeptItem } from '../protocol/tree-messages.js'
 import { type About, CONTENT, makeKeepable, removeKeepable } from './about.js'
@@ -19,6 +19,7 @@ export class KeptTree {
   readonly directory: Directory
   /** True if something was kept. */
   readonly isResumed: boolean
+  readonly #opener: InsideOpener
   readonly #own: Directory
   readonly #folder: string
   readonly #about: About
@@ -28,6 +29,7 @@ export class KeptTree {
     this.#folder = folder
     this.#about = about
     this.directory = directory
+    this.#opener = new InsideOpener(directory)
     this.isResumed = isResumed
   }
 
@@ -61,7 +63,12 @@ export class KeptTree {
 
   /** Opens a file that is there, for reading. */
   async open(path: string): Promise<number> {
-    return await openInside(this.directory, path)
+    return await this.#opener.open(path)
+  }
+
+  /** Closes what is open of it. */
+  async close(): Promise<void> {
+    await this.#opener.close()
   }
 
   /** Removes files that are there, also from a directory that has got its permissions already. */

@@ -2,11 +2,18 @@
  * The digests of files in a directory that need not be sent, because the receiver has them. Both sides read them again,
  * one after the other, while the rest of the directory moves.
  */
-import { disk } from '../disk/disk.js'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { disk, metadata } from '../disk/disk.js'
 import { createDigest, type Digest } from './digest.js'
 
 /** The bytes of one read. */
 const PIECE = 1024 * 1024
+
+/** A file below this size is read by one call, which blocks while such calls are quick. */
+const SMALL = 64 * 1024
+
+/** After this many milliseconds, the event loop has its turn. */
+const TURN = 1
 
 /** What stands for the digest of a file that could not be read. No file has it. */
 export const UNREADABLE = '0'.repeat(64)
@@ -59,7 +66,12 @@ export class LateFiles {
     this.#isWorking = true
     // Whoever added the first file goes on first.
     await Promise.resolve()
+    let start = performance.now()
     for (let next = this.#digests.length; next < this.paths.length && !this.#isStopped; next++) {
+      if (performance.now() - start > TURN) {
+        await nextTurn()
+        start = performance.now()
+      }
       this.#digests.push(await this.#digestOf(this.paths[next] as string, (fd) => this.#read(fd)))
     }
     this.#isWorking = false
@@ -67,11 +79,13 @@ export class LateFiles {
 
   async #read(fd: number): Promise<string> {
     this.#digest.reset()
-    for (let position = 0; !this.#isStopped; ) {
-      const count = await disk.read(fd, this.#buffer, 0, PIECE, position)
-      if (count === 0) break
+    for (let position = 0, isSmall = metadata.isQuick; !this.#isStopped; isSmall = false) {
+      const count = isSmall
+        ? metadata.call(() => disk.readSync(fd, this.#buffer, 0, SMALL, 0))
+        : await disk.read(fd, this.#buffer, 0, PIECE, position)
       this.#digest.update(this.#buffer.subarray(0, count))
       position += count
+      if (count === 0 || (isSmall && count < SMALL)) break
     }
     return this.#digest.hex()
   }
