@@ -67,13 +67,13 @@ export async function makeKeepable(own: Directory, about: About): Promise<string
   const folder = await own.makeDirectory(staged)
   try {
     await createSmallFile(folder.path(ABOUT), Buffer.from(JSON.stringify(about)), 0o600, null)
-    return staged
   } catch (error) {
     await removeKeepable(own, staged)
     throw error
   } finally {
     await folder.close()
   }
+  return staged
 }
 
 /** Removes the folder, with what is in it. Never throws: what remains is removed with the folder of this receiver. */

@@ -46,14 +46,13 @@ export interface Pending {
 
 /** An entry whose header is about to be sent. */
 export function newPending(facts: Pick<Pending, 'number' | 'entry' | 'header' | 'algorithm' | 'stop'>): Pending {
-  let [onWanted, onStopped] = [(_: Wanted) => {}, (_: unknown) => {}]
+  const { signal } = facts.stop
+  let onWanted!: (wanted: Wanted) => void
   const wanted = new Promise<Wanted>((resolve, reject) => {
     onWanted = resolve
-    onStopped = reject
+    signal.addEventListener('abort', () => reject(signal.reason))
   })
   wanted.catch(() => {})
-  const { signal } = facts.stop
-  signal.addEventListener('abort', () => onStopped(signal.reason))
   const start = performance.now()
   const { listed, onListed } = gather(signal)
   return { ...facts, start, wanted, onWanted, listed, onListed, progress: null, sent: null, record: null }
@@ -69,7 +68,7 @@ const ITEM = 200
 function gather(signal: AbortSignal): Pick<Pending, 'listed' | 'onListed'> {
   const found = new Map<string, string>()
   let length = 0
-  let onComplete = () => {}
+  let onComplete!: () => void
   const listed = new Promise<ReadonlyMap<string, string>>((resolve, reject) => {
     onComplete = () => resolve(found)
     signal.addEventListener('abort', () => reject(signal.reason))

@@ -1,6 +1,6 @@
 /** A call: dials, for one transfer, which may go on over another connection if one breaks. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { asTransferError, interruption, type TransferError } from '../errors.js'
+import { asTransferError, interruption, TransferError } from '../errors.js'
 import type { OnEvent } from '../events.js'
 import { peerAddress } from '../net/address.js'
 import { type DialOptions, dial } from '../net/dial.js'
@@ -54,19 +54,21 @@ async function runRetried(
   start: (connection: Connection) => Session,
 ): Promise<TransferResult> {
   const retry = new Retry(options.retry ?? 0, options.wait)
-  for (let connected = first, progress = 0; ; ) {
-    const session = start({ ...connected, transfer: 1 })
-    const result = await runSession(session, options)
-    if (!session.broken) return result
-    if (session.progress !== progress) retry.reset()
-    progress = session.progress ?? 0
-    try {
-      connected = await reconnect(retry, session.broken, options)
-    } catch (error) {
-      session.giveUp?.(asTransferError(error))
-      return result
+  let session = start({ ...first, transfer: 1 })
+  let result = await runSession(session, options)
+  for (let progress = 0; session.broken; ) {
+    const { broken } = session
+    if (broken.progress !== progress) retry.reset()
+    progress = broken.progress
+    const connected = await reconnect(retry, broken.error, options).catch(asTransferError)
+    if (connected instanceof TransferError) {
+      broken.giveUp(connected)
+      break
     }
+    session = start({ ...connected, transfer: 1 })
+    result = await runSession(session, options)
   }
+  return result
 }
 
 /** Connects again, after a pause. Throws the failure for which it gives up. */

@@ -13,7 +13,7 @@ import type { Receiver } from './receiver.js'
 import { abortError } from './remote-error.js'
 import type { Repeat } from './repeat.js'
 import type { Returning } from './returns.js'
-import { isBreak, isUnreported, type Session, type TransferResult } from './session.js'
+import { type Broken, isBreak, isUnreported, type Session, type TransferResult } from './session.js'
 import { TreeIntake } from './tree-intake.js'
 
 /** The reasons for which a file or directory ends that a sender may want to complete later. */
@@ -34,7 +34,7 @@ export class ReceiverSession implements Session, Returning {
   #entries = 0
   /** The digest algorithm that the sender computes. */
   #algorithm: Algorithm = 'blake3'
-  broken: TransferError | null = null
+  broken: Broken | null = null
   /** The error that was passed to `fail`. */
   #stopped: TransferError | null = null
   readonly ended: Promise<void>
@@ -62,6 +62,7 @@ export class ReceiverSession implements Session, Returning {
       // Without the protocol, every connection counts as a sender.
       if (link.entryName !== undefined) this.#receiver.admit()
       await link.receive((message) => this.#onMessage(message))
+      this.#receiver.finish()
       void link.close()
     } catch (error) {
       await this.#lose(asTransferError(error))
@@ -77,12 +78,9 @@ export class ReceiverSession implements Session, Returning {
     const current = this.#current
     const kept = await this.#drop(breaks.has(failure.reason))
     if (current) this.#receiver.lost = { name: current.header.name, kept, bytes: kept ? current.bytes : 0 }
-    if (isBreak(failure) && failure !== this.#stopped && this.#receiver.isResumable) this.broken = failure
-    else this.giveUp(failure)
-  }
-
-  get progress(): number {
-    return this.#receiver.report.result.bytes + this.#receiver.lost.bytes
+    if (!isBreak(failure) || failure === this.#stopped || !this.#receiver.isResumable) return this.#report(failure)
+    const progress = this.#receiver.report.result.bytes + this.#receiver.lost.bytes
+    this.broken = { error: failure, progress, giveUp: (last) => this.#report(last) }
   }
 
   isTaking(origin: string): boolean {
@@ -215,8 +213,7 @@ export class ReceiverSession implements Session, Returning {
     const isDamaged = error instanceof TransferError && error.reason === 'damaged'
     await this.#drop(isDamaged)
     if (!isDamaged) return await this.#refuse(entry, header.name, error)
-    // The sender sends again what differs, so nothing has failed yet.
-    this.#receiver.report.warn('damaged', error.message)
+    this.#receiver.awaitAgain(header, error)
     await this.#link.refuse?.(entry, error)
   }
 
@@ -239,7 +236,7 @@ export class ReceiverSession implements Session, Returning {
   }
 
   /** Reports that the link has failed with `error`. */
-  giveUp(error: TransferError): void {
+  #report(error: TransferError): void {
     const { report, lost } = this.#receiver
     const { name = report.result.admitted ? this.#link.entryName : undefined, kept } = lost
     if (isUnreported(report.result, this.#link, error, this.#stopped)) report.fail(error)

@@ -3,7 +3,7 @@
  * over each link (receiver-session.ts).
  */
 import type { AtHand } from '../at-hand.js'
-import { refusal } from '../errors.js'
+import { refusal, type TransferError } from '../errors.js'
 import type { HeaderMessage } from '../links/link.js'
 import type { Turn } from '../net/turn.js'
 import {
@@ -65,6 +65,8 @@ export class Receiver {
   #stopped = new AbortController()
   #store: Store | null = null
   #entries = 0
+  /** What was damaged and has not come again, by its origin. */
+  readonly #damaged = new Map<string, { name: string; error: TransferError }>()
   /** How many links are not closed yet, and the signals of those that have not failed. */
   #links = 0
   readonly #working = new Set<AbortSignal>()
@@ -76,6 +78,17 @@ export class Receiver {
     this.#owner = options.owner ?? ''
     this.report = options.report
     this.rate = options.rate
+  }
+
+  /** What was kept of an entry is damaged. Its sender sends again what differs, so nothing has failed yet. */
+  awaitAgain(header: Header, error: TransferError): void {
+    this.#damaged.set(this.originOf(header), { name: header.name, error })
+    this.report.warn('damaged', error.message)
+  }
+
+  /** The sender has finished. What was damaged and has not come again has failed. */
+  finish(): void {
+    for (const { name, error } of this.#damaged.values()) this.report.notStored(name, error)
   }
 
   /** Counts the other side as a partner from now on. */
@@ -138,6 +151,7 @@ export class Receiver {
   ): Promise<Intake | TreeIntake | Repeat> {
     const { policy, returns } = this.#options
     this.lost = NOTHING
+    this.#damaged.delete(this.originOf(header))
     checkHeader(header, policy)
     const answer = this.#transfer && returns?.find(this.#transfer, header.id ?? entry)
     if (answer) return new Repeat(entry, header, answer)

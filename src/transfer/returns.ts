@@ -82,20 +82,21 @@ export class Returns {
     known.answers.set(id, answer)
     this.#transfers.delete(transfer)
     this.#transfers.set(transfer, known)
-    this.#forget(now)
+    while (this.#hasTooMuch(now)) this.#forgetOldest()
   }
 
-  /** Forgets the oldest answers, and transfers that have ended long ago. */
-  #forget(now: number): void {
-    for (const [transfer, { last, answers }] of this.#transfers) {
-      if (now - last < MEMORY && this.#count <= MOST) return
-      for (const id of answers.keys()) {
-        if (now - last < MEMORY && this.#count <= MOST) return
-        answers.delete(id)
-        this.#count--
-      }
-      this.#transfers.delete(transfer)
-    }
+  /** True if there are too many answers, or old ones. */
+  #hasTooMuch(now: number): boolean {
+    const { last } = this.#transfers.values().next().value as { last: number }
+    return this.#count > MOST || now - last >= MEMORY
+  }
+
+  /** Forgets the oldest answer of the transfer that has rested longest. */
+  #forgetOldest(): void {
+    const [transfer, { answers }] = this.#transfers.entries().next().value as [string, { answers: Map<number, Stored> }]
+    answers.delete(answers.keys().next().value as number)
+    this.#count--
+    if (answers.size === 0) this.#transfers.delete(transfer)
   }
 
   /** What was answered to an entry. */

@@ -7,7 +7,7 @@ import type { AnswerMessage, SenderLink } from '../links/link.js'
 import { Motion } from './motion.js'
 import type { Sender } from './sender.js'
 import { Sending } from './sending.js'
-import { isBreak, isUnreported, type Session, type TransferResult } from './session.js'
+import { type Broken, isBreak, isUnreported, type Session, type TransferResult } from './session.js'
 
 export class SenderSession implements Session {
   readonly #sender: Sender
@@ -17,7 +17,7 @@ export class SenderSession implements Session {
   #isFinished = false
   /** True after the last answer. Nothing that happens later changes the outcome of the transfer. */
   #isAnswered = false
-  broken: TransferError | null = null
+  broken: Broken | null = null
   /** The error with which `fail` ended the link. */
   #stopped: TransferError | null = null
 
@@ -65,26 +65,22 @@ export class SenderSession implements Session {
   #onFailure(error: TransferError): void {
     const { answers } = this.#sending
     if (this.#canGoOn(error)) this.#takeBack(error)
-    else if (!this.#isAnswered || answers.isUnreported) this.giveUp(error)
+    else if (!this.#isAnswered || answers.isUnreported) this.#report(error)
   }
 
   #takeBack(error: TransferError): void {
     const entries = this.#sending.underWay()
     const once = entries.find(({ isOnce }) => isOnce)
     if (once) {
-      this.giveUp(error.withMessage(`${error.message}; ${once.label} can be read only once, so it cannot go on`))
+      this.#report(error.withMessage(`${error.message}; ${once.label} can be read only once, so it cannot go on`))
       return
     }
-    this.broken = error
+    this.broken = { error, progress: this.#sender.progress, giveUp: (last) => this.#report(last) }
     this.#sender.takeBack(entries)
   }
 
-  get progress(): number {
-    return this.#sender.progress
-  }
-
   /** Reports that the link has failed with `error`. A connection that came and went without a byte is not reported. */
-  giveUp(error: TransferError): void {
+  #report(error: TransferError): void {
     const { report } = this.#sender
     // Over a plain link, the failure belongs to its only entry.
     const name = this.#link.abort ? undefined : this.#sending.latest?.name

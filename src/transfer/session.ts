@@ -15,13 +15,19 @@ export interface Session {
   readonly closed?: Promise<void>
   /** Ends the transfer at once with `error`, and tells the peer. */
   fail(error: TransferError): void
-  /** After `run`: why the connection has broken, if the transfer can go on over another one. It was not reported. */
-  readonly broken?: TransferError | null
-  /** Reports that the transfer does not go on. */
-  giveUp?(error: TransferError): void
-  /** Grows with all that has reached the other side for good. */
-  readonly progress?: number
+  /** After `run`: set if the connection has broken, and the transfer can go on over another one. */
+  readonly broken?: Broken | null
   readonly motion: Pick<Motion, 'idle' | 'hasBegun'>
+}
+
+/** A connection that has broken. */
+export interface Broken {
+  /** Why. It was not reported. */
+  error: TransferError
+  /** Grows with all that has reached the other side for good. */
+  progress: number
+  /** Reports that the transfer does not go on. */
+  giveUp(error: TransferError): void
 }
 
 export interface TransferResult {

@@ -154,3 +154,15 @@ t.test('ends if the receiver refuses the directory, or goes, instead of a list',
   })
   t.match(gone.error, { code: 'incomplete' })
 })
+
+t.test('ignores a list for an entry that was not sent', async (t) => {
+  let sent = ''
+  const { error } = await sendTo(t, async (peer, item) => {
+    await peer.write(opening())
+    await peer.next('H')
+    await peer.write(frame('I', { entry: 7, items: [item('d/b')] }), listed([item('a')]))
+    sent = await confirm(peer)
+  })
+  t.equal(error, undefined)
+  t.equal(sent, 'KOHDCLV')
+})

@@ -293,3 +293,21 @@ t.test(
     t.strictSame(filesIn(out), { 'good.txt': 'good' })
   },
 )
+
+t.test('a transfer has failed whose sender does not send again what was damaged', async (t) => {
+  const out = t.testdir()
+  const receiver = await startReceiver(t, { out })
+  await sendHalf(t, receiver)
+  const wrong = frame('E', { bytes: size, blake3: someDigest })
+  const resumed = [header({ resume: 'offset' }), position(HALF), data(HALF, size), wrong]
+  const peer = await Peer.dial(t, receiver.port)
+  peer.finish(senderOpening, ...resumed, ...good, frame('F', { entries: 2 }))
+  await peer.ended
+  t.match(answersOf(peer), [toEnd, { type: 'R', entry: 0, reason: 'damaged' }, { type: 'S', entry: 1 }])
+  const [, ended] = [await receiver.events.until('ended', 2), receiver.events.of('ended').at(-1)]
+  t.match(ended, { files: 1, complete: false })
+  t.match(receiver.events.of('failed').at(-1), { name: 'half.bin', code: 'incomplete', reason: 'damaged' })
+  t.match(receiver.events.of('warning'), [{ reason: 'damaged' }])
+  await receiver.stop()
+  t.strictSame(filesIn(out), { 'good.txt': 'good' })
+})

@@ -253,3 +253,24 @@ t.test('fails a file that the receiver could not verify a second time', async (t
   const { error } = await trySend(t, port, path)
   t.match(error, { code: 'digest-mismatch', exitCode: 7, reason: 'unverifiable' })
 })
+
+t.test('sends only those again that wait for an answer when the receiver says what it computes', async (t) => {
+  const folder = t.testdir({ 'a.txt': 'hello', 'b.txt': 'hello' })
+  const [first, second] = [join(folder, 'a.txt'), join(folder, 'b.txt')]
+  const { port } = await listenAsPeer(t, async (peer) => {
+    // The sender has nothing more to do, and waits for the greeting.
+    t.match((await peer.next('A')).fields, { entry: 1, reason: 'changed' })
+    await peer.write(sha256Receiver, frame('R', { entry: 0, reason: 'unverifiable', message: 'only SHA-256 here' }))
+    const { fields } = await peer.next('E')
+    await peer.write(frame('S', { entry: 2, name: 'a.txt', ...fields }))
+    t.match((await peer.next('F')).fields, { entries: 3 })
+    peer.finish()
+  })
+  const onEvent = (event: { event: string; name?: string }) => {
+    if (event.event === 'progress' && event.name === 'b.txt') utimesSync(second, 1, 1)
+  }
+  const { error, events } = await trySend(t, port, [first, second], { onEvent })
+  t.match(error, { exitCode: 8, reason: 'changed' })
+  t.match(events.of('sent'), [{ name: 'a.txt', verified: true }])
+  t.equal(events.of('failed').length, 1)
+})

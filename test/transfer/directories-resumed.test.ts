@@ -1,5 +1,15 @@
 /** Directories that broke off: the same command sends what is missing, and nothing twice. */
-import { chmodSync, lutimesSync, renameSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  lutimesSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import type { SendOptions } from '../../dist/index.js'
@@ -375,4 +385,15 @@ t.test('two directories of one transfer go on, each with its own files', async (
   await receiver.stop()
   t.strictSame(tellTree(join(out, 'project')), tellTree(path))
   t.strictSame(tellTree(join(out, 'another')), tellTree(other))
+})
+
+t.test('goes on with what symlinks lead to, if that is sent', async (t) => {
+  const { path, out } = project(t)
+  symlinkSync('a', join(path, 'copy'))
+  const receiver = await startReceiver(t, { out })
+  await breakOff(t, receiver, path, { follow: true })
+  const sent = await goOn(t, receiver, path, { follow: true })
+  t.match(sent.summary, { files: 10 })
+  t.strictSame(fresh(sent.events, 'sent'), ['z'])
+  t.equal(readFileSync(join(out, 'project/copy'), 'utf8'), 'x'.repeat(70_000))
 })

@@ -16,6 +16,7 @@ import { key } from '../fixtures/keys.ts'
 import { Peer } from '../fixtures/peer.ts'
 import { digest, frame, readFrames } from '../fixtures/peer-frames.ts'
 import { type Cut, type Direction, damagedPort } from '../fixtures/proxy.ts'
+import { setQuick } from '../fixtures/tree.ts'
 import { until } from '../fixtures/turns.ts'
 
 // How long the pauses are is tested in retry.test.ts, and with the real commands in bin/resume.test.ts.
@@ -473,4 +474,14 @@ t.test('a receiver that wants one transfer does not end before that has gone on'
   checkEvents(t, events, ['big.bin', 'c.txt'])
   t.match((await receiver.ended).summary, { files: 2 })
   t.strictSame(Object.keys(filesIn(out)), ['big.bin', 'c.txt'])
+})
+
+t.test('goes on while the disk is slow, too', async (t) => {
+  setQuick(t, false)
+  const { path, out } = folders(t, { 'big.bin': bytesOf(4 * MIB) })
+  await breakOff(t, path('big.bin'), out, 2 * MIB)
+  const receiver = await startReceiver(t, { out, count: 1 })
+  const { events } = await trySend(t, receiver.port, [path('big.bin')])
+  t.match(events.of('sent'), [{ resumed: Number, size: 4 * MIB }])
+  t.ok(readFileSync(join(out, 'big.bin')).equals(readFileSync(path('big.bin'))))
 })
