@@ -1,5 +1,5 @@
 /** What is in the folders of a transfer, and what a process has open. */
-import { readdirSync, readlinkSync } from 'node:fs'
+import { lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { makeTree, tellTree } from '../fixtures/tree.ts'
 import type { Expected } from './judge.ts'
@@ -39,13 +39,18 @@ export function judgeStaging({ out, source }: Stage): string[] {
   return [...names.map((name) => `left in staging: ${name}`), ...judgeKept({ out, source })]
 }
 
-/** What is wrong with what was kept of directories: every file there is one that was sent, whole. */
+/** What is wrong with what was kept: every file there is one that was sent, or the beginning of one. */
 export function judgeKept({ out, source }: Pick<Stage, 'out' | 'source'>): string[] {
   const kept = join(out, '.tcp-recv', 'kept')
-  if (namesBelow(kept).length === 0) return []
-  const sent = tellTree(source, { contentOnly: true })
-  const there = Object.entries(tellTree(kept, { contentOnly: true }))
-  return there.flatMap(([path, what]) => (sent[path] === what ? [] : [`kept: ${path} is ${what}`]))
+  return namesBelow(kept).flatMap((path) => {
+    const [id = '', content, ...inner] = path.split('/')
+    const place = join(kept, path)
+    if (content !== 'content' || !lstatSync(place).isFile()) return []
+    const { name } = JSON.parse(readFileSync(join(kept, id, 'about'), 'utf8')) as { name: string }
+    const bytes = readFileSync(place)
+    const sent = readFileSync(join(source, name, ...inner))
+    return sent.subarray(0, bytes.length).equals(bytes) ? [] : [`kept: ${path} is not what was sent`]
+  })
 }
 
 /** What a process has open, less its runtime's own. */

@@ -91,12 +91,13 @@ export class Stage {
     rmSync(this.folder, { recursive: true, force: true })
   }
 
-  /** The receiver's folder as it was before the transfer; what is staged stays. */
+  /** The receiver's folder as it was before the transfer; what is staged stays, but nothing goes on. */
   reset(): void {
     mkdirSync(this.out, { recursive: true })
     for (const name of readdirSync(this.out)) {
       if (name !== '.tcp-recv') rmSync(join(this.out, name), { recursive: true })
     }
+    rmSync(join(this.out, '.tcp-recv', 'kept'), { recursive: true, force: true })
     makeTree(this.out, this.transfer.before ?? {})
   }
 
@@ -117,8 +118,10 @@ export class Stage {
   }
 
   startDialler(options: StartOptions = {}): Running {
-    if (this.#listening === 'receiver') return this.#startSide('sender', ['127.0.0.1', this.port], options)
-    return this.#startSide('receiver', ['--connect', `127.0.0.1:${this.port}`], options)
+    // Another try would hide what has become of this one.
+    const once = ['--retry', '0']
+    if (this.#listening === 'receiver') return this.#startSide('sender', [...once, '127.0.0.1', this.port], options)
+    return this.#startSide('receiver', [...once, '--connect', `127.0.0.1:${this.port}`], options)
   }
 
   #startSide(side: Side, where: string[], options: StartOptions): Running {
