@@ -6,7 +6,15 @@ import { peerAddress } from '../net/address.js'
 import { type DialOptions, dial } from '../net/dial.js'
 import type { Entered, Entrance } from './entrance.js'
 import { Retry } from './retry.js'
-import { type Connection, endedEvent, keyFacts, runWatched, type Session, type TransferResult } from './session.js'
+import {
+  type Connection,
+  endedEvent,
+  isBreak,
+  keyFacts,
+  runWatched,
+  type Session,
+  type TransferResult,
+} from './session.js'
 
 export interface CallOptions extends DialOptions {
   onEvent: OnEvent
@@ -76,14 +84,9 @@ async function reconnect(retry: Retry, broken: TransferError, options: CallOptio
   const { signal, onEvent, partner } = options
   for (let failure = broken; ; ) {
     const pause = retry.next()
-    if (pause === null) {
-      const { tries } = retry
-      throw tries === 0
-        ? broken
-        : broken.withMessage(`${failure.message}; tried again ${tries} ${tries === 1 ? 'time' : 'times'}`)
-    }
+    if (pause === null) throw broken.withMessage(`${failure.message}; tried again ${counted(retry.tries, 'time')}`)
     const seconds = pause / 1000
-    const message = `${failure.message}; going on in ${seconds} ${seconds === 1 ? 'second' : 'seconds'}`
+    const message = `${failure.message}; going on in ${counted(seconds, 'second')}`
     onEvent({ event: 'waiting', for: partner, seconds, message })
     await sleep(pause, undefined, { signal }).catch(() => {})
     if (signal.aborted) throw interruption(signal)
@@ -91,9 +94,13 @@ async function reconnect(retry: Retry, broken: TransferError, options: CallOptio
       return await connect({ ...options, wait: 0, isAgain: true })
     } catch (error) {
       failure = asTransferError(error)
-      if (failure.code !== 'connect' && failure.reason !== 'broken' && failure.reason !== 'timeout') throw failure
+      if (failure.code !== 'connect' && !isBreak(failure)) throw failure
     }
   }
+}
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`
 }
 
 /** Runs the session to its end, unless `signal` is aborted before. */
