@@ -114,7 +114,16 @@ function median(all) {
   return all.toSorted((a, b) => a - b)[all.length >> 1] ?? 0
 }
 
-/** Sends `source` with cuts between `least` and `most` milliseconds, until it has arrived. */
+/** What has its final name. */
+function stored() {
+  return readdirSync(out).filter((name) => !name.startsWith('.'))
+}
+
+/**
+ * Sends `source` with cuts between `least` and `most` milliseconds, until it has arrived. It is sent so slowly that it
+ * takes about as long as the cuts. A sender that is killed while the receiver flushes the disk does not hear that all is
+ * stored; then nothing is sent again.
+ */
 async function withCuts(title, source, total, count, [least, most]) {
   rmSync(out, { recursive: true, force: true })
   const proxy = new Middle()
@@ -125,8 +134,10 @@ async function withCuts(title, source, total, count, [least, most]) {
   let sender = null
   let code = null
   const begin = performance.now()
+  const limit = Math.ceil((total * 2000) / (count * (least + most)))
   for (let number = 0; code !== 0; ) {
-    sender ??= start('tcp-send', [source, '127.0.0.1', String(port), '--quiet'])
+    if (sender === null && stored().length > 0) break
+    sender ??= start('tcp-send', [source, '127.0.0.1', String(port), '--quiet', '--limit', String(limit)])
     const wait = number < count ? sleep(least + Math.random() * (most - least), 'cut') : new Promise(() => {})
     const end = await Promise.race([sender.ended, wait])
     if (end !== 'cut') {
@@ -156,8 +167,8 @@ async function withCuts(title, source, total, count, [least, most]) {
   receiver.child.kill('SIGTERM')
   await receiver.ended
   proxy.stop()
-  const [stored, ...more] = readdirSync(out).filter((name) => !name.startsWith('.'))
-  if (more.length > 0 || !isSame(source, join(out, stored))) {
+  const [name, ...more] = stored()
+  if (more.length > 0 || !isSame(source, join(out, name))) {
     console.error(`NOT SO: ${title}: ${out} has not what was sent`)
     process.exitCode = 1
   }
