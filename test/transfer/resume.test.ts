@@ -1,7 +1,7 @@
 /** Transfers whose connection breaks: they go on over another one, or when the same is sent again. */
 
 import { existsSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs'
-import { type AddressInfo, createServer } from 'node:net'
+import { type AddressInfo, connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import { PassThrough, Readable } from 'node:stream'
 import t, { type Test } from 'tap'
@@ -484,4 +484,32 @@ t.test('goes on while the disk is slow, too', async (t) => {
   const { events } = await trySend(t, receiver.port, [path('big.bin')])
   t.match(events.of('sent'), [{ resumed: Number, size: 4 * MIB }])
   t.ok(readFileSync(join(out, 'big.bin')).equals(readFileSync(path('big.bin'))))
+})
+
+t.test('gives up at once if what answers then has no key', async (t) => {
+  const { path, out } = folders(t, { 'big.bin': bytesOf(4 * MIB) })
+  const receiver = await startReceiver(t, { out, key })
+  let connections = 0
+  const server = createServer((socket) => {
+    socket.on('error', () => {})
+    if (connections++ > 0) return socket.end('HTTP/1.1 400 Bad Request\r\n\r\n')
+    const far = connect(receiver.port, '127.0.0.1')
+    far.on('error', () => {})
+    let bytes = 0
+    socket.on('data', (piece) => {
+      bytes += piece.length
+      far.write(piece)
+      if (bytes < 2 * MIB) return
+      socket.resetAndDestroy()
+      far.destroy()
+    })
+    far.pipe(socket)
+    return undefined
+  })
+  t.teardown(() => server.close())
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { error, events } = await trySend(t, (server.address() as AddressInfo).port, [path('big.bin')], { key })
+  t.match(error, { code: 'key' })
+  t.equal(events.of('waiting').length, 1)
+  t.match(await receiver.events.until('failed'), { name: 'big.bin', reason: 'broken' })
 })
