@@ -141,6 +141,11 @@ export interface Wanted {
   changed?: boolean
 }
 
+/** The number of bytes in the ranges. */
+export function bytesIn(ranges: Wanted['ranges']): number {
+  return ranges.reduce((sum, end, index) => (index % 2 === 0 ? sum - end : sum + end), 0)
+}
+
 /** Files that the receiver has of a directory. */
 export interface Listed {
   entry: number

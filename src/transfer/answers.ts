@@ -44,18 +44,29 @@ export interface Pending {
   record: TreeRecord | null
 }
 
+/** What an entry waits for that does not ask. One for all: there may be many entries. */
+const NOT_ASKED = {
+  wanted: new Promise<never>(() => {}),
+  onWanted: null,
+  listed: new Promise<never>(() => {}),
+  onListed: null,
+}
+
 /** An entry whose header is about to be sent. */
 export function newPending(facts: Pick<Pending, 'number' | 'entry' | 'header' | 'algorithm' | 'stop'>): Pending {
-  const { signal } = facts.stop
+  const { header, stop } = facts
+  const asked = header.resume ? { ...awaitWanted(stop.signal), ...gather(stop.signal) } : NOT_ASKED
+  return { ...facts, ...asked, start: performance.now(), progress: null, sent: null, record: null }
+}
+
+function awaitWanted(signal: AbortSignal): Pick<Pending, 'wanted' | 'onWanted'> {
   let onWanted!: (wanted: Wanted) => void
   const wanted = new Promise<Wanted>((resolve, reject) => {
     onWanted = resolve
     signal.addEventListener('abort', () => reject(signal.reason))
   })
   wanted.catch(() => {})
-  const start = performance.now()
-  const { listed, onListed } = gather(signal)
-  return { ...facts, start, wanted, onWanted, listed, onListed, progress: null, sent: null, record: null }
+  return { wanted, onWanted }
 }
 
 /** About the most bytes of a list that are held. What is beyond is sent again. A table, for tests with short lists. */

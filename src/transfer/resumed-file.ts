@@ -1,10 +1,9 @@
 /** What a receiver has of a file whose sender asks, and what it wants: by the bytes that are there, or by digests. */
-
 import type { AtHand } from '../at-hand.js'
 import { refusal } from '../errors.js'
 import type { HeaderMessage } from '../links/link.js'
 import { MAX_RANGES, SEGMENT } from '../protocol/limits.js'
-import type { Wanted } from '../protocol/messages.js'
+import { bytesIn, type Wanted } from '../protocol/messages.js'
 import type { Sink } from '../stores/store.js'
 import { createDigest, type Digest } from './digest.js'
 import { LateDigest } from './late-digest.js'
@@ -51,8 +50,7 @@ export class ResumedFile {
     const { have, hasChanged } = this.#sink
     if (!this.#isCompared && have < this.#size) this.#left = [have, this.#size]
     const ranges = [...this.#left]
-    const wanted = ranges.reduce((sum, end, index) => (index % 2 === 0 ? sum - end : sum + end), 0)
-    this.have = this.#size - wanted
+    this.have = this.#size - bytesIn(ranges)
     return { ranges, ...(hasChanged ? { changed: true } : {}) }
   }
 

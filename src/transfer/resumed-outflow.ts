@@ -1,7 +1,7 @@
 /** The way out of a file that the receiver may have in part: it says what it wants, and only that is sent. */
 import type { SenderLink } from '../links/link.js'
 import { MAX_DIGESTS, SEGMENT } from '../protocol/limits.js'
-import type { Wanted } from '../protocol/messages.js'
+import { bytesIn, type Wanted } from '../protocol/messages.js'
 import type { OpenEntry } from '../sources/source.js'
 import type { Pending } from './answers.js'
 import { createDigest } from './digest.js'
@@ -33,7 +33,7 @@ export async function sendWanted(
   const digest = new LateDigest(await createDigest(), readAt)
   stop.signal.addEventListener('abort', () => void digest.stop())
   try {
-    let have = ranges.reduce((sum, end, index) => (index % 2 === 0 ? sum + end : sum - end), size)
+    let have = size - bytesIn(ranges)
     const onProgress = begin(have)
     for (let index = 0; index < ranges.length; index += 2) {
       const [start, end] = ranges.slice(index, index + 2) as [number, number]

@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import { asTransferError } from '../errors.js'
-import { type Header, KEPT, RESUME, RESUME_DIRECTORIES, type ResumeWay } from '../protocol/messages.js'
+import { bytesIn, type Header, KEPT, RESUME, RESUME_DIRECTORIES, type ResumeWay } from '../protocol/messages.js'
 import type { Entry } from '../sources/source.js'
 import type { Expectation } from './expectation.js'
 import type { Rate } from './rate.js'
@@ -148,7 +148,7 @@ export class Sender {
 
   /** The receiver wants these ranges of an entry. It is progress if that is less than before. */
   noteWanted(entry: Entry, ranges: readonly number[]): void {
-    const wanted = ranges.reduce((sum, end, index) => (index % 2 === 0 ? sum - end : sum + end), 0)
+    const wanted = bytesIn(ranges)
     if (wanted < (this.#wanted.get(entry) ?? 0)) this.progress++
     this.#wanted.set(entry, wanted)
   }
