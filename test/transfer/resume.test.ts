@@ -1,5 +1,4 @@
 /** Transfers whose connection breaks: they go on over another one, or when the same is sent again. */
-
 import { existsSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { type AddressInfo, connect, createServer } from 'node:net'
 import { join } from 'node:path'
