@@ -24,3 +24,19 @@ export function typeMatches(type: string, patterns: readonly string[]): boolean 
     return lower === '*/*' || lower === wanted || (lower.endsWith('/*') && wanted.startsWith(lower.slice(0, -1)))
   })
 }
+
+/** The types of files that are compressed themselves, as far as `mediaType` gives them. */
+const compressedTypes = [
+  /^video\//,
+  /^audio\/(?!.*(wave?|aiff|midi|basic)$)/,
+  /^image\/(avif|gif|hei[cf]|jp2|jpeg|jxl|png|webp)$/,
+  /^font\/woff2?$/,
+  /^application\/(.*[+-])?(7z-compressed|bzip2?|gzip|xz|zip|zstd)$/,
+  /^application\/(java-archive|pdf|vnd\.rar|vnd\.android\.package-archive|x-(debian-package|redhat-package-manager))$/,
+  /^application\/vnd\.(oasis\.opendocument|openxmlformats-officedocument)\./,
+]
+
+/** True if nothing is gained by compressing files of this type. */
+export function isCompressedType(type: string): boolean {
+  return compressedTypes.some((pattern) => pattern.test(type))
+}

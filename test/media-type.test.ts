@@ -1,5 +1,5 @@
 import t from 'tap'
-import { isTypePattern, mediaType, typeMatches, UNKNOWN_TYPE } from '../dist/media-type.js'
+import { isCompressedType, isTypePattern, mediaType, typeMatches, UNKNOWN_TYPE } from '../dist/media-type.js'
 
 t.test('knows the type by the extension, whatever its case', async (t) => {
   t.equal(mediaType('photo.png'), 'image/png')
@@ -52,4 +52,12 @@ t.test('does not match another type, a longer one, or nothing', async (t) => {
   t.equal(typeMatches('imagery/png', ['image/*']), false)
   t.equal(typeMatches('image/png', ['text/*']), false)
   t.equal(typeMatches('image/png', []), false)
+})
+
+t.test('knows what is compressed already', async (t) => {
+  const yes =
+    'zip gz bz2 xz 7z rar deb rpm apk jar docx xlsx odt epub pdf woff2 jpg png gif webp avif heic mp3 ogg mp4 mkv'
+  for (const extension of yes.split(' ')) t.equal(isCompressedType(mediaType(`x.${extension}`)), true, extension)
+  const no = 'txt js json html css svg bmp wav aiff mid tar wasm sqlite img iso xml csv doc psd'
+  for (const extension of no.split(' ')) t.equal(isCompressedType(mediaType(`x.${extension}`)), false, extension)
 })

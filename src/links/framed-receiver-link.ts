@@ -1,6 +1,9 @@
 /** The receiving end of a connection that speaks the protocol. */
 import type { Duplex } from 'node:stream'
 import { TransferError } from '../errors.js'
+import { compressors, inflate } from '../net/compress.js'
+import { retain } from '../net/memory.js'
+import type { CompressedPiece } from '../protocol/compressed.js'
 import { SenderDecoder } from '../protocol/decoder.js'
 import { encode } from '../protocol/encode.js'
 import { HEADER_DEADLINE, MAX_CONTROL, MAX_LISTED } from '../protocol/limits.js'
@@ -79,6 +82,8 @@ export class FramedReceiverLink extends ChannelLink implements ReceiverLink {
     switch (message.frame) {
       case 'data':
         return this.#onMessage(message)
+      case 'compressed':
+        return this.#onCompressed(message)
       case 'greeting':
         return this.#onGreeting(message)
       case 'header':
@@ -99,7 +104,15 @@ export class FramedReceiverLink extends ChannelLink implements ReceiverLink {
   async #onGreeting(message: SenderMessage & { frame: 'greeting' }): Promise<void> {
     this.#hasGreeted = true
     await this.#onMessage(message)
-    await this.channel.write(encode.receiverOpening(await this.#features()))
+    const features = await this.#features()
+    this.#decoder.allow(compressors.filter((name) => features.includes(name)))
+    await this.channel.write(encode.receiverOpening(features))
+  }
+
+  async #onCompressed(piece: CompressedPiece): Promise<void> {
+    const bytes = await inflate({ ...piece, bytes: retain(piece.bytes) })
+    this.signal.throwIfAborted()
+    await this.#onMessage({ frame: 'data', bytes, wire: piece.bytes.length })
   }
 
   want(wanted: Wanted): Promise<void> {

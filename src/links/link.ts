@@ -75,8 +75,16 @@ export interface StoredMessage extends Stored {
 
 /** A message of the sender. The messages of one entry are, in order: header, data, end or abort. */
 export type EntryMessage =
-  | Exclude<SenderMessage, { frame: 'header' | 'finished' | 'heartbeat' | 'ancillary' }>
+  | Exclude<SenderMessage, { frame: 'header' | 'data' | 'compressed' | 'finished' | 'heartbeat' | 'ancillary' }>
   | HeaderMessage
+  | DataMessage
+
+export interface DataMessage {
+  frame: 'data'
+  bytes: Buffer
+  /** The number of bytes that came for them, if they were compressed. */
+  wire?: number
+}
 
 export interface HeaderMessage extends ReceivedHeader {
   frame: 'header'

@@ -1,7 +1,7 @@
 /**
  * Bytes to messages. A decoder owns no socket, file or clock. It is fed pieces of a stream, cut anywhere, and yields
- * the same messages for every cut. It never buffers more than one control payload (64 KiB). Data passes through as
- * slices of the pushed bytes. At the first byte that breaks the protocol it throws a ProtocolError; it must not be used
+ * the same messages for every cut. It never buffers more than one payload of a frame that is not `D`. Data passes
+ * through as slices of the pushed bytes. At the first byte that breaks the protocol it throws a ProtocolError; it must not be used
  * after that.
  *
  *   FrameDecoder      magic, then frames within their limits           (both directions; frames.ts)
@@ -10,6 +10,7 @@
  *
  * Heartbeats and ancillary frames may stand between any two frames after the greeting.
  */
+import { type Compressor, parsePiece } from './compressed.js'
 import { aFrame, FrameDecoder, grammar } from './frames.js'
 import { CHUNK, RECEIVER_MAGIC, SENDER_MAGIC } from './limits.js'
 import { type FrameName, frameTypes, type ReceiverMessage, type ResumeWay, type SenderMessage } from './messages.js'
@@ -19,8 +20,11 @@ import { ProtocolError } from './protocol-error.js'
 /** `ancillary` is a frame whose type is an unknown lower-case letter. A peer skips it (document, "Extensions"). */
 type AnyFrameName = FrameName | 'ancillary'
 
-const senderGrammar = grammar(SENDER_MAGIC, frameTypes)
-const receiverGrammar = grammar(RECEIVER_MAGIC, frameTypes)
+const { compressed: _, ...plainTypes } = frameTypes
+const senderGrammar = grammar<FrameName>(SENDER_MAGIC, plainTypes)
+/** For a receiver that has said what it can inflate. */
+const compressedGrammar = grammar(SENDER_MAGIC, frameTypes)
+const receiverGrammar = grammar<FrameName>(RECEIVER_MAGIC, plainTypes)
 
 type SenderState = 'greeting' | 'idle' | 'entry' | 'over'
 
@@ -28,13 +32,13 @@ type SenderState = 'greeting' | 'idle' | 'entry' | 'over'
 const allowedFrames: Record<SenderState, readonly AnyFrameName[]> = {
   greeting: ['greeting'],
   idle: ['header', 'abort', 'finished', 'heartbeat', 'ancillary'],
-  entry: ['data', 'digests', 'position', 'end', 'abort', 'heartbeat', 'ancillary'],
+  entry: ['data', 'compressed', 'digests', 'position', 'end', 'abort', 'heartbeat', 'ancillary'],
   over: [],
 }
 
 /** Reads the sender's direction. Next state: greeting → idle → entry → idle → … → over */
 export class SenderDecoder {
-  readonly #frames = new FrameDecoder(senderGrammar)
+  readonly #frames = new FrameDecoder<FrameName>(senderGrammar)
   #state: SenderState = 'greeting'
   #entries = 0
   #size: number | null = null
@@ -45,10 +49,17 @@ export class SenderDecoder {
   /** True once data may no longer be preceded by digests. */
   #isPlaced = false
   #headerPayload: Buffer = Buffer.alloc(0)
+  #compressors: readonly Compressor[] = []
 
   /** The payload of the latest header frame as it came. The digest of the header in the end frame covers it. */
   get headerPayload(): Buffer {
     return this.#headerPayload
+  }
+
+  /** The receiver has named these algorithms. Before that, `Z` is an unknown type. */
+  allow(compressors: readonly Compressor[]): void {
+    this.#compressors = compressors
+    if (compressors.length > 0) this.#frames.extend(compressedGrammar)
   }
 
   /** Must be called before the memory of the pushed bytes is used again, unless the generator has reached its end. */
@@ -64,6 +75,12 @@ export class SenderDecoder {
           if (frame.first) this.#countData(frame.length)
           yield { frame: 'data', bytes: frame.payload }
           break
+        case 'compressed': {
+          const piece = parsePiece(frame.payload, this.#compressors)
+          this.#countData(piece.length)
+          yield { frame: 'compressed', ...piece }
+          break
+        }
         case 'greeting':
           this.#state = 'idle'
           yield { frame: 'greeting', ...parsers.greeting(frame.payload) }

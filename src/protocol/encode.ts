@@ -1,4 +1,5 @@
 /** Messages to bytes. `decoder.ts` reads what this module writes; the protocol document shows every frame. */
+import { type CompressedPiece, PIECE_HEAD, writePieceHead } from './compressed.js'
 import { FRAME_HEADER, MAX_CONTROL, RECEIVER_MAGIC, SENDER_MAGIC, VERSION } from './limits.js'
 import type {
   Abort,
@@ -59,6 +60,12 @@ export const encode = {
     opening(RECEIVER_MAGIC, features.length > 0 ? { features } : {}),
   header: ({ kind, ...fields }: Header) =>
     controlFrame('header', kind === 'file' ? fields : { ...fields, '!kind': kind }),
+  compressed: (piece: CompressedPiece) => {
+    const head = Buffer.allocUnsafe(FRAME_HEADER + PIECE_HEAD)
+    writeFrameHeader(head, 'compressed', PIECE_HEAD + piece.bytes.length)
+    writePieceHead(head, piece, FRAME_HEADER)
+    return Buffer.concat([head, piece.bytes])
+  },
   digests: (digests: Digests) => controlFrame('digests', digests),
   position: (position: Position) => controlFrame('position', position),
   end: (end: End) => controlFrame('end', end),

@@ -1,6 +1,6 @@
 /**
  * Bytes to frames, for both directions: a magic, then frames within their limits. The decoder never buffers more than
- * one control payload (64 KiB). Data passes through as slices of the pushed bytes.
+ * one payload: 64 KiB, or 1 MiB if it is compressed. Data passes through as slices of the pushed bytes.
  */
 import { FRAME_HEADER, MAX_CONTROL, MAX_DATA } from './limits.js'
 import { ProtocolError } from './protocol-error.js'
@@ -17,8 +17,10 @@ export interface Grammar<Name extends string> {
 }
 
 /** @param types the letter of each frame */
-export function grammar<Name extends string>(magic: string, types: Record<Name, string>): Grammar<Name> {
-  const known = Object.entries<string>(types).map(([name, letter]) => [letter.charCodeAt(0), name as Name] as const)
+export function grammar<Name extends string>(magic: string, types: Partial<Record<Name, string>>): Grammar<Name> {
+  const known = Object.entries(types as Record<string, string>).map(
+    ([name, letter]) => [letter.charCodeAt(0), name as Name] as const,
+  )
   const ancillary = [...'abcdefghijklmnopqrstuvwxyz'].map((letter) => [letter.charCodeAt(0), 'ancillary'] as const)
   return { magic, names: new Map<number, Name | 'ancillary'>([...ancillary, ...known]) }
 }
@@ -40,7 +42,7 @@ type FrameState = 'magic' | 'frame-header' | 'control' | 'data'
 
 /** Magic and frames. Next state: magic → frame-header → control | data → frame-header → … */
 export class FrameDecoder<Name extends string> {
-  readonly #grammar: Grammar<Name | 'data'>
+  #grammar: Grammar<Name | 'data'>
   #state: FrameState
   /** The bytes of the current `push`, and the place of the first that was not read. */
   #bytes: Buffer = EMPTY
@@ -56,6 +58,11 @@ export class FrameDecoder<Name extends string> {
   constructor(grammar: Grammar<Name | 'data'>) {
     this.#grammar = grammar
     this.#state = grammar.magic === '' ? 'frame-header' : 'magic'
+  }
+
+  /** Allows other frames from now on. */
+  extend(grammar: Grammar<Name | 'data'>): void {
+    this.#grammar = grammar
   }
 
   /** True if no frame has begun that is not complete. */
@@ -136,7 +143,7 @@ export class FrameDecoder<Name extends string> {
     const length = unit.readUInt32BE(offset + 1)
     const name = this.#grammar.names.get(type)
     if (name === undefined) throw new ProtocolError(`unknown frame type ${type}`)
-    const limit = name === 'data' ? MAX_DATA : MAX_CONTROL
+    const limit = name === 'data' || name === 'compressed' ? MAX_DATA : MAX_CONTROL
     if (length === 0) throw new ProtocolError(`the ${name} frame is empty`)
     if (length > limit) throw new ProtocolError(`the ${name} frame has ${length} bytes, over the limit of ${limit}`)
     this.#name = name

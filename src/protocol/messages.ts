@@ -1,10 +1,12 @@
 /** The messages of both directions as values. `parsers.ts` makes them from a peer's JSON; `encode.ts` writes them. */
+import type { CompressedPiece } from './compressed.js'
 
 /** The type of each frame: one ASCII letter. Letters in lower case are ancillary (frames.ts); none is defined yet. */
 export const frameTypes = {
   greeting: 'G',
   header: 'H',
   data: 'D',
+  compressed: 'Z',
   end: 'E',
   abort: 'A',
   finished: 'F',
@@ -184,6 +186,7 @@ export type SenderMessage =
   | ({ frame: 'greeting' } & SenderGreeting)
   | ({ frame: 'header' } & ReceivedHeader)
   | { frame: 'data'; bytes: Buffer }
+  | ({ frame: 'compressed' } & CompressedPiece)
   | ({ frame: 'digests' } & Digests)
   | ({ frame: 'position' } & Position)
   | ({ frame: 'end' } & End)
