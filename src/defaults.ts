@@ -20,6 +20,8 @@ export const defaults = {
   retry: 3,
   /** How long a receiver keeps what was not completed, in milliseconds: a week. */
   keepPartial: 7 * 24 * 60 * 60 * 1000,
+  /** What a sender compresses. */
+  compress: 'auto',
   /** What a receiver does if the name of a file is taken. */
   ifExists: 'backup',
   /** The name under which a receiver stores a plain stream. It gets an extension if the content shows one. */

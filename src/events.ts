@@ -10,9 +10,8 @@ export const EVENTS_VERSION = 1
 /** This side listens for connections. */
 export interface ListeningEvent {
   event: 'listening'
-  /** The address it listens on. `::` means all interfaces. */
+  /** The address and port it listens on. `::` means all interfaces. */
   address: string
-  /** The port it listens on. */
   port: number
   /** The number of keys, one of which a peer must have, and the fingerprint if it is a single one. */
   keys?: number
@@ -46,8 +45,16 @@ export interface ConnectedEvent extends OfTransfer {
   fingerprint?: string
 }
 
+/** How the bytes of a file or directory have moved. */
+interface Moved extends OfTransfer {
+  /** The bytes that the receiver had kept from an earlier transfer. Absent if there are none. */
+  resumed?: number
+  /** The bytes that went over the connection for the others. Absent if nothing was compressed. */
+  wire?: number
+}
+
 /** The progress of a file or directory. */
-export interface ProgressEvent extends OfTransfer {
+export interface ProgressEvent extends Moved {
   event: 'progress'
   /** The name that the sender offers. */
   name: string
@@ -55,24 +62,21 @@ export interface ProgressEvent extends OfTransfer {
   bytes: number
   /** The size in bytes. Null if unknown. */
   size: number | null
-  /** Of `bytes`, those that the receiver had kept from an earlier transfer. Absent if there are none. */
-  resumed?: number
   /** For a sender: the bytes that the receiver has reported, less than `bytes`. Absent before the first report. */
   received?: number
   /** For a directory: the number of files so far. */
   files?: number
   /** For a directory: the path of the current file, from the directory on. */
   current?: string
-  /** For the sender of a directory: the number of files found in it so far. Absent if that is not known. */
+  /** For the sender of a directory: the files found in it so far, and their bytes. Absent if that is not known. */
   filesKnown?: number
-  /** The size of those files in bytes. */
   bytesKnown?: number
   /** True if those are all files. While it is false, the directory is still being counted. */
   allKnown?: boolean
 }
 
 /** What is known of every file or directory that is finished. */
-interface Finished extends OfTransfer {
+interface Finished extends Moved {
   /** The name that the sender offered. */
   name: string
   /** The size in bytes. */
@@ -81,8 +85,6 @@ interface Finished extends OfTransfer {
   blake3: string
   /** The MIME type that the sender announced. */
   type: string
-  /** Of `size`, the bytes that the receiver had kept from an earlier transfer. Absent if there are none. */
-  resumed?: number
   /** False if nothing has shown that the file is complete: a plain stream that was cut looks like one that ended. */
   verified: boolean
   /** For a directory: the number of files in it. `size` is their total size, `blake3` the digest of the directory. */
@@ -126,9 +128,8 @@ export interface SentEvent extends Finished {
 
 /** What a refusal and a failure have. */
 interface Problem {
-  /** The class of the failure; `refused`, unless a refused connection failed before the peer offered anything. */
+  /** The class and the finer cause. `refused`, unless a refused connection failed before the peer offered anything. */
   code: ErrorCode
-  /** The finer cause. */
   reason: Reason
   /** One line for a person. */
   message: string
@@ -163,9 +164,8 @@ export interface FailedEvent extends Problem {
 /** A transfer has ended. Each event `connected` is followed by one of these. */
 export interface EndedEvent extends OfTransfer {
   event: 'ended'
-  /** The number of files stored, or of files and messages sent, over this connection. */
+  /** The number of files stored, or of files and messages sent, over this connection, and their size in bytes. */
   files: number
-  /** Their total size in bytes. */
   bytes: number
   /** True if nothing has failed and nothing was refused. */
   complete: boolean
@@ -208,8 +208,8 @@ export interface PartialEvent {
 /** Nothing has failed, but there is something to know. */
 export interface WarningEvent {
   event: 'warning'
-  /** `no-permissions`: others may access files meanwhile. `same-name`: for several sources. `key`: it cannot be used. `changed`, `damaged`: a file cannot go on where it stopped. */
-  reason: 'no-permissions' | 'same-name' | 'key' | 'changed' | 'damaged'
+  /** `no-permissions`: others may access files meanwhile. `same-name`: for several sources. `key`: it cannot be used. `changed`, `damaged`: a file cannot go on where it stopped. `uncompressed`: the receiver cannot inflate. */
+  reason: 'no-permissions' | 'same-name' | 'key' | 'changed' | 'damaged' | 'uncompressed'
   /** One line for a person. */
   message: string
 }

@@ -43,6 +43,8 @@ export interface ReceiveOptions extends PeerOptions, RateOptions, RetryOptions, 
    * stream are one file. Only `expect` can then show that a file is complete. Default false.
    */
   plain?: boolean | undefined
+  /** `never` lets no sender compress, whatever it wants. Default `auto`. */
+  compress?: 'auto' | 'never' | undefined
   /**
    * With `plain`: the name to store files under. Code `usage` if no file can be stored under it. Default `received`, with
    * an extension if the content shows one.

@@ -167,13 +167,13 @@ async function dial(destination: Destination, options: Observed, totals: Totals)
 /** One transfer into the destination. `connection` is its first one. */
 function receiverOf(destination: Destination, options: Observed, connection: Connection, retries = false): Receiver {
   const { admit, transfer, peer, refusals } = connection
-  const { onEvent, fileEvents, folders, rate, returns } = options
+  const { onEvent, fileEvents, folders, rate, returns, compress } = options
   const key = connection.key?.name ?? undefined
   const owner = key ?? connection.key?.fingerprint ?? ''
   const place = folders && key !== undefined ? folders.of(key) : destination
   const report = new TransferReport({ onEvent, transfer, peer, key, fileEvents, refusals })
   const policy = policyOf(place, options)
-  return new Receiver({ policy, destination: place, owner, returns, retries, report, rate, admit })
+  return new Receiver({ policy, destination: place, owner, returns, retries, report, rate, compress, admit })
 }
 
 /** The transfer over one connection. */

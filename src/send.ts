@@ -11,6 +11,7 @@ import type { Entry, Source } from './sources/source.js'
 import { runToSummary, type Summary } from './summary.js'
 import { shellWord } from './text.js'
 import { call } from './transfer/call.js'
+import { type CompressMode, compressModeOf } from './transfer/compression.js'
 import { type Entrance, entranceFor } from './transfer/entrance.js'
 import { Listener } from './transfer/listener.js'
 import { type Rate, rateOf } from './transfer/rate.js'
@@ -29,10 +30,12 @@ export async function send(options: SendOptions): Promise<Summary> {
   const totals = { files: 0, bytes: 0 }
   return await runToSummary(onEvent, totals, async () => {
     const rate = rateOf(options)
+    const compress = compressModeOf(options)
     return await withOffer(options, asStream(options), async ({ offered, failure }) => {
       const ready = offered.map(({ source }) => source)
       const entrance = await entranceFor(options, 'sender')
-      const later = ready.length > 0 ? await sendReady(ready, { ...options, entrance, rate }, totals, failure) : null
+      const later =
+        ready.length > 0 ? await sendReady(ready, { ...options, entrance, rate, compress }, totals, failure) : null
       return failure ?? later
     })
   })
@@ -58,7 +61,7 @@ async function sendReady(
 
 type Totals = Pick<TransferResult, 'files' | 'bytes'>
 
-type Ready = SendOptions & { entrance: Entrance | undefined; rate: Rate | undefined }
+type Ready = SendOptions & { entrance: Entrance | undefined; rate: Rate | undefined; compress: CompressMode }
 
 async function dial(sources: readonly Source[], options: Ready, totals: Totals): Promise<TransferError | null> {
   const { host = defaults.host, port, wait = defaults.wait, timeout = defaults.timeout, onEvent = () => {} } = options
@@ -135,11 +138,12 @@ function senderOf(
   connection: Connection,
   goingOn: Pick<SenderOptions, 'transfer' | 'retries'>,
 ): Sender {
-  const { plain = false, expect = {}, onEvent = () => {}, fileEvents, rate } = options
+  const { plain = false, expect = {}, onEvent = () => {}, fileEvents, rate, compress } = options
   const { admit, transfer, peer, refusals } = connection
   const report = new TransferReport({ onEvent, transfer, peer, fileEvents, refusals })
   const allowUnverified = plain || options.allowUnverified === true
-  return new Sender({ entries: entriesOf(sources), report, expect, allowUnverified, ...goingOn, rate, admit })
+  const entries = entriesOf(sources)
+  return new Sender({ entries, report, expect, allowUnverified, ...goingOn, rate, compress, admit })
 }
 
 /** The transfer over one connection. */

@@ -54,13 +54,15 @@ export function formatAge(seconds: number): string {
 
 /**
  * Formats bytes and seconds: `3.41 GB in 9.20 s, 371 MB/s`. Small and short transfers have no rate. The rate is that of
- * the bytes that were moved; `resumed` of them were there before.
+ * the bytes that were moved; `resumed` of them were there before. `wire` is what they were on the wire, if some were
+ * compressed.
  */
-export function formatThroughput(size: number, seconds: number, resumed = 0): string {
+export function formatThroughput(size: number, seconds: number, resumed = 0, wire?: number): string {
   const moved = size - resumed
   const rate = seconds >= 0.1 && moved >= 1000 ? `, ${formatBytes(moved / seconds)}/s` : ''
   const before = resumed === 0 ? '' : `, of which ${formatBytes(resumed)} was there before,`
-  return `${formatBytes(size)}${before} in ${seconds.toFixed(2)} s${rate}`
+  const less = wire === undefined ? '' : `, ${formatBytes(wire)} on the wire`
+  return `${formatBytes(size)}${before} in ${seconds.toFixed(2)} s${rate}${less}`
 }
 
 /** True if the message already contains the name of the file as a word. */
@@ -102,24 +104,24 @@ function filesIn(files: number | undefined): string {
 }
 
 function describeStored(event: StoredEvent, isVerbose: boolean): string {
-  const { path, name, type, size, seconds, resumed, peer, key, files } = event
+  const { path, name, type, size, seconds, resumed, wire, peer, key, files } = event
   const how = isVerbose
-    ? ` (${type}, ${formatThroughput(size, seconds, resumed)}) from ${peer}${key === undefined ? '' : ` (${key})`}`
-    : `, ${formatThroughput(size, seconds, resumed)}`
+    ? ` (${type}, ${formatThroughput(size, seconds, resumed, wire)}) from ${peer}${key === undefined ? '' : ` (${key})`}`
+    : `, ${formatThroughput(size, seconds, resumed, wire)}`
   // Standard output gets a directory as an archive.
   const what = files !== undefined && path === '-' ? `${asDirectory(name)} as a tar archive` : shownPath(path, files)
   return `stored ${printable(what)}${filesIn(files)}${how}, ${formatDigest(event, isVerbose)}`
 }
 
 function describeSent(event: SentEvent, isVerbose: boolean): string {
-  const { path, name, type, size, seconds, resumed, storedAs, files } = event
+  const { path, name, type, size, seconds, resumed, wire, storedAs, files } = event
   const what = path === '-' ? name : path
   // The receiver's name for the file is only shown if it differs.
   const showsName = isVerbose ? storedAs !== '' : !['', basename(what)].includes(storedAs)
   const as = showsName ? ` as ${printable(shownPath(storedAs, files), 80)}` : ''
   const how = isVerbose
-    ? `${filesIn(files)} (${type}, ${formatThroughput(size, seconds, resumed)})${as}`
-    : `${as}${filesIn(files)}, ${formatThroughput(size, seconds, resumed)}`
+    ? `${filesIn(files)} (${type}, ${formatThroughput(size, seconds, resumed, wire)})${as}`
+    : `${as}${filesIn(files)}, ${formatThroughput(size, seconds, resumed, wire)}`
   return `sent ${printable(shownPath(what, files))}${how}, ${formatDigest(event, isVerbose)}`
 }
 

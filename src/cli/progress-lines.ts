@@ -81,12 +81,17 @@ export class LineProgress extends NoProgress {
   }
 }
 
+/** What the bytes are on the wire, if they are compressed. */
+function onWire(wire: number | undefined): string {
+  return wire === undefined ? '' : `, ${formatBytes(wire)} on the wire`
+}
+
 /** Also `project/: 1,234 of 5,600+ files, 1.20 GB, 98.3 MB/s, at src/main.c`. */
-function treeLine({ name, bytes, size, rate, secondsLeft }: FileProgress, tree: TreeProgress): string {
+function treeLine({ name, bytes, size, rate, secondsLeft, wire }: FileProgress, tree: TreeProgress): string {
   return [
     `${name}: ${size === null ? '' : `${percent(bytes, size)}, `}${filesText(tree)}`,
     size === null ? formatBytes(bytes) : `${formatBytes(bytes)} of ${formatBytes(size)}`,
-    `${formatBytes(rate)}/s`,
+    `${formatBytes(rate)}/s${onWire(wire)}`,
     ...(secondsLeft === null ? [] : [`${formatDuration(secondsLeft)} left`]),
     ...(tree.current === '' ? [] : [`at ${tree.current}`]),
   ].join(', ')
@@ -95,8 +100,8 @@ function treeLine({ name, bytes, size, rate, secondsLeft }: FileProgress, tree: 
 /** `file.iso: 45 %, 1.20 GB of 2.66 GB, 98.3 MB/s, 0:14 left`, or less if the size is unknown. */
 function progressLine(progress: FileProgress): string {
   if (progress.tree) return treeLine(progress, progress.tree)
-  const { name, bytes, size, rate, secondsLeft } = progress
-  const speed = `${formatBytes(rate)}/s`
+  const { name, bytes, size, rate, secondsLeft, wire } = progress
+  const speed = `${formatBytes(rate)}/s${onWire(wire)}`
   if (size === null) return `${name}: ${formatBytes(bytes)} of unknown size, ${speed}`
   const left = secondsLeft === null ? '' : `, ${formatDuration(secondsLeft)} left`
   return `${name}: ${percent(bytes, size)}, ${formatBytes(bytes)} of ${formatBytes(size)}, ${speed}${left}`

@@ -37,6 +37,8 @@ export interface FileProgress {
   rate: number
   /** Null if unknown. */
   secondsLeft: number | null
+  /** The bytes on the wire. Undefined if nothing was compressed. */
+  wire?: number
   /** Null for a file. */
   tree: TreeProgress | null
 }
@@ -91,7 +93,8 @@ export class ProgressTracker {
       : unknown
         ? null
         : Math.max(0, (size - bytes) / rate - (now - course.changedAt) / 1000)
-    return { name: printable(name), bytes, size, rate, secondsLeft, tree }
+    const { wire } = event
+    return { name: printable(name), bytes, size, rate, secondsLeft, tree, ...(wire === undefined ? {} : { wire }) }
   }
 
   /**

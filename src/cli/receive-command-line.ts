@@ -4,6 +4,9 @@ import { ifExistsChoices } from '../stores/final-name.js'
 import type { CommandLine, OptionTable } from './command-line.js'
 import { commonOptions, connectionOptions, exitCodesHelp } from './common-options.js'
 
+/** The values of `--compress`. Only a sender can insist. */
+export const inflateChoices = ['auto', 'never'] as const
+
 /** The default of `--out`: the working directory. */
 export const DEFAULT_OUT = '.'
 
@@ -47,6 +50,12 @@ const options: OptionTable = {
     describe: 'Maximum number of directories inside each other',
   },
   ...connectionOptions(),
+  compress: {
+    value: 'WHEN',
+    choices: inflateChoices,
+    fallback: defaults.compress,
+    describe: 'Let senders compress: auto (where it is faster for them) or never',
+  },
   'allow-hidden': { describe: 'Accept names that begin with a dot, such as .bashrc' },
   'text-only': { describe: 'Accept only messages (tcp-send --text), no files' },
   'generate-key': { describe: 'Print a new key for --key-file or TCP_TRANSFER_KEY, and exit' },

@@ -32,7 +32,7 @@ import { checkProgram, shellWarning } from './exec-program.js'
 import { partialWith } from './partial-command.js'
 import { assertNoAddress, passedSockets } from './passed-sockets.js'
 import { portFileWriter } from './port-file.js'
-import { DEFAULT_OUT, receiveCommandLine } from './receive-command-line.js'
+import { DEFAULT_OUT, inflateChoices, receiveCommandLine } from './receive-command-line.js'
 import { unexpectedPositionals } from './receive-positionals.js'
 import type { Context } from './run.js'
 import { checkNameOption, parseChoice, parseSize, parseTime, usage } from './values.js'
@@ -110,6 +110,7 @@ function readOptions(args: Arguments): Options {
     wait: readSeconds(args, 'wait'),
     retry: readRetry(args, args.text('connect') === undefined ? ', as tcp-recv does with --connect' : null),
     timeout: readSeconds(args, 'timeout'),
+    compress: parseChoice('--compress', args.text('compress') ?? defaults.compress, inflateChoices),
     allowUnverified: readAllowUnverified(args),
     ifExists: parseChoice('--if-exists', args.text('if-exists') ?? defaults.ifExists, ifExistsChoices),
     maxSize,

@@ -1,5 +1,6 @@
 /** The definition of `tcp-send`: its options, examples and the forms of its command line. */
 import { defaults } from '../defaults.js'
+import { compressModes } from '../transfer/compression.js'
 import type { CommandLine, OptionTable } from './command-line.js'
 import { commonOptions, connectionOptions, exitCodesHelp } from './common-options.js'
 
@@ -36,6 +37,12 @@ const options: OptionTable = {
   },
   'one-attempt': { describe: 'With --listen: exit after the first transfer with its exit status, even if it failed' },
   ...connectionOptions('With --listen'),
+  compress: {
+    value: 'WHEN',
+    choices: compressModes,
+    fallback: defaults.compress,
+    describe: 'Compress on the way: auto (where it is faster), always or never',
+  },
   plain: { describe: 'Use no protocol: send the bytes of one file and end the stream; nothing is confirmed' },
   'expect-size': { value: 'SIZE', describe: 'Fail unless the input has this size; nothing is stored then' },
   'expect-blake3': {

@@ -8,6 +8,7 @@ import { list } from '../list.js'
 import { send } from '../send.js'
 import type { SendOptions } from '../send-options.js'
 import { printable } from '../text.js'
+import { type CompressMode, compressModes } from '../transfer/compression.js'
 import type { Arguments } from './arguments.js'
 import { keyFor, reporterFor, runCommand, runReported } from './command.js'
 import {
@@ -27,7 +28,7 @@ import { portFileWriter } from './port-file.js'
 import type { Context } from './run.js'
 import { sendCommandLine } from './send-command-line.js'
 import { assertNoneEmpty, listenCorrection, readSendPositionals } from './send-positionals.js'
-import { checkNameOption, usage } from './values.js'
+import { checkNameOption, parseChoice, usage } from './values.js'
 import { assertReachable } from './working-directory.js'
 
 /** The default name of standard input. */
@@ -108,9 +109,19 @@ function readOptions(args: Arguments): Options {
     wait: readSeconds(args, 'wait'),
     retry: readRetry(args, listen ? ', so it does not go with --listen' : null),
     timeout: readSeconds(args, 'timeout'),
+    compress: readCompress(args),
     allowUnverified: readAllowUnverified(args),
     ...readPeerOptions(args),
   }
+}
+
+/** Reads `--compress`. Throws a usage error for `always` with `--plain`. */
+function readCompress(args: Arguments): CompressMode | undefined {
+  const text = args.text('compress')
+  const mode = text === undefined ? undefined : parseChoice('--compress', text, compressModes)
+  if (mode === 'always' && args.flag('plain'))
+    throw usage('--compress needs the protocol, so --plain does not go with it')
+  return mode
 }
 
 function isFifo(path: string): boolean {

@@ -21,6 +21,8 @@ interface Totals {
   bytes: number
   /** Those of them that the receiver had from an earlier transfer. */
   resumed: number
+  /** How much of the others has been saved by compressing. */
+  saved: number
   /** Entries that failed. What fails in a directory is not counted: the whole directory fails with it. */
   failed: number
   refused: number
@@ -54,7 +56,7 @@ export class TransferTotals {
   count(event: TransferEvent): boolean {
     if (event.event === 'connected') {
       const failed = this.#failedBefore
-      const none = { entries: 0, files: 0, bytes: 0, resumed: 0, refused: 0, leftOut: 0, refusedInside: 0 }
+      const none = { entries: 0, files: 0, bytes: 0, resumed: 0, saved: 0, refused: 0, leftOut: 0, refusedInside: 0 }
       this.#transfers.set(event.transfer, { ...none, failed, isBroken: false })
       this.#failedBefore = 0
     }
@@ -75,7 +77,9 @@ export class TransferTotals {
     totals.entries++
     totals.files += event.files ?? 1
     totals.bytes += event.size
-    totals.resumed += event.resumed ?? 0
+    const { size, resumed = 0, wire } = event
+    totals.resumed += resumed
+    if (wire !== undefined) totals.saved += size - resumed - wire
     return totals.entries <= this.#maxListed
   }
 
@@ -123,7 +127,7 @@ export class TransferTotals {
     const totals = this.#transfers.get(event.transfer)
     this.#transfers.delete(event.transfer)
     if (!totals) return null
-    const { entries, files, bytes, resumed, failed, refused, leftOut, refusedInside, isBroken } = totals
+    const { entries, files, bytes, resumed, saved, failed, refused, leftOut, refusedInside, isBroken } = totals
     this.#all.transfers++
     this.#all.files += files
     this.#all.bytes += bytes
@@ -134,7 +138,7 @@ export class TransferTotals {
       ...(leftOut === 0 ? [] : [`${formatCount(leftOut)} left out`]),
       ...(isBroken ? ['not complete'] : []),
     ]
-    const what = `${formatFiles(files)}, ${formatThroughput(bytes, event.seconds, resumed)}`
+    const what = `${formatFiles(files)}, ${formatThroughput(bytes, event.seconds, resumed, saved === 0 ? undefined : bytes - resumed - saved)}`
     return `${this.#verb} ${what}${problems.length === 0 ? '' : `; ${problems.join(', ')}`}`
   }
 }

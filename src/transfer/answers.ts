@@ -9,7 +9,7 @@ import { ProtocolError } from '../protocol/protocol-error.js'
 import type { Entry } from '../sources/source.js'
 import { printable } from '../text.js'
 import type { Algorithm } from './digest.js'
-import type { ProgressReport } from './progress-report.js'
+import { type ProgressReport, wireField } from './progress-report.js'
 import type { Totals } from './pump.js'
 import { remoteError } from './remote-error.js'
 import type { TransferReport } from './transfer-report.js'
@@ -189,8 +189,9 @@ export class Answers {
     const { bytes, blake3 } = sent
     const size = record?.bytes ?? bytes
     // What `onEvent` throws is no failure of the entry: it ends the transfer.
-    const resumed = pending.progress?.resumed ? { resumed: pending.progress.resumed } : {}
-    const facts = { path: entry.path, name, storedAs: answer.name, size, blake3, type, ...resumed, verified }
+    const { progress } = pending
+    const moved = { ...(progress?.resumed ? { resumed: progress.resumed } : {}), ...wireField(progress?.wire) }
+    const facts = { path: entry.path, name, storedAs: answer.name, size, blake3, type, ...moved, verified }
     if (record) this.reporting = this.#reportTree(record, report.sentTree(start, facts, record))
     else report.sent(start, facts, answer.handedOver)
   }

@@ -5,10 +5,11 @@ import { retain } from '../net/memory.js'
 import type { End, Wanted } from '../protocol/messages.js'
 import type { Sink, StoredAs } from '../stores/store.js'
 import { printable } from '../text.js'
+import { WireCount } from './compression.js'
 import type { Digests, EntryDigest } from './digest.js'
 import { checkExpected, checkGrowing, isExpecting } from './expectation.js'
 import { checkLimit, type Policy } from './policy.js'
-import type { ProgressReport } from './progress-report.js'
+import { type ProgressReport, wireField } from './progress-report.js'
 import { ResumedFile } from './resumed-file.js'
 import type { TreeRecord } from './tree-record.js'
 import { type Received, unverifiable, verifyEnd } from './verification.js'
@@ -20,6 +21,8 @@ export interface Taken extends StoredAs, Digests {
   isVerified: boolean
   /** The bytes that were there from an earlier transfer. */
   resumed?: number
+  /** The bytes that its data have taken on the wire. Absent if nothing was compressed. */
+  wire?: number
   /** True if it was stored over an earlier connection, and reported then. */
   isRepeated?: boolean
   /** What was noted of a directory. Absent for every other entry. */
@@ -42,6 +45,7 @@ export class Intake {
   #offset = 0
   /** For a file whose sender asks: what is wanted of it. */
   #resumed: ResumedFile | null = null
+  readonly #wire = new WireCount()
 
   constructor(
     entry: number,
@@ -81,8 +85,9 @@ export class Intake {
     this.#offset = offset
   }
 
-  /** Takes the next bytes, by the rule of net/memory.ts. */
-  take(bytes: Buffer): void | Promise<void> {
+  /** Takes the next bytes, by the rule of net/memory.ts. They were `wire` bytes if they were compressed. */
+  take(bytes: Buffer, wire?: number): void | Promise<void> {
+    this.#progress.wire = this.#wire.add(bytes.length, wire)
     const offset = this.#offset
     this.#offset += bytes.length
     this.bytes += bytes.length
@@ -120,7 +125,8 @@ export class Intake {
     const isVerified = isCompared || isExpecting(expect)
     if (!isVerified && !allowUnverified) throw unverifiable('the sender sent')
     const resumed = this.#resumed?.have
-    return { ...(await this.#sink.commit()), ...digests, bytes, isVerified, ...(resumed ? { resumed } : {}) }
+    const moved = { ...(resumed ? { resumed } : {}), ...wireField(this.#wire.total) }
+    return { ...(await this.#sink.commit()), ...digests, bytes, isVerified, ...moved }
   }
 
   async #verify(end: End, received: Received): Promise<boolean> {

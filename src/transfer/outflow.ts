@@ -38,6 +38,7 @@ export function checkFeature({ label }: Entry, feature: string, features: readon
 
 /** Sends one entry to its end. Throws the error of its source or of the link. */
 export async function sendEntry(outflow: Outflow, pending: Pending, opened: OpenEntry | OpenDirectory): Promise<void> {
+  outflow.pump.begin(pending.header.type)
   if ('tree' in opened) await sendDirectory(outflow, pending, opened)
   else await sendData(outflow, pending, opened)
 }
@@ -54,7 +55,10 @@ async function sendData(
   const begin = (have: number) => {
     const progress = report.progress(header, have)
     pending.progress = progress
-    return (bytes: number) => progress.update(bytes)
+    return (bytes: number) => {
+      progress.wire = pump.wire
+      progress.update(bytes)
+    }
   }
   const sent = header.resume
     ? await sendWanted({ link, pump, begin, wanted }, pending, opened)
@@ -89,6 +93,7 @@ async function sendDirectory(outflow: Outflow, pending: Pending, opened: OpenDir
     pending.progress = progress
     const onMoved = () => {
       count.tick()
+      progress.wire = pump.wire
       progress.updateTree(record, count)
     }
     const { bytes } = await pump.move(stream, stop.signal, onMoved, { algorithm: null })

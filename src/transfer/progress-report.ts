@@ -19,6 +19,8 @@ export class ProgressReport {
   #bytes = 0
   /** The bytes that were there from an earlier transfer. */
   resumed = 0
+  /** The bytes that the data have taken on the wire. Undefined if nothing was compressed. */
+  wire: number | undefined
   /** The number of bytes that the receiver has reported. Null before its first report. */
   #received: number | null = null
   #next: number
@@ -33,7 +35,8 @@ export class ProgressReport {
       const received = this.#received === null ? {} : { received: this.#received }
       const tree = this.#tree && { files: this.#tree.files, current: this.#tree.current, ...this.#known(this.#tree) }
       const resumed = this.resumed === 0 ? {} : { resumed: this.resumed }
-      onEvent({ event: 'progress', transfer, name, bytes: this.#bytes, size, ...resumed, ...received, ...tree })
+      const moved = { ...resumed, ...wireField(this.wire), ...received }
+      onEvent({ event: 'progress', transfer, name, bytes: this.#bytes, size, ...moved, ...tree })
     }
     this.#report()
     this.#next = performance.now() + PROGRESS_INTERVAL
@@ -77,4 +80,9 @@ export class ProgressReport {
     this.#received = Math.max(this.#received ?? 0, Math.min(bytes, this.#bytes))
     this.update(this.#bytes)
   }
+}
+
+/** The field `wire` of an event. */
+export function wireField(wire: number | undefined): { wire?: number } {
+  return wire === undefined ? {} : { wire }
 }

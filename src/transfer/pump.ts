@@ -1,13 +1,18 @@
 /**
  * Moves bytes from a source to a link. Each piece is read, digested while it is still in the processor's cache, framed
  * and handed to the kernel. The kernel holds megabytes that are on their way, so the network does not wait for a read.
+ * A piece that is to be compressed is written while the next ones are read and compressed (pieces-ahead.ts).
  */
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { AtHand } from '../at-hand.js'
 import type { SenderLink } from '../links/link.js'
+import type { CompressedPiece } from '../protocol/compressed.js'
+import { encode } from '../protocol/encode.js'
 import { MAX_DATA } from '../protocol/limits.js'
 import type { OpenEntry } from '../sources/source.js'
+import { Compression, WireCount } from './compression.js'
 import { type Algorithm, type Digests, EntryDigest } from './digest.js'
+import { type Piece, PiecesAhead } from './pieces-ahead.js'
 import type { Rate } from './rate.js'
 
 /** The bytes in one data frame: half of what the protocol allows, so that the nearest caches hold them. */
@@ -71,15 +76,32 @@ export class Pump {
   /** The number of bytes in quick writes in a row. */
   #quick = 0
   #lastTurn = performance.now()
+  readonly #compression: Compression
+  #wire = new WireCount()
 
-  /** @param rate the limit of all pumps of the call */
-  constructor(link: DataLink, rate?: Rate) {
+  /**
+   * @param rate the limit of all pumps of the call
+   * @param compression what is compressed. Default: nothing
+   */
+  constructor(link: DataLink, rate?: Rate, compression = new Compression('never')) {
     this.#link = link
+    this.#compression = compression
     this.#rate = rate
     this.#prefix = link.prefix
     this.#piece = this.#prefix + Math.min(FRAME_DATA, rate?.piece ?? FRAME_DATA)
     this.#longest = this.#piece * (rate ? 1 : LONG_WRITE_FRAMES)
     this.#buffer = Buffer.allocUnsafeSlow(this.#piece)
+  }
+
+  /** An entry of this media type begins. */
+  begin(type: string): void {
+    this.#wire = new WireCount()
+    this.#compression.begin(type)
+  }
+
+  /** The number of bytes that the data of the entry have taken on the wire. Undefined if nothing was compressed. */
+  get wire(): number | undefined {
+    return this.#wire.total
   }
 
   /**
@@ -118,40 +140,71 @@ export class Pump {
   ): Promise<number> {
     const [prefix, piece] = [this.#prefix, this.#piece]
     let bytes = 0
+    let written = 0
     let filled = 0
+    let isCompressing = false
     const write = async () => {
       await this.#rate?.take(filled, signal)
-      await this.#write(filled)
+      await this.#write(this.#buffer.subarray(0, filled), bytes - written)
       filled = 0
+      written = bytes
       onProgress(bytes)
     }
+    const ahead = new PiecesAhead(async (next, compressed) => {
+      await this.#rate?.take(next.count, signal)
+      await this.#writePiece(next, compressed)
+      written = next.end
+      onProgress(written)
+    })
     while (size === null || bytes < size) {
       signal.throwIfAborted()
-      if (filled === 0) this.#resize(this.#quick >= QUICK_PROOF && running === 1 ? this.#longest : piece)
+      if (filled === 0) {
+        isCompressing = this.#compression.isOn
+        if (!isCompressing && !ahead.isEmpty) await ahead.catchUp()
+        const isLong = !isCompressing && this.#quick >= QUICK_PROOF && running === 1
+        this.#resize(isLong ? this.#longest : piece)
+      }
       const start = filled + prefix
       const most = Math.min(piece - prefix, (size ?? Number.POSITIVE_INFINITY) - bytes)
       const reading = source.read(this.#buffer, start, most)
       const isAtHand = typeof reading === 'number'
-      const count = isAtHand ? reading : await reading
+      const count = isAtHand ? reading : await (ahead.isEmpty ? reading : ahead.during(reading))
       if (count === 0) break
       bytes += count
       checkGrowing(bytes)
       const digesting = update(this.#buffer.subarray(start, start + count))
       if (digesting) await digesting
+      if (isCompressing) {
+        const buffer = this.#buffer
+        const compressing = this.#compression.compress(buffer.subarray(start, start + count))
+        this.#buffer = ahead.add({ buffer, count, end: bytes }, compressing)
+        await ahead.keepUp()
+        continue
+      }
       this.#link.frame(this.#buffer, filled, count)
       filled = start + count
       // Bytes that had to be waited for are written without further delay.
       if (!isAtHand || filled + piece > this.#buffer.length) await write()
     }
     if (filled > 0) await write()
+    await ahead.catchUp()
     return bytes
   }
 
-  async #write(length: number): Promise<void> {
+  async #writePiece({ buffer, count }: Piece, compressed: CompressedPiece | null): Promise<void> {
+    if (compressed) return await this.#write(encode.compressed(compressed), count, compressed.bytes.length)
+    this.#link.frame(buffer, 0, count)
+    await this.#write(buffer.subarray(0, this.#prefix + count), count)
+  }
+
+  /** Writes the frames of `data` bytes, which are `wire` bytes if they are compressed. */
+  async #write(frames: Buffer, data: number, wire?: number): Promise<void> {
     const start = performance.now()
-    await this.#link.write(this.#buffer.subarray(0, length))
+    await this.#link.write(frames)
     const now = performance.now()
-    this.#quick = now - start < QUICK_WRITE ? this.#quick + length : 0
+    this.#wire.add(data, wire)
+    this.#compression.wrote(data, now - start, now)
+    this.#quick = now - start < QUICK_WRITE ? this.#quick + frames.length : 0
     if (now - this.#lastTurn < TURN) return
     this.#lastTurn = now
     await nextTurn()

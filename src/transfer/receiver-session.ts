@@ -109,7 +109,7 @@ export class ReceiverSession implements Session, Returning {
   #handle(message: EntryMessage): void | Promise<void> {
     switch (message.frame) {
       case 'data':
-        return this.#with((current) => current.take(message.bytes))
+        return this.#with((current) => current.take(message.bytes, message.wire))
       case 'greeting':
         if (message.digest === 'sha256') this.#algorithm = message.digest
         return message.transfer === undefined ? undefined : this.#receiver.arrive(message.transfer, this)

@@ -5,6 +5,7 @@
 import type { AtHand } from '../at-hand.js'
 import { refusal, type TransferError } from '../errors.js'
 import type { HeaderMessage } from '../links/link.js'
+import { compressors } from '../net/compress.js'
 import type { Turn } from '../net/turn.js'
 import {
   DIRECTORIES,
@@ -21,6 +22,7 @@ import { AdoptedFiles } from './adopted-files.js'
 import { type Algorithm, createDigest, EntryDigest } from './digest.js'
 import { Intake, type Taken } from './intake.js'
 import { checkHeader, type Policy } from './policy.js'
+import { wireField } from './progress-report.js'
 import type { Rate } from './rate.js'
 import { Repeat } from './repeat.js'
 import type { Returning, Returns } from './returns.js'
@@ -40,6 +42,8 @@ export interface ReceiverOptions {
   returns?: Returns | undefined
   /** The limit of the call. */
   rate?: Rate | undefined
+  /** If data may come compressed. Default `auto`: if the sender wants it. */
+  compress?: 'auto' | 'never' | undefined
   /** Called at the first sign of a partner. Throws a refusal if no more transfers are wanted. */
   admit?: (() => void) | undefined
 }
@@ -126,11 +130,12 @@ export class Receiver {
 
   /** What this receiver can do beyond version 1 of the protocol, and whether the sender may have something to go on with. */
   async features(): Promise<readonly string[]> {
-    const { returns, destination } = this.#options
+    const { returns, destination, compress } = this.#options
+    const always = [DIRECTORIES, ...(compress === 'never' ? [] : compressors)]
     // A stream has no place for what is kept.
-    if (!destination.hasNames) return [DIRECTORIES]
+    if (!destination.hasNames) return always
     const isKept = returns?.isTaking(`${this.#owner}\0`) || (await destination.hasKept(this.#owner))
-    return [DIRECTORIES, KEPT_DIRECTORIES, RESUME, RESUME_DIRECTORIES, ...(isKept ? [KEPT] : [])]
+    return [...always, KEPT_DIRECTORIES, RESUME, RESUME_DIRECTORIES, ...(isKept ? [KEPT] : [])]
   }
 
   /** Refuses the whole transfer if it has too many files: a million headers must not cause a million answers. */
@@ -196,17 +201,18 @@ export class Receiver {
 
   /** Reports a stored file or a received message, or a directory behind a promise. */
   onTaken({ header, start = 0 }: { header: Header; start?: number }, taken: Taken): AtHand<void> {
-    const { bytes: size, blake3, path, text, record, skipped, isVerified: verified, resumed } = taken
+    const { bytes: size, blake3, path, text, record, skipped, isVerified: verified, resumed, wire } = taken
     const { name, type } = header
     if (taken.isRepeated) return undefined
+    const moved = { ...(resumed ? { resumed } : {}), ...wireField(wire) }
     if (record) {
-      const facts = { name, path, size: record.bytes, blake3, type, ...(resumed ? { resumed } : {}), verified }
+      const facts = { name, path, size: record.bytes, blake3, type, ...moved, verified }
       return this.report.storedTree(start, facts, record, skipped).finally(() => {
         record.close()
         skipped?.close()
       })
     }
-    const facts = { name, path, size, blake3, type, ...(resumed ? { resumed } : {}), verified }
+    const facts = { name, path, size, blake3, type, ...moved, verified }
     if (text === undefined) this.report.stored(start, facts)
     else this.report.message(text)
     return undefined

@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto'
 import { asTransferError } from '../errors.js'
 import { bytesIn, type Header, KEPT, RESUME, RESUME_DIRECTORIES, type ResumeWay } from '../protocol/messages.js'
 import type { Entry } from '../sources/source.js'
+import type { CompressMode } from './compression.js'
 import type { Expectation } from './expectation.js'
 import type { Rate } from './rate.js'
 import type { TransferReport } from './transfer-report.js'
@@ -24,6 +25,8 @@ export interface SenderOptions {
   retries?: boolean | undefined
   /** The limit of the call. */
   rate?: Rate | undefined
+  /** What is compressed. Default: nothing. */
+  compress?: CompressMode | undefined
   /**
    * For a sender that listens: called when the other side has greeted as a receiver. Throws a refusal if no more
    * receivers are wanted. Absent for a sender that dials.
@@ -41,9 +44,13 @@ export class Sender {
   readonly expect: Expectation
   readonly allowUnverified: boolean
   readonly rate: Rate | undefined
+  readonly compress: CompressMode
   /** Names the transfer, if it may go on over another connection. */
   readonly transfer: string | undefined
-  /** True if nothing is sent before the peer has greeted as a receiver. A stray connection then costs no file. */
+  /**
+   * True if nothing is sent before the peer has greeted as a receiver: a stray connection then costs no file, and only
+   * then everything can be compressed.
+   */
   readonly waitsForGreeting: boolean
   readonly #retries: boolean
   readonly #admit: (() => void) | undefined
@@ -69,16 +76,20 @@ export class Sender {
   /** The next entry, fetched ahead to know whether there is one. Undefined if there is none. */
   #ahead: Promise<Entry | undefined>
   #isExhausted = false
+  #isUncompressed = false
 
-  constructor({ entries, report, expect, allowUnverified, transfer, retries = false, rate, admit }: SenderOptions) {
+  constructor(options: SenderOptions) {
+    const { entries, report, expect, allowUnverified, transfer, retries = false, rate, compress = 'never' } = options
+    const { admit } = options
     this.transfer = transfer
     this.#retries = retries
     this.report = report
     this.expect = expect
     this.allowUnverified = allowUnverified
     this.rate = rate
+    this.compress = compress
     this.#admit = admit
-    this.waitsForGreeting = admit !== undefined
+    this.waitsForGreeting = admit !== undefined || compress === 'always'
     report.result.admitted = admit === undefined
     this.#entries = entries[Symbol.asyncIterator]()
     this.#ahead = this.#fetch()
@@ -94,6 +105,13 @@ export class Sender {
   /** The receiver has greeted with these features. */
   onGreeting(features: readonly string[]): void {
     this.isResumable = this.#retries && features.includes(RESUME)
+  }
+
+  /** The receiver can inflate nothing. It is said once, also if there are several connections. */
+  onUncompressed(): void {
+    if (this.compress !== 'always' || this.#isUncompressed) return
+    this.#isUncompressed = true
+    this.report.warn('uncompressed', 'the receiver cannot inflate what this side compresses, so nothing is compressed')
   }
 
   /** Returns the next entry to send, or undefined if there is none now. `sendAgain` may add one later. */

@@ -7,6 +7,7 @@ import type { SenderLink } from '../links/link.js'
 import type { ReceiverGreeting, Wanted } from '../protocol/messages.js'
 import type { Entry, OpenDirectory, OpenEntry } from '../sources/source.js'
 import { Answers, newPending, type Pending } from './answers.js'
+import { Compression } from './compression.js'
 import type { Algorithm } from './digest.js'
 import type { Motion } from './motion.js'
 import { checkFeature, sendEntry } from './outflow.js'
@@ -27,6 +28,7 @@ export class Sending {
   readonly #link: SenderLink
   readonly #motion: Motion
   readonly #pump: Pump
+  readonly #compression: Compression
   #entries = 0
   /** The entry that was begun last. */
   latest: Entry | null = null
@@ -50,7 +52,8 @@ export class Sending {
       allowUnverified,
       onUnverifiable: (pending, reason) => this.#sendAgain(pending, reason),
     })
-    this.#pump = new Pump(link, sender.rate)
+    this.#compression = new Compression(sender.compress)
+    this.#pump = new Pump(link, sender.rate, this.#compression)
     this.#greeting = new Promise((resolve, reject) => {
       this.#onGreeted = resolve
       link.signal.addEventListener('abort', () => {
@@ -173,6 +176,7 @@ export class Sending {
   onGreeting({ digest, features }: ReceiverGreeting): void {
     this.features = features
     this.#sender.onGreeting(features)
+    if (!this.#compression.choose(features)) this.#sender.onUncompressed()
     if (digest === 'sha256') this.#algorithm = digest
     if (this.#current?.sent === null) this.#sendAgain(this.#current)
     this.#onGreeted()

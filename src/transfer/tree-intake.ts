@@ -9,10 +9,11 @@ import { TreeDecoder } from '../protocol/tree-decoder.js'
 import type { FileItem, KeptItem, TreeMessage } from '../protocol/tree-messages.js'
 import type { TreeFileSink, TreeSink } from '../stores/store.js'
 import type { AdoptedFiles } from './adopted-files.js'
+import { WireCount } from './compression.js'
 import type { Digest } from './digest.js'
 import { damagedError, type Taken } from './intake.js'
 import { checkDepth, checkItem, checkItemFile, checkSymlink, type Policy } from './policy.js'
-import type { ProgressReport } from './progress-report.js'
+import { type ProgressReport, wireField } from './progress-report.js'
 import { type CurrentFile, gather } from './tree-file.js'
 import type { TreeRecord } from './tree-record.js'
 import { fileMismatch, verifyEnd } from './verification.js'
@@ -40,6 +41,7 @@ export class TreeIntake {
   readonly start = performance.now()
   /** The bytes of the data so far, which are those of all files and of the frames around them. */
   #length = 0
+  readonly #wire = new WireCount()
   readonly #steps: TreeSteps
   readonly #decoder: TreeDecoder
   /** The path of the current directory, with a slash at its end. Empty for the directory itself. */
@@ -65,9 +67,10 @@ export class TreeIntake {
     return this.#steps.record.bytes
   }
 
-  /** Takes the next bytes, by the rule of net/memory.ts. */
-  take(bytes: Buffer): AtHand<void> {
+  /** Takes the next bytes, by the rule of net/memory.ts. They were `wire` bytes if they were compressed. */
+  take(bytes: Buffer, wire?: number): AtHand<void> {
     this.#isAtRest = false
+    this.#steps.progress.wire = this.#wire.add(bytes.length, wire)
     this.#length += bytes.length
     const { turn } = this.#steps
     const waits = { before: () => this.#beforeWait() }
@@ -210,8 +213,8 @@ export class TreeIntake {
     const received = { header: this.header, headerPayload: null, bytes: this.#length, blake3, sha256: null }
     if (!(await verifyEnd(end, received))) throw fileMismatch(this.header.name, blake3, 'nothing')
     const stored = await sink.commit()
-    const resumed = record.resumed > 0 ? { resumed: record.resumed } : {}
-    return { ...stored, blake3, sha256: null, bytes: this.#length, isVerified: true, ...resumed, record }
+    const moved = { ...(record.resumed > 0 ? { resumed: record.resumed } : {}), ...wireField(this.#wire.total) }
+    return { ...stored, blake3, sha256: null, bytes: this.#length, isVerified: true, ...moved, record }
   }
 
   /**

@@ -92,6 +92,12 @@ t.test('counts for the speed only what was moved, and says how much was there be
   t.equal(formatThroughput(3_000_000, 2, 3_000_000), '3.00 MB, of which 3.00 MB was there before, in 2.00 s')
 })
 
+t.test('says what the bytes were on the wire', async (t) => {
+  t.equal(formatThroughput(3_000_000, 2, 0, 600_000), '3.00 MB in 2.00 s, 1.50 MB/s, 600 kB on the wire')
+  const [before, moved] = ['3.00 MB, of which 1.00 MB was there before, in 2.00 s', '1.00 MB/s, 600 kB on the wire']
+  t.equal(formatThroughput(3_000_000, 2, 1_000_000, 600_000), `${before}, ${moved}`)
+})
+
 t.test('says what is kept, how much of how much, how old it is and whose', async (t) => {
   const facts = { bytes: 1_200_000_000, path: 'dir/.tcp-recv/kept/1/content', seconds: 10_800 }
   const file = { event: 'partial', name: 'big.iso', kind: 'file', size: 2_660_000_000, ...facts } as const

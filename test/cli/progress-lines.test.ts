@@ -240,3 +240,19 @@ t.test('leaves the files of a directory that were there before out of the speed 
     'd/: 80 %, 1 of 4 files, 80.0 MB of 100 MB, 2.00 MB/s, 0:10 left',
   ])
 })
+
+t.test('tells what the bytes are on the wire', async (t) => {
+  const clock = fakePerformanceNow(t)
+  const lines: string[] = []
+  const shown = new LineProgress((text) => lines.push(text))
+  const file = { event: 'progress', transfer: 1, name: 'a.sql', size: 4_000_000 } as const
+  const tree = { event: 'progress', transfer: 1, name: 'src', size: null } as const
+  for (const event of [file, tree]) shown.update({ ...event, bytes: 0 })
+  clock.pass(10_000)
+  shown.update({ ...file, bytes: 1_000_000, wire: 300_000 })
+  shown.update({ ...tree, bytes: 1_000_000, wire: 300_000, files: 2, current: 'a.c' })
+  t.same(lines, [
+    'a.sql: 25 %, 1.00 MB of 4.00 MB, 100 kB/s, 300 kB on the wire, 0:30 left',
+    'src/: 2 files, 1.00 MB, 100 kB/s, 300 kB on the wire, at a.c',
+  ])
+})

@@ -170,3 +170,10 @@ t.test('takes what was there before out of the speed of a transfer', async (t) =
     'stored 2 files, 10.0 kB, of which 6.00 kB was there before, in 2.00 s, 2.00 kB/s',
   ])
 })
+
+t.test('says what a transfer was on the wire, of which some was compressed', async (t) => {
+  const compressed = { ...stored(1, 9000), resumed: 6000, wire: 500 } as TransferEvent
+  t.same(totalLines('stored', [connected(1), stored(1), compressed, ended(1)]), [
+    'stored 2 files, 10.0 kB, of which 6.00 kB was there before, in 2.00 s, 2.00 kB/s, 1.50 kB on the wire',
+  ])
+})

@@ -56,6 +56,18 @@ t.test('tcp-send sends to the Python receiver', { skip }, async (t) => {
   for (const name of names) t.ok(readFileSync(join(folder, 'out', name)).equals(contents[name] as Buffer), name)
 })
 
+t.test('tcp-send compresses nothing for the Python receiver, whatever it is told', { skip }, async (t) => {
+  const folder = t.testdir({ 'a.txt': 'again and '.repeat(200_000), out: {} })
+  const { receiver, port } = await startPythonReceiver(t, join(folder, 'out'))
+  const sent = await sendTo(t, { port }, ['--json', '--compress', 'always', 'a.txt'], { cwd: folder })
+  t.equal(sent.code, 0)
+  const events = readEvents(t, sent.stdout)
+  t.match(only(events, 'warning'), { reason: 'uncompressed' })
+  t.equal(only(events, 'sent').wire, undefined)
+  t.equal((await receiver.done).code, 0)
+  t.equal(readFileSync(join(folder, 'out/a.txt'), 'utf8'), 'again and '.repeat(200_000))
+})
+
 t.test('the Python ends understand each other', { skip }, async (t) => {
   const folder = t.testdir({ ...contents, out: {} })
   for (const name of names) {

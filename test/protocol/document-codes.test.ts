@@ -25,6 +25,7 @@ const abortReasons = rowsSaidBy('sender').map(({ reason }) => reason)
 const localReasons = [
   'no-permissions',
   'same-name',
+  'uncompressed',
   ...Object.keys(reasons).filter((name) => reasons[name as Reason].saidBy === 'nobody'),
 ]
 
@@ -37,7 +38,7 @@ t.test('shows the table of the source, row by row, but for the reasons that nobo
     'said by': saidBy,
   }))
   t.strictSame(rows, expected)
-  t.strictSame(localReasons, ['no-permissions', 'same-name', 'left-out', 'usage', 'connect', 'hook'])
+  t.strictSame(localReasons, ['no-permissions', 'same-name', 'uncompressed', 'left-out', 'usage', 'connect', 'hook'])
 })
 
 /** Everything between the parenthesis that ends at `start` and the one that closes it. */

@@ -1,16 +1,18 @@
 /** From a source to a socket: every byte once, in frames or bare, with no more in memory than one buffer. */
 import { Duplex, duplexPair } from 'node:stream'
+import { brotliDecompressSync } from 'node:zlib'
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import { TransferError } from '../../dist/errors.js'
 import { Channel } from '../../dist/net/channel.js'
 import { writeFrameHeader } from '../../dist/protocol/encode.js'
 import type { OpenEntry } from '../../dist/sources/source.js'
+import { Compression } from '../../dist/transfer/compression.js'
 import { Pump } from '../../dist/transfer/pump.js'
 import { bytesOf } from '../fixtures/folder.ts'
 import { digest, readFrames } from '../fixtures/peer-frames.ts'
 import { fakePerformanceNow } from '../fixtures/performance-clock.ts'
-import { settle, stateOf } from '../fixtures/turns.ts'
+import { settle, stateOf, until } from '../fixtures/turns.ts'
 
 /** The bytes of one data frame of the pump, or of one bare write. */
 const FRAME = 512 * 1024
@@ -345,4 +347,101 @@ t.test('carries several sources one after the other in the same buffer', async (
     for (const { buffer } of wanted) buffers.add(buffer)
   }
   t.equal(buffers.size, 1)
+})
+
+/** A compression that is on, and what becomes of the pieces that come over `channel`. */
+async function moveCompressed(t: Test, { source }: Reads, onProgress: (bytes: number) => void = () => {}) {
+  const written: Buffer[] = []
+  const compression = new Compression('always')
+  compression.choose(['brotli'])
+  const pump = new Pump(
+    linkOver(taking(t, (bytes) => void written.push(Buffer.from(bytes))).channel),
+    undefined,
+    compression,
+  )
+  pump.begin('text/plain')
+  const moved = await pump.move(source, never, onProgress)
+  const { frames } = readFrames(Buffer.concat([Buffer.alloc(8), ...written]))
+  const content = frames.map(({ type, bytes }) => (type === 'D' ? bytes : brotliDecompressSync(bytes.subarray(5))))
+  return { pump, moved, frames, content: Buffer.concat(content) }
+}
+
+t.test('compresses pieces, and moves every byte once and in order', async (t) => {
+  const text = Buffer.from('all work and no play\n'.repeat(200_000))
+  const mixed = Buffer.concat([text, bytesOf(5 * FRAME), text.subarray(0, FRAME + 7)])
+  for (const isAtHand of [() => true, () => false, () => Math.random() < 0.5]) {
+    const reported: number[] = []
+    const { pump, moved, frames, content } = await moveCompressed(t, sourceOf(mixed, { isAtHand }), (bytes) => {
+      reported.push(bytes)
+    })
+    t.ok(content.equals(mixed))
+    t.match(moved, { bytes: mixed.length, blake3: digest(mixed) })
+    t.strictSame([...new Set(frames.map(({ type }) => type))].sort(), ['D', 'Z'])
+    t.ok((pump.wire as number) < 6 * FRAME)
+    t.strictSame(
+      reported,
+      reported.toSorted((a, b) => a - b),
+    )
+    t.equal(reported.at(-1), mixed.length)
+  }
+  const { pump } = await moveCompressed(t, sourceOf(bytesOf(FRAME)))
+  t.equal(pump.wire, undefined, 'nothing has become smaller')
+})
+
+t.test('writes what is compressed while a read has to wait', async (t) => {
+  const writes: Buffer[] = []
+  const compression = new Compression('always')
+  compression.choose(['brotli'])
+  const link = { prefix: 5, frame: () => {}, write: async (bytes: Buffer) => void writes.push(bytes) }
+  const { source } = sourceOf(Buffer.alloc(0), { size: null })
+  let end = (_count: number) => {}
+  let reads = 0
+  source.read = (buffer, offset) => {
+    if (reads++ > 0) return new Promise((resolve) => (end = resolve))
+    buffer.fill('x', offset, offset + 1024)
+    return 1024
+  }
+  const moving = new Pump(link, undefined, compression).move(source, never, () => {})
+  await until(() => writes.length === 1)
+  end(0)
+  t.match(await moving, { bytes: 1024 })
+})
+
+t.test('fails with the error of the channel or the source while pieces are ahead', async (t) => {
+  const compression = new Compression('always')
+  compression.choose(['brotli'])
+  const broken = new TransferError('incomplete', 'broken')
+  const link = { prefix: 5, frame: () => {}, write: () => Promise.reject(broken) }
+  const { source } = sourceOf(bytesOf(6 * FRAME))
+  t.equal(await new Pump(link, undefined, compression).move(source, never, () => {}).catch((error) => error), broken)
+  const fault = new TransferError('local-file', 'cannot read it')
+  const good = { ...link, write: async () => {} }
+  const fails = { ...source, read: source.read }
+  let reads = 0
+  fails.read = (...wanted) => (reads++ < 2 ? source.read(...wanted) : Promise.reject(fault))
+  t.equal(await new Pump(good, undefined, compression).move(fails, never, () => {}).catch((error) => error), fault)
+})
+
+t.test('compresses once writes have to wait for the line, and not before', async (t) => {
+  const clock = fakePerformanceNow(t)
+  const text = Buffer.from('all work and no play\n'.repeat(1_000_000)).subarray(0, 32 * FRAME)
+  const content = Buffer.concat([text, bytesOf(8 * FRAME), text])
+  for (const milliseconds of [1, 40]) {
+    const written: Buffer[] = []
+    const compression = new Compression('auto')
+    compression.choose(['brotli'])
+    const { channel } = taking(t, (bytes) => {
+      written.push(Buffer.from(bytes))
+      clock.pass((milliseconds * bytes.length) / FRAME)
+    })
+    const pump = new Pump(linkOver(channel), undefined, compression)
+    pump.begin('text/plain')
+    await pump.move(sourceOf(content, { isAtHand: () => true }).source, never, () => {})
+    const { frames } = readFrames(Buffer.concat([Buffer.alloc(8), ...written]))
+    const types = frames.map(({ type }) => type).join('')
+    if (milliseconds === 1) t.match(types, /^D+$/, 'a fast line')
+    else t.match(types, /^DDDZ{29}D{8}[DZ]*Z{20}$/, 'a slow line')
+    const data = frames.map(({ type, bytes }) => (type === 'D' ? bytes : brotliDecompressSync(bytes.subarray(5))))
+    t.ok(Buffer.concat(data).equals(content), 'in their order')
+  }
 })
