@@ -29,7 +29,6 @@ export interface WaitingEvent {
   message: string
 }
 
-/** What every event of a transfer has. */
 interface OfTransfer {
   /** The number of the connection in this call, from 1. */
   transfer: number
@@ -169,6 +168,8 @@ export interface EndedEvent extends OfTransfer {
   bytes: number
   /** True if nothing has failed and nothing was refused. */
   complete: boolean
+  /** The largest number of connections that it had. Absent if it was one. */
+  connections?: number
   /** The duration in seconds, to the millisecond. */
   seconds: number
 }

@@ -171,3 +171,8 @@ export function generateKey(): string {
   while (!isKey(key))
   return key
 }
+
+/** By what a side knows who has proved which key. Empty without one. */
+export function ownerOf(key: Key | undefined): string {
+  return key?.name ?? key?.fingerprint ?? ''
+}

@@ -8,12 +8,13 @@ import type { KeyOptions } from './transfer/entrance.js'
 import type { Expectation } from './transfer/expectation.js'
 import type { RateOptions } from './transfer/rate.js'
 import type { RetryOptions } from './transfer/retry.js'
+import type { StreamsOptions } from './transfer/streams.js'
 
 /**
  * The options of `receive`. A "code" below is the `code` of a TransferError, a "reason" its `reason`. The event
  * `refused` reports a refused entry. The transfer then counts as failed, except with the reason `skipped`.
  */
-export interface ReceiveOptions extends PeerOptions, RateOptions, RetryOptions, KeyOptions {
+export interface ReceiveOptions extends PeerOptions, RateOptions, RetryOptions, StreamsOptions, KeyOptions {
   /**
    * The port to listen on or, with `connect`, to connect to. 0 lets the system pick a port to listen on, which the
    * event `listening` reports. Code `connect` if the port cannot be used, `usage` if it is not a whole number up to

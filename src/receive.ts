@@ -2,16 +2,19 @@ import { defaults } from './defaults.js'
 import { asTransferError, TransferError } from './errors.js'
 import { failedEvent } from './event-values.js'
 import type { OnEvent } from './events.js'
+import { ownerOf } from './keys.js'
 import { FramedReceiverLink } from './links/framed-receiver-link.js'
 import type { ReceiverLink } from './links/link.js'
 import { PlainReceiverLink } from './links/plain-receiver-link.js'
+import { LARGEST_WINDOW } from './links/window.js'
 import { peerLimits, stallOf } from './peers.js'
-import type { Heartbeat } from './protocol/messages.js'
+import { BUNDLE, type Heartbeat } from './protocol/messages.js'
 import type { ReceiveOptions } from './receive-options.js'
 import { createDestination } from './stores/create-destination.js'
 import { KeyFolders } from './stores/key-folders.js'
 import type { Destination } from './stores/store.js'
 import { runToSummary, type Summary } from './summary.js'
+import { Bundles } from './transfer/bundles.js'
 import { call } from './transfer/call.js'
 import { createDigest } from './transfer/digest.js'
 import { type Entrance, entranceFor } from './transfer/entrance.js'
@@ -23,7 +26,9 @@ import { Receiver } from './transfer/receiver.js'
 import { ReceiverSession } from './transfer/receiver-session.js'
 import { Returns } from './transfer/returns.js'
 import type { Connection, Session, TransferResult } from './transfer/session.js'
+import { type Streams, streamsOf } from './transfer/streams.js'
 import { TransferReport } from './transfer/transfer-report.js'
+import { ReceiverTrunk } from './transfer/trunk.js'
 
 /**
  * Receives until `count` transfers have succeeded, or one with `connect`. Rejects with a TransferError if it cannot
@@ -40,6 +45,7 @@ export async function receive(options: ReceiveOptions): Promise<Summary> {
     const problem = options.name === undefined ? null : nameProblem(options.name, nameRules(options))
     if (problem !== null) throw new TransferError('usage', `no file can be stored under that name: ${problem}`)
     const rate = rateOf(options)
+    const streams = streamsOf(options)
     const entrance = await entranceFor(options, 'receiver')
     const names = entrance?.keys().map(({ name }) => name)
     const folders = options.perKeyFolder ? KeyFolders.below({ path: out, ifExists, keepPartial }, names) : undefined
@@ -49,10 +55,12 @@ export async function receive(options: ReceiveOptions): Promise<Summary> {
     for (const warning of await destination.prepare()) onEvent({ event: 'warning', ...warning })
     const hooks = new Hooks(onEvent, options.afterStored)
     const returns = new Returns()
-    const observed = { ...options, onEvent: hooks.onEvent, entrance, rate, folders, returns }
+    const bundles = new Bundles(LARGEST_WINDOW)
+    const observed = { ...options, onEvent: hooks.onEvent, entrance, rate, folders, returns, bundles, streams }
     try {
       const failure = await (options.connect ? dial : listen)(destination, observed, totals)
       await hooks.settled
+      await bundles.settled()
       return failure ?? hooks.failure
     } finally {
       await hooks.settled
@@ -69,6 +77,8 @@ interface Observed extends ReceiveOptions {
   rate: Rate | undefined
   folders: KeyFolders | undefined
   returns: Returns
+  bundles: Bundles
+  streams: Streams
 }
 
 /** So many calls of `afterStored` may wait. Then transfers wait, too. */
@@ -169,7 +179,7 @@ function receiverOf(destination: Destination, options: Observed, connection: Con
   const { admit, transfer, peer, refusals } = connection
   const { onEvent, fileEvents, folders, rate, returns, compress } = options
   const key = connection.key?.name ?? undefined
-  const owner = key ?? connection.key?.fingerprint ?? ''
+  const owner = ownerOf(connection.key)
   const place = folders && key !== undefined ? folders.of(key) : destination
   const report = new TransferReport({ onEvent, transfer, peer, key, fileEvents, refusals })
   const policy = policyOf(place, options)
@@ -177,21 +187,32 @@ function receiverOf(destination: Destination, options: Observed, connection: Con
 }
 
 /** The transfer over one connection. */
-function start(receiver: Receiver, options: Observed, { socket }: Connection): Session {
-  options.rate?.limitReads(socket)
-  return new ReceiverSession(receiver, (progress) => createLink(socket, receiver, options, progress))
+function start(receiver: Receiver, options: Observed, { socket, key, more }: Connection): Session {
+  const { rate, bundles, streams, timeout = defaults.timeout } = options
+  rate?.limitReads(socket)
+  // With a limit, what a bundle holds out of order would come faster.
+  const isOne = !more || streams === 1 || rate !== undefined
+  const trunk = isOne ? undefined : new ReceiverTrunk({ bundles, streams, owner: ownerOf(key), more, timeout })
+  const rtt = isOne ? undefined : more.dialling?.rtt
+  const create = (progress: () => Heartbeat) => createLink(socket, receiver, options, { progress, isOne, rtt })
+  return new ReceiverSession(receiver, create, trunk)
 }
 
 function createLink(
   socket: Connection['socket'],
   receiver: Receiver,
   options: Observed,
-  progress: () => Heartbeat,
+  { progress, isOne, rtt }: { progress: () => Heartbeat; isOne: boolean; rtt: number | undefined },
 ): ReceiverLink {
   const { plain = false, name, expect, timeout = defaults.timeout } = options
   return plain
     ? new PlainReceiverLink(socket, { name, size: expect?.size, timeout })
-    : new FramedReceiverLink(socket, { timeout, features: () => receiver.features(), progress })
+    : new FramedReceiverLink(socket, {
+        timeout,
+        features: async () => [...(await receiver.features()), ...(isOne ? [] : [BUNDLE])],
+        progress,
+        dialled: rtt === undefined ? {} : { rtt: Math.ceil(rtt) },
+      })
 }
 
 function policyOf({ hasNames }: Destination, options: Observed): Policy {

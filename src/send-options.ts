@@ -4,9 +4,17 @@ import type { CompressOptions } from './transfer/compression.js'
 import type { KeyOptions } from './transfer/entrance.js'
 import type { RateOptions } from './transfer/rate.js'
 import type { RetryOptions } from './transfer/retry.js'
+import type { StreamsOptions } from './transfer/streams.js'
 
 /** The options of `send`. A "code" below is the `code` of a TransferError, a "reason" its `reason`. */
-export interface SendOptions extends OfferOptions, PeerOptions, RateOptions, RetryOptions, KeyOptions, CompressOptions {
+export interface SendOptions
+  extends OfferOptions,
+    PeerOptions,
+    RateOptions,
+    RetryOptions,
+    StreamsOptions,
+    KeyOptions,
+    CompressOptions {
   /**
    * The receiver to connect to. Default `localhost`. With `listen`: the address to listen on. Default: all interfaces,
    * IPv6 and IPv4. Code `connect` if it cannot be used.

@@ -2,14 +2,17 @@
 import { defaults } from './defaults.js'
 import { asTransferError, type TransferError } from './errors.js'
 import { failedEvent } from './event-values.js'
+import { ownerOf } from './keys.js'
 import { FramedSenderLink } from './links/framed-sender-link.js'
 import { PlainSenderLink } from './links/plain-sender-link.js'
+import { SMALLEST_WINDOW } from './links/window.js'
 import { withOffer } from './offer.js'
 import { peerLimits, stallOf } from './peers.js'
 import type { SendOptions } from './send-options.js'
 import type { Entry, Source } from './sources/source.js'
 import { runToSummary, type Summary } from './summary.js'
 import { shellWord } from './text.js'
+import { Bundles } from './transfer/bundles.js'
 import { call } from './transfer/call.js'
 import { type CompressMode, compressModeOf } from './transfer/compression.js'
 import { type Entrance, entranceFor } from './transfer/entrance.js'
@@ -18,7 +21,9 @@ import { type Rate, rateOf } from './transfer/rate.js'
 import { newTransferName, Sender, type SenderOptions } from './transfer/sender.js'
 import { SenderSession } from './transfer/sender-session.js'
 import type { Connection, Session, TransferResult } from './transfer/session.js'
+import { firstStreams, LITTLE, type Streams, streamsOf } from './transfer/streams.js'
 import { TransferReport } from './transfer/transfer-report.js'
+import { SenderTrunk } from './transfer/trunk.js'
 
 /**
  * Sends every source. Resolves only when the receiver has confirmed every source: it is complete, verified, durable,
@@ -31,11 +36,15 @@ export async function send(options: SendOptions): Promise<Summary> {
   return await runToSummary(onEvent, totals, async () => {
     const rate = rateOf(options)
     const compress = compressModeOf(options)
+    const streams = streamsOf(options)
     return await withOffer(options, asStream(options), async ({ offered, failure }) => {
       const ready = offered.map(({ source }) => source)
       const entrance = await entranceFor(options, 'sender')
-      const later =
-        ready.length > 0 ? await sendReady(ready, { ...options, entrance, rate, compress }, totals, failure) : null
+      const bundles = new Bundles(SMALLEST_WINDOW)
+      const isMuch = offered.reduce((sum, { size }) => sum + (size ?? Number.POSITIVE_INFINITY), 0) > LITTLE
+      const known = { entrance, rate, compress, bundles, streams: isMuch ? streams : 1 }
+      const later = ready.length > 0 ? await sendReady(ready, { ...options, ...known }, totals, failure) : null
+      await bundles.settled()
       return failure ?? later
     })
   })
@@ -61,7 +70,13 @@ async function sendReady(
 
 type Totals = Pick<TransferResult, 'files' | 'bytes'>
 
-type Ready = SendOptions & { entrance: Entrance | undefined; rate: Rate | undefined; compress: CompressMode }
+type Ready = SendOptions & {
+  entrance: Entrance | undefined
+  rate: Rate | undefined
+  bundles: Bundles
+  streams: Streams
+  compress: CompressMode
+}
 
 async function dial(sources: readonly Source[], options: Ready, totals: Totals): Promise<TransferError | null> {
   const { host = defaults.host, port, wait = defaults.wait, timeout = defaults.timeout, onEvent = () => {} } = options
@@ -147,12 +162,16 @@ function senderOf(
 }
 
 /** The transfer over one connection. */
-function start(sender: Sender, options: Ready, { socket, admit, key }: Connection): Session {
-  const { plain = false, timeout = defaults.timeout } = options
+function start(sender: Sender, options: Ready, { socket, admit, key, more }: Connection): Session {
+  const { plain = false, timeout = defaults.timeout, bundles, streams } = options
   const link = plain
     ? new PlainSenderLink(socket, timeout)
     : new FramedSenderLink(socket, { timeout, isAccepted: admit !== undefined, isProved: key !== undefined })
-  return new SenderSession(sender, link)
+  // A path that is short for one connection is short for all.
+  const isOne = !more || streams === 1 || (more.dialling && firstStreams(streams, more.dialling.rtt) === 1)
+  if (isOne) return new SenderSession(sender, link)
+  const trunk = { bundles, streams, owner: ownerOf(key), more, timeout }
+  return new SenderSession(sender, link, new SenderTrunk(newTransferName(), trunk))
 }
 
 async function* entriesOf(sources: readonly Source[]): AsyncGenerator<Entry> {

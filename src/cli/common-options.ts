@@ -5,6 +5,7 @@ import type { PeerOptions } from '../peers.js'
 import { printable } from '../text.js'
 import type { Expectation } from '../transfer/expectation.js'
 import { LOWEST_LIMIT, type RateOptions } from '../transfer/rate.js'
+import { MAX_STREAMS, type Streams, type StreamsOptions } from '../transfer/streams.js'
 import type { Arguments } from './arguments.js'
 import type { OptionTable } from './command-line.js'
 import { DEFAULT_PROGRESS, progressChoices } from './reporter.js'
@@ -26,6 +27,12 @@ export const commonOptions: OptionTable = {
     value: 'N',
     fallback: String(defaults.retry),
     describe: 'When connecting: after a break, connect again up to N times and go on where it stopped; 0 means never',
+  },
+  streams: {
+    value: 'N',
+    fallback: 'auto',
+    describe:
+      'Use N connections for a transfer, or at most N as the receiver; auto: as many as help over a long distance',
   },
   limit: {
     value: 'SIZE',
@@ -101,8 +108,8 @@ export function connectionOptions(condition = ''): OptionTable {
 /** The options that only a side that listens can use. */
 export const listeningOnly = [...Object.keys(connectionOptions()), 'port-file']
 
-/** Reads `--stall`, `--limit` and the options of `connectionOptions`. */
-export function readPeerOptions(args: Arguments): PeerOptions & RateOptions {
+/** Reads `--stall`, `--limit`, `--streams` and the options of `connectionOptions`. */
+export function readPeerOptions(args: Arguments): PeerOptions & RateOptions & StreamsOptions {
   const networks = args.list('allow-from')
   const limit = args.text('limit')
   for (const network of networks) parseNetwork(network)
@@ -111,10 +118,21 @@ export function readPeerOptions(args: Arguments): PeerOptions & RateOptions {
   return {
     stall: readSeconds(args, 'stall'),
     limit: limit === undefined ? undefined : parseLimit(limit),
+    streams: readStreams(args),
     maxConnections: readCount(args, 'max-connections'),
     maxPerPeer: readCount(args, 'max-per-peer'),
     allowFrom: networks.length > 0 ? networks : undefined,
   }
+}
+
+/** Reads `--streams`. */
+function readStreams(args: Arguments): Streams | undefined {
+  const text = args.text('streams')
+  if (text === undefined || text === 'auto') return text
+  const streams = parseInteger('--streams', text, 1, MAX_STREAMS)
+  if (streams > 1 && args.flag('plain'))
+    throw usage('--streams needs the protocol, so --plain does not go with several')
+  return streams
 }
 
 /** The most tries of `--retry`. */

@@ -9,7 +9,8 @@ import { encode } from '../protocol/encode.js'
 import { HEADER_DEADLINE, MAX_CONTROL, MAX_LISTED } from '../protocol/limits.js'
 import type { Heartbeat, SenderMessage, Stored, Wanted } from '../protocol/messages.js'
 import { NO_KEY_ALERT, STRANGER_LINE } from '../protocol/strangers.js'
-import { ChannelLink } from './channel-link.js'
+import type { Bundle } from './bundle.js'
+import { FramedLink } from './framed-link.js'
 import type { EntryMessage, ReceiverLink } from './link.js'
 
 /** The most bytes of the items in one frame of a list. The rest is for its other fields. */
@@ -22,24 +23,34 @@ export interface FramedReceiverOptions {
   features(): Promise<readonly string[]>
   /** Returns the progress of the current entry. The sender cannot know it: the kernels on the way hold megabytes. */
   progress(): Heartbeat
+  /** For a connection that this side has dialled. */
+  dialled?: DialledFacts | undefined
 }
 
-export class FramedReceiverLink extends ChannelLink implements ReceiverLink {
-  hasHeard = false
+export interface DialledFacts {
+  /** How long that took, in milliseconds. */
+  rtt?: number
+  /** The bundle that the connection joins, and the name of its first connection. */
+  join?: { name: string; bundle: Bundle }
+}
+
+export class FramedReceiverLink extends FramedLink implements ReceiverLink {
   readonly #decoder = new SenderDecoder()
   #deadline: NodeJS.Timeout | undefined
   #hasGreeted = false
   #isFinished = false
   readonly #features: FramedReceiverOptions['features']
+  readonly #dialled: DialledFacts
   #onMessage!: (message: EntryMessage) => void | Promise<void>
 
-  constructor(socket: Duplex, { timeout, features, progress }: FramedReceiverOptions) {
+  constructor(socket: Duplex, { timeout, features, progress, dialled = {} }: FramedReceiverOptions) {
     super(socket, {
       timeout,
       farewell: (error) => this.#farewell(error),
       heartbeat: () => encode.heartbeat(progress()),
     })
     this.#features = features
+    this.#dialled = dialled
   }
 
   /** The farewell to the peer: a frame for a sender, a line of text for any other program. */
@@ -54,19 +65,15 @@ export class FramedReceiverLink extends ChannelLink implements ReceiverLink {
     this.#onMessage = onMessage
     this.#deadline = setTimeout(() => this.#onDeadline(), HEADER_DEADLINE)
     try {
-      await this.channel.receive((bytes) => {
-        this.hasHeard = true
-        const messages = this.#decoder.push(bytes)
-        return this.consume(messages, this.#decoder, (message) => {
-          // It is chance whether what follows has come yet, so none of it is read.
-          if (message.frame === 'finished') messages.return()
-          return this.#take(message)
-        })
+      await this.receiveFrom(this.#decoder, (message, messages) => {
+        // It is chance whether what follows has come yet, so none of it is read.
+        if (message.frame === 'finished') messages.return(undefined)
+        return this.#take(message)
       })
     } finally {
       clearTimeout(this.#deadline)
     }
-    if (this.#isFinished) return
+    if (this.#isFinished || this.isLane) return
     throw new TransferError('incomplete', 'the sender closed the connection before the end', {
       reason: 'broken',
       peerMessage: 'the stream ended before the transfer did',
@@ -106,7 +113,15 @@ export class FramedReceiverLink extends ChannelLink implements ReceiverLink {
     await this.#onMessage(message)
     const features = await this.#features()
     this.#decoder.allow(compressors.filter((name) => features.includes(name)))
-    await this.channel.write(encode.receiverOpening(features))
+    const { rtt, join } = this.#dialled
+    const facts = { ...(rtt === undefined ? {} : { rtt }), ...(join ? { join: join.name } : {}) }
+    await this.channel.write(encode.receiverOpening(features, facts))
+    if (join) this.joinBundle(join.bundle)
+  }
+
+  override joinBundle(bundle: Bundle, onMoved = () => {}): void {
+    clearTimeout(this.#deadline)
+    super.joinBundle(bundle, onMoved)
   }
 
   async #onCompressed(piece: CompressedPiece): Promise<void> {

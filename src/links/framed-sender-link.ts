@@ -5,8 +5,8 @@ import { ReceiverDecoder } from '../protocol/decoder.js'
 import { encode, writeFrameHeader } from '../protocol/encode.js'
 import { FRAME_HEADER, HEADER_DEADLINE } from '../protocol/limits.js'
 import type { End, Header, ReceiverMessage } from '../protocol/messages.js'
-import { ChannelLink } from './channel-link.js'
-import type { OnAnswer, SenderLink } from './link.js'
+import { FramedLink } from './framed-link.js'
+import type { OnAnswer, OpeningNames, SenderLink } from './link.js'
 
 export interface FramedSenderOptions {
   /** Milliseconds without progress after which the link fails. */
@@ -17,9 +17,8 @@ export interface FramedSenderOptions {
   isProved?: boolean
 }
 
-export class FramedSenderLink extends ChannelLink implements SenderLink {
+export class FramedSenderLink extends FramedLink implements SenderLink {
   readonly prefix = FRAME_HEADER
-  hasHeard = false
   readonly #isAccepted: boolean
   readonly #isProved: boolean
   readonly #deadline: NodeJS.Timeout
@@ -61,19 +60,15 @@ export class FramedSenderLink extends ChannelLink implements SenderLink {
     return error.withMessage(`${error.message}; ${hint}`)
   }
 
-  async open(transfer?: string): Promise<void> {
+  async open(names: OpeningNames = {}): Promise<void> {
     this.#isOpened = true
-    await this.channel.write(encode.senderOpening(transfer))
+    await this.channel.write(encode.senderOpening(names))
   }
 
   async receive(onMessage: OnAnswer): Promise<void> {
-    const decoder = new ReceiverDecoder()
-    await this.channel.receive((bytes) => {
-      this.hasHeard = true
-      return this.consume(decoder.push(bytes), decoder, (message) => {
-        this.#count(message)
-        return message.frame === 'ancillary' ? undefined : onMessage(message)
-      })
+    await this.receiveFrom(new ReceiverDecoder(), (message) => {
+      this.#count(message)
+      return message.frame === 'ancillary' ? undefined : onMessage(message)
     })
   }
 
@@ -81,7 +76,9 @@ export class FramedSenderLink extends ChannelLink implements SenderLink {
     if (frame === 'greeting') clearTimeout(this.#deadline)
     // A refusal of an entry that has had its answer is ignored.
     const isAnswer = frame === 'refused' || frame === 'wanted'
-    const isIdle = isAnswer ? ++this.#answers[frame] > this.#headers : !['greeting', 'stored', 'listed'].includes(frame)
+    const isIdle = isAnswer
+      ? ++this.#answers[frame] > this.#headers
+      : !['greeting', 'stored', 'listed', 'bundle'].includes(frame)
     if (isIdle) this.countIdle()
   }
 

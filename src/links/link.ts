@@ -11,10 +11,12 @@ import type {
   Header,
   ReceivedHeader,
   ReceiverMessage,
+  SenderGreeting,
   SenderMessage,
   Stored,
   Wanted,
 } from '../protocol/messages.js'
+import type { Bundle } from './bundle.js'
 
 export interface Link {
   /** Aborted with the link's error as soon as it fails. */
@@ -29,12 +31,16 @@ export interface Link {
   fail(error: TransferError): void
   /** Closes the link after the last message. */
   close(): Promise<void>
+  /** True if the connection has become one of a bundle. Then the link does nothing else. */
+  readonly isLane?: boolean
+  /** Makes the connection one of the bundle. `connections` is how many the sender wants in all. Never over a plain link. */
+  readonly joinBundle?: (bundle: Bundle, onMoved: () => void, connections?: number) => void
 }
 
 /** The sending end of a link. */
 export interface SenderLink extends Link {
-  /** Sends the opening of a sender. `transfer` names a transfer that may go on over another connection. */
-  open(transfer?: string): Promise<void>
+  /** Sends the opening of a sender. */
+  open(names?: OpeningNames): Promise<void>
   /**
    * Hands over each message of the receiver, the greeting first. A promise holds back the next message. Resolves when the
    * receiver has ended or `stopReceiving` was called. Rejects with the link's error, after `onMessage` has settled.
@@ -61,6 +67,9 @@ export interface SenderLink extends Link {
   /** Sends the final number of entries, and ends this direction. */
   finish(entries: number): Promise<void>
 }
+
+/** The names in the greeting of a sender (protocol/messages.ts). */
+export type OpeningNames = Pick<SenderGreeting, 'transfer' | 'bundle' | 'join'>
 
 export type OnAnswer = (message: AnswerMessage) => AtHand<void>
 

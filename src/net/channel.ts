@@ -13,7 +13,7 @@ import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { asTransferError, TransferError } from '../errors.js'
 import { HEARTBEAT_INTERVAL } from '../protocol/limits.js'
-import { describe } from '../system-errors.js'
+import { brokenError } from './broken-error.js'
 import { type Consumer, dropUntil, feed } from './feed.js'
 import { Patience } from './patience.js'
 import { Turn } from './turn.js'
@@ -67,7 +67,7 @@ export class Channel {
     this.#heartbeat = heartbeat
     this.closed = new Promise((resolve) => socket.once('close', resolve))
     socket.once('end', () => this.#onEnd())
-    socket.on('error', (error: NodeJS.ErrnoException) => this.#onError(error))
+    socket.on('error', (error) => this.fail(brokenError(error)))
     socket.once('close', () => this.#onClose())
     this.#clock = setInterval(() => this.#tick(), Math.min(HEARTBEAT_INTERVAL / 2, timeout / 4))
   }
@@ -109,7 +109,7 @@ export class Channel {
     return new Promise((resolve, reject) => {
       this.#writers.add(reject)
       this.#socket.write(bytes, (error) => {
-        // #onError rejects this promise, with the proper text.
+        // The event `error` rejects this promise, with the proper text.
         if (error) return
         this.#writers.delete(reject)
         this.#patience.moved()
@@ -213,14 +213,6 @@ export class Channel {
     if (this.#error) return
     this.#receiving?.resolve()
     this.#receiving = null
-  }
-
-  #onError(error: NodeJS.ErrnoException): void {
-    const isBreak = error.code === 'ECONNRESET' || error.code === 'EPIPE'
-    const text = isBreak
-      ? `the other side broke the connection (${error.code})`
-      : `the connection failed: ${describe(error)}`
-    this.fail(new TransferError('incomplete', text, { reason: 'broken', cause: error }))
   }
 
   #onClose(): void {

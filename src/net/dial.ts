@@ -5,6 +5,7 @@ import { interruption, TransferError } from '../errors.js'
 import { describe } from '../system-errors.js'
 import { formatAddress, validPort } from './address.js'
 import { connectWithLargeReads } from './feed.js'
+import { roundTrip } from './round-trip.js'
 
 /**
  * If a host has several addresses: the time after which the next address is tried, in milliseconds. The default of
@@ -34,11 +35,17 @@ export interface DialOptions {
   isSecure?: boolean
 }
 
+export interface Dialled {
+  socket: Socket
+  /** How long the other side took to answer, in milliseconds. */
+  rtt: number
+}
+
 /**
  * Returns a connected socket. Throws a `connect` error when `wait` has passed, the interruption when `signal` is
  * aborted, or a `usage` error if the port is invalid.
  */
-export async function dial(options: DialOptions): Promise<Socket> {
+export async function dial(options: DialOptions): Promise<Dialled> {
   const { signal, wait, onWaiting } = options
   const target = { ...options, port: validPort(options.port) }
   const end = performance.now() + wait
@@ -60,12 +67,16 @@ export async function dial(options: DialOptions): Promise<Socket> {
 
 type Target = DialOptions & { port: number }
 
-function connectOnce({ host, port, timeout, signal, partner, isSecure }: Target): Promise<Socket> {
+function connectOnce({ host, port, timeout, signal, partner, isSecure }: Target): Promise<Dialled> {
   return new Promise((resolve, reject) => {
     const address = { host, port, allowHalfOpen: true, noDelay: true }
     const options = { ...address, autoSelectFamilyAttemptTimeout: ATTEMPT_TIMEOUT }
     const isLarge = partner === 'sender' && !isSecure
     const socket = isLarge ? connectWithLargeReads((large) => connect({ ...options, ...large })) : connect(options)
+    let elapsed = roundTrip()
+    socket.on('connectionAttempt', () => {
+      elapsed = roundTrip()
+    })
     const timer = setTimeout(() => socket.destroy(timedOut()), timeout)
     const interrupt = () => socket.destroy(interruption(signal))
     signal.addEventListener('abort', interrupt)
@@ -75,7 +86,7 @@ function connectOnce({ host, port, timeout, signal, partner, isSecure }: Target)
       socket.off('error', reject)
     }
     socket.once('error', reject)
-    socket.once('connect', () => resolve(socket))
+    socket.once('connect', () => resolve({ socket, rtt: elapsed() }))
     socket.once('connect', settle)
     socket.once('close', settle)
   })

@@ -8,6 +8,9 @@
  *   SenderDecoder     greeting (header digests* data* (position data*)* (end | abort))* finished  (read by a receiver)
  *   ReceiverDecoder   greeting (stored | refused | wanted | listed)*  (read by a sender)
  *
+ * In both directions a `bundle` may follow the greeting in place of everything else. What comes behind it is read by
+ * another decoder (bundle-frames.ts).
+ *
  * Heartbeats and ancillary frames may stand between any two frames after the greeting.
  */
 import { type Compressor, parsePiece } from './compressed.js'
@@ -31,7 +34,7 @@ type SenderState = 'greeting' | 'idle' | 'entry' | 'over'
 /** The frames that are allowed in each state of the sender's direction. */
 const allowedFrames: Record<SenderState, readonly AnyFrameName[]> = {
   greeting: ['greeting'],
-  idle: ['header', 'abort', 'finished', 'heartbeat', 'ancillary'],
+  idle: ['bundle', 'header', 'abort', 'finished', 'heartbeat', 'ancillary'],
   entry: ['data', 'compressed', 'digests', 'position', 'end', 'abort', 'heartbeat', 'ancillary'],
   over: [],
 }
@@ -65,6 +68,11 @@ export class SenderDecoder {
   /** Must be called before the memory of the pushed bytes is used again, unless the generator has reached its end. */
   detach(keep: (bytes: Buffer) => Buffer): void {
     this.#frames.detach(keep)
+  }
+
+  /** The bytes behind the frame that was read last. They are not read here. */
+  takeRest(): Buffer {
+    return this.#frames.takeRest()
   }
 
   *push(bytes: Buffer): Generator<SenderMessage, void, undefined> {
@@ -130,6 +138,13 @@ export class SenderDecoder {
           yield { frame: 'finished', ...finished }
           break
         }
+        case 'bundle': {
+          const bundling = parsers.bundle(frame.payload)
+          if (this.#entries > 0) throw new ProtocolError('a bundle frame may not come after an entry')
+          this.#state = 'over'
+          yield { frame: 'bundle', ...bundling }
+          break
+        }
         case 'heartbeat':
           parsers.senderHeartbeat(frame.payload)
           yield { frame: 'heartbeat' }
@@ -176,6 +191,11 @@ export class ReceiverDecoder {
     this.#frames.detach(keep)
   }
 
+  /** As in `SenderDecoder`. */
+  takeRest(): Buffer {
+    return this.#frames.takeRest()
+  }
+
   *push(bytes: Buffer): Generator<ReceiverMessage, void, undefined> {
     for (const frame of this.#frames.push(bytes)) {
       if ((frame.name === 'greeting') === this.#greeted) {
@@ -197,6 +217,9 @@ export class ReceiverDecoder {
           break
         case 'listed':
           yield { frame: 'listed', ...parsers.listed(frame.payload) }
+          break
+        case 'bundle':
+          yield { frame: 'bundle', ...parsers.bundle(frame.payload) }
           break
         case 'heartbeat':
           yield { frame: 'heartbeat', ...parsers.heartbeat(frame.payload) }

@@ -3,6 +3,7 @@ import { type CompressedPiece, PIECE_HEAD, writePieceHead } from './compressed.j
 import { FRAME_HEADER, MAX_CONTROL, RECEIVER_MAGIC, SENDER_MAGIC, VERSION } from './limits.js'
 import type {
   Abort,
+  Bundling,
   Digests,
   End,
   Finished,
@@ -11,7 +12,9 @@ import type {
   Heartbeat,
   Listed,
   Position,
+  ReceiverGreeting,
   Refused,
+  SenderGreeting,
   Stored,
   Wanted,
 } from './messages.js'
@@ -53,11 +56,11 @@ function opening(magic: string, more: object = {}): Buffer {
 }
 
 export const encode = {
-  /** The sender's first bytes: its magic and the greeting. `transfer` is the name of a transfer that may go on. */
-  senderOpening: (transfer?: string) => opening(SENDER_MAGIC, transfer === undefined ? {} : { transfer }),
+  /** The sender's first bytes: its magic and the greeting. */
+  senderOpening: (names: Pick<SenderGreeting, 'transfer' | 'bundle' | 'join'> = {}) => opening(SENDER_MAGIC, names),
   /** The receiver's first bytes: its magic and the greeting, after it has read the sender's. */
-  receiverOpening: (features: readonly string[] = []) =>
-    opening(RECEIVER_MAGIC, features.length > 0 ? { features } : {}),
+  receiverOpening: (features: readonly string[] = [], facts: Pick<ReceiverGreeting, 'rtt' | 'join'> = {}) =>
+    opening(RECEIVER_MAGIC, { ...(features.length > 0 ? { features } : {}), ...facts }),
   header: ({ kind, ...fields }: Header) =>
     controlFrame('header', kind === 'file' ? fields : { ...fields, '!kind': kind }),
   compressed: (piece: CompressedPiece) => {
@@ -75,5 +78,6 @@ export const encode = {
   refused: (refused: Refused) => controlFrame('refused', refused),
   wanted: (wanted: Wanted) => controlFrame('wanted', wanted),
   listed: (listed: Listed) => controlFrame('listed', listed),
+  bundle: (bundling: Bundling = {}) => controlFrame('bundle', bundling),
   heartbeat: (heartbeat: Heartbeat = {}) => controlFrame('heartbeat', heartbeat),
 }

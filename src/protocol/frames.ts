@@ -76,6 +76,13 @@ export class FrameDecoder<Name extends string> {
     this.#at = 0
   }
 
+  /** Returns the unread bytes of the current `push`, and reads none of them. Called between two frames. */
+  takeRest(): Buffer {
+    const rest = this.#bytes.subarray(this.#at)
+    this.#at = this.#bytes.length
+    return rest
+  }
+
   *push(bytes: Buffer): Generator<Frame<Name | 'data'>, void, undefined> {
     this.#bytes = bytes
     this.#at = 0

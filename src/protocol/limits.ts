@@ -29,6 +29,12 @@ export const MAX_RANGES = 100
 /** The most files in one frame of a list. */
 export const MAX_LISTED = 200
 
+/** The most connections of a bundle. */
+export const MAX_CONNECTIONS = 64
+
+/** The most blocks of a bundle that a side must hold because what comes before them is missing. */
+export const MAX_HELD = 4096
+
 /** The smallest file that a receiver keeps if it breaks off, in bytes. A smaller one is sent again as a whole. */
 export const SMALLEST_KEPT = 1024 * 1024
 

@@ -16,6 +16,7 @@ export const frameTypes = {
   refused: 'R',
   wanted: 'W',
   listed: 'I',
+  bundle: 'U',
   heartbeat: 'B',
 } as const
 
@@ -34,12 +35,39 @@ export interface Greeting {
 export interface SenderGreeting extends Greeting {
   /** Names the transfer, so that it can go on over another connection: 32 hexadecimal digits that nobody can guess. */
   transfer?: string
+  /** Names this connection, so that others can join it in a bundle: 32 hexadecimal digits that nobody can guess. */
+  bundle?: string
+  /** This connection joins the one of that name. */
+  join?: string
 }
 
 /** Opens the receiver's direction. */
 export interface ReceiverGreeting extends Greeting {
   /** What this receiver can do beyond version 1. A sender may use only what it finds here. */
   features: readonly string[]
+  /** For a receiver that has dialled: how long that took, in milliseconds. */
+  rtt?: number
+  /** As in the sender's greeting. */
+  join?: string
+}
+
+/** The last frame before the stream of this direction goes on over a bundle of connections (bundle-frames.ts). */
+export interface Bundling {
+  /** How many connections the sender wants in all. Only in its first connection. */
+  connections?: number
+}
+
+/** What has come over a connection of a bundle. */
+export interface Received {
+  /** The number of blocks. */
+  blocks: number
+  /** The other side may send what is before this place in its stream. */
+  limit: number
+}
+
+/** The stream of a direction of a bundle is complete. */
+export interface Ended {
+  bytes: number
 }
 
 /** The kinds of entry. A file or directory is stored; a message is shown and not stored. */
@@ -55,6 +83,9 @@ export const KEPT_DIRECTORIES = 'kept-directories'
 
 /** The feature of a receiver that keeps the beginning of a file which was not completed, and lets a sender go on. */
 export const RESUME = 'resume'
+
+/** The feature of a receiver that takes one stream over several connections. */
+export const BUNDLE = 'bundle'
 
 /** The same receiver keeps something now, so it is worth a round trip to ask for it. */
 export const KEPT = 'kept'
@@ -192,6 +223,7 @@ export type SenderMessage =
   | ({ frame: 'end' } & End)
   | ({ frame: 'abort' } & Abort)
   | ({ frame: 'finished' } & Finished)
+  | ({ frame: 'bundle' } & Bundling)
   | { frame: 'heartbeat' }
   | { frame: 'ancillary' }
 
@@ -202,5 +234,6 @@ export type ReceiverMessage =
   | ({ frame: 'refused' } & Refused)
   | ({ frame: 'wanted' } & Wanted)
   | ({ frame: 'listed' } & Listed)
+  | ({ frame: 'bundle' } & Bundling)
   | ({ frame: 'heartbeat' } & Heartbeat)
   | { frame: 'ancillary' }

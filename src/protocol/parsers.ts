@@ -5,11 +5,13 @@
  */
 import { printable } from '../text.js'
 import { Fields } from './fields.js'
-import { MAX_DIGESTS, MAX_LISTED, MAX_RANGES, MAX_TIME, VERSION } from './limits.js'
+import { MAX_CONNECTIONS, MAX_DIGESTS, MAX_LISTED, MAX_RANGES, MAX_TIME, VERSION } from './limits.js'
 import {
   type Abort,
+  type Bundling,
   type Digests,
   type End,
+  type Ended,
   entryKinds,
   type Finished,
   type Greeting,
@@ -17,6 +19,7 @@ import {
   type Heartbeat,
   type Listed,
   type Position,
+  type Received,
   type ReceivedHeader,
   type ReceiverGreeting,
   type Refused,
@@ -60,12 +63,22 @@ export const parsers = {
   greeting: (payload: Uint8Array): SenderGreeting => {
     const fields = new Fields('greeting', payload)
     const greeting = readGreeting(fields, 'sender')
-    return fields.finish({ ...greeting, ...fields.present('transfer', (name) => fields.token(name)) })
+    return fields.finish({
+      ...greeting,
+      ...fields.present('transfer', (name) => fields.token(name)),
+      ...fields.present('bundle', (name) => fields.token(name)),
+      ...fields.present('join', (name) => fields.token(name)),
+    })
   },
   receiverGreeting: (payload: Uint8Array): ReceiverGreeting => {
     const fields = new Fields('greeting', payload)
     const greeting = readGreeting(fields, 'receiver')
-    return fields.finish({ ...greeting, features: fields.optional('features', (name) => fields.words(name)) ?? [] })
+    return fields.finish({
+      ...greeting,
+      features: fields.optional('features', (name) => fields.words(name)) ?? [],
+      ...fields.present('rtt', (name) => fields.integer(name)),
+      ...fields.present('join', (name) => fields.token(name)),
+    })
   },
   header: (payload: Uint8Array): ReceivedHeader => {
     const fields = new Fields('header', payload)
@@ -138,6 +151,22 @@ export const parsers = {
     }
     if (listed.more && listed.items.length === 0) throw new ProtocolError('a list without a file has "more"')
     return fields.finish(listed)
+  },
+  bundle: (payload: Uint8Array): Bundling => {
+    const fields = new Fields('bundle', payload)
+    return fields.finish(fields.present('connections', (name) => fields.integer(name, 1, MAX_CONNECTIONS)))
+  },
+  block: (payload: Uint8Array): Position => {
+    const fields = new Fields('block', payload)
+    return fields.finish({ offset: fields.integer('offset') })
+  },
+  received: (payload: Uint8Array): Received => {
+    const fields = new Fields('received', payload)
+    return fields.finish({ blocks: fields.integer('blocks'), limit: fields.integer('limit') })
+  },
+  ended: (payload: Uint8Array): Ended => {
+    const fields = new Fields('ended', payload)
+    return fields.finish({ bytes: fields.integer('bytes') })
   },
   /** That of a sender has no fields. */
   senderHeartbeat: (payload: Uint8Array): object => new Fields('heartbeat', payload).finish({}),

@@ -1,4 +1,5 @@
 /** A call: dials, for one transfer, which may go on over another connection if one breaks. */
+import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { asTransferError, interruption, TransferError } from '../errors.js'
 import type { OnEvent } from '../events.js'
@@ -11,6 +12,7 @@ import {
   endedEvent,
   isBreak,
   keyFacts,
+  type More,
   runWatched,
   type Session,
   type TransferResult,
@@ -41,31 +43,35 @@ export async function call(options: CallOptions, start: (connection: Connection)
     throw error
   }
   const begin = performance.now()
-  const result = await runRetried(connected, options, start)
-  onEvent(endedEvent(1, begin, result))
+  const { result, socket: last } = await runRetried(connected, options, start)
+  onEvent(endedEvent(1, begin, result, last))
   return result
 }
 
-type Connected = Entered & { peer: string }
+type Connected = Entered & { peer: string; rtt: number }
 
 async function connect(options: CallOptions): Promise<Connected> {
   const { entrance } = options
-  const socket = await dial({ ...options, isSecure: entrance !== undefined })
+  const { socket, rtt } = await dial({ ...options, isSecure: entrance !== undefined })
   const peer = peerAddress(socket)
-  return { ...(entrance ? await entrance.dialled(socket, options) : { socket }), peer }
+  return { ...(entrance ? await entrance.dialled(socket, options) : { socket }), peer, rtt }
 }
 
+interface Ran {
+  session: Session
+  result: TransferResult
+  /** What it ran over: a connection, or a bundle. */
+  socket: Duplex
+}
+
+type Start = (connection: Connection) => Session
+
 /** Runs the transfer over one connection after the other, as long as it can go on. */
-async function runRetried(
-  first: Connected,
-  options: CallOptions,
-  start: (connection: Connection) => Session,
-): Promise<TransferResult> {
+async function runRetried(first: Connected, options: CallOptions, start: Start): Promise<Ran> {
   const retry = new Retry(options.retry ?? 0, options.wait)
-  let session = start({ ...first, transfer: 1 })
-  let result = await runSession(session, options)
-  for (let progress = 0; session.broken; ) {
-    const { broken } = session
+  let ran = await runOver(first, options, start)
+  for (let progress = 0; ran.session.broken; ) {
+    const { broken } = ran.session
     if (broken.progress !== progress) retry.reset()
     progress = broken.progress
     const connected = await reconnect(retry, broken.error, options).catch(asTransferError)
@@ -73,10 +79,27 @@ async function runRetried(
       broken.giveUp(connected)
       break
     }
-    session = start({ ...connected, transfer: 1 })
-    result = await runSession(session, options)
+    ran = await runOver(connected, options, start)
   }
-  return result
+  return ran
+}
+
+/** Runs the transfer over a connection, or over the bundle that it becomes a part of. */
+async function runOver({ rtt, ...connected }: Connected, options: CallOptions, start: Start): Promise<Ran> {
+  let bundled: Promise<Ran> | undefined
+  const run = async (socket: Duplex, more?: More): Promise<Ran> => {
+    const session = start({ ...connected, socket, transfer: 1, more })
+    return { session, result: await runSession(session, options), socket }
+  }
+  const dial = (ended: AbortSignal) =>
+    connect({ ...options, wait: 0, isAgain: true, signal: AbortSignal.any([options.signal, ended]) })
+  const enter = (bundle: Duplex) => {
+    bundled = run(bundle)
+    // It is awaited after the connection has ended.
+    bundled.catch(() => {})
+  }
+  const ran = await run(connected.socket, { dialling: { rtt, dial }, enter })
+  return bundled ? await bundled : ran
 }
 
 /** Connects again, after a pause. Throws the failure for which it gives up. */
@@ -105,7 +128,9 @@ function counted(count: number, what: string): string {
 
 /** Runs the session to its end, unless `signal` is aborted before. */
 async function runSession(session: Session, { signal, stall, partner }: CallOptions): Promise<TransferResult> {
-  const interrupt = () => session.fail(interruption(signal))
+  const interrupt = () => {
+    if (!session.isLane) session.fail(interruption(signal))
+  }
   signal.addEventListener('abort', interrupt)
   if (signal.aborted) interrupt()
   // If `onEvent` throws, the files must be closed all the same before anything else happens.

@@ -144,8 +144,9 @@ export async function entranceFor(
    * an error, and has not kept them. So they are asked for again.
    */
   async function speaksFirst(options: DialOptions): Promise<boolean> {
-    const socket = await dial({ ...options, wait: 0, isSecure: true }).catch(() => null)
-    if (!socket) return false
+    const dialled = await dial({ ...options, wait: 0, isSecure: true }).catch(() => null)
+    if (!dialled) return false
+    const { socket } = dialled
     const judged = await judgeFirstBytes(socket, SECOND_LOOK).catch((error: TransferError) => error)
     socket.destroy()
     return judged instanceof TransferError && judged.code === 'key'

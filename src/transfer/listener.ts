@@ -4,56 +4,19 @@
  * them and stops them at the end.
  */
 import type { AddressInfo, Server, Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { asTransferError, interruption, refusal, TransferError } from '../errors.js'
 import { failedEvent } from '../event-values.js'
-import type { OnEvent } from '../events.js'
 import { peerAddress } from '../net/address.js'
 import { peerNetwork } from '../net/ip.js'
 import { listen, listenOn } from '../net/listen.js'
-import type { Entrance } from './entrance.js'
+import type { Entered } from './entrance.js'
 import { Gate } from './gate.js'
 import { enter } from './handshake.js'
-import { Places, type PlacesOptions } from './places.js'
+import type { ListenerOptions, Role } from './listener-options.js'
+import { Places } from './places.js'
 import { Refusals } from './refusals.js'
-import {
-  type Connection,
-  endedEvent,
-  keyFacts,
-  keysFacts,
-  runWatched,
-  type Session,
-  type TransferResult,
-} from './session.js'
-
-export interface ListenerOptions extends PlacesOptions {
-  port: number | undefined
-  host: string | undefined
-  /** The descriptors of sockets that listen already. Used instead of `host` and `port`. */
-  sockets?: readonly number[] | undefined
-  /** The number of successful transfers after which the listener ends. Infinity means no end. */
-  count: number
-  /** Milliseconds without a partner after which the listener gives up. Undefined means never. */
-  wait: number | undefined
-  /** With `count`: how long to wait for another try after a transfer that failed, in milliseconds. */
-  timeout: number
-  /** How long a transfer may make no progress although its peer is alive, in milliseconds. Infinity means no limit. */
-  stall: number
-  /** The addresses and networks that may connect. Undefined means all. */
-  allowFrom: readonly string[] | undefined
-  signal: AbortSignal | undefined
-  onEvent: OnEvent
-  /** For a side with a key. */
-  entrance?: Entrance | undefined
-}
-
-/** The differences between a listening sender and a listening receiver. */
-export interface Role {
-  /** The role of the other side, for messages. */
-  partner: 'sender' | 'receiver'
-  /** True if no transfer may follow a failed one, or none can because a stream has been read or written. */
-  cannotRetry(): boolean
-  start(connection: Connection): Session
-}
+import { endedEvent, keyFacts, keysFacts, runWatched, type Session, type TransferResult } from './session.js'
 
 export class Listener {
   readonly #options: ListenerOptions
@@ -66,6 +29,8 @@ export class Listener {
   readonly #places: Places
   /** The places of peers that have not proved a key yet. They must not take one from a transfer at rest. */
   readonly #doors: Places
+  /** The transfers over bundles. */
+  readonly #bundled = new Set<Session>()
   readonly #gate: Gate
   readonly #refusals: Refusals
   readonly #running = new Set<Promise<void>>()
@@ -146,13 +111,17 @@ export class Listener {
     clearTimeout(this.#idle)
     for (const server of servers) server.close()
     const farewell = failure ?? refusal('busy', 'it has done what it waited for')
-    for (const { holders } of [this.#doors, this.#places]) for (const holder of holders) holder.fail(farewell)
+    for (const { holders } of [this.#doors, this.#places])
+      for (const holder of holders) if (!holder.isLane) holder.fail(farewell)
+    for (const session of this.#bundled) session.fail(farewell)
     await Promise.allSettled(this.#running)
   }
 
   #onConnection(socket: Socket): void {
-    const [number, peer] = [++this.#connections, peerAddress(socket)]
-    const running = this.#serve(socket, number, peer)
+    this.#track(this.#serve(socket, ++this.#connections, peerAddress(socket)))
+  }
+
+  #track(running: Promise<void>): void {
     this.#running.add(running)
     running.catch((error) => this.#settle(asTransferError(error))).finally(() => this.#running.delete(running))
   }
@@ -171,6 +140,11 @@ export class Listener {
     })
     if (!entered) return
     if (this.#isOver) return void entered.socket.destroy()
+    await this.#run(entered, number, peer, peerNetwork(accepted))
+  }
+
+  /** Runs a transfer over a connection, or over a bundle, whose connections have their places. */
+  async #run(entered: Entered, number: number, peer: string, network: string | null): Promise<void> {
     let isReturn = false
     let start = 0
     const admit = () => {
@@ -183,20 +157,23 @@ export class Listener {
       start = performance.now()
     }
     const refusals = this.#refusals
-    const transfer = this.#role.start({ ...entered, transfer: number, peer, admit, refusals })
-    const noPlace = this.#places.take(transfer, peerNetwork(accepted))
+    const enter = (bundle: Duplex) => this.#track(this.#run({ ...entered, socket: bundle }, number, peer, null))
+    const more = network === null ? undefined : { enter }
+    const transfer = this.#role.start({ ...entered, transfer: number, peer, admit, refusals, more })
+    const noPlace = network === null ? this.#bundled.add(transfer) && null : this.#places.take(transfer, network)
     if (noPlace) transfer.fail(noPlace)
     try {
       const result = await runWatched(transfer, this.#options.stall, this.#role.partner)
       this.files += result.files
       this.bytes += result.bytes
       if (result.admitted) {
-        this.#options.onEvent(endedEvent(number, start, result))
+        this.#options.onEvent(endedEvent(number, start, result, entered.socket))
         // The place is free at once: a refused partner may come again before the old connection is closed.
         this.#onTransferEnd(result, isReturn)
       }
     } finally {
       this.#places.leave(transfer)
+      this.#bundled.delete(transfer)
       await transfer.closed
     }
   }

@@ -12,6 +12,8 @@ export const IDLE = 5_000
 export interface Holder {
   readonly motion: Pick<Motion, 'idle' | 'hasBegun'>
   fail(error: TransferError): void
+  /** True for a connection of a bundle, which ends with that. */
+  readonly isLane?: boolean
 }
 
 export interface PlacesOptions {

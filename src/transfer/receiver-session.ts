@@ -2,7 +2,7 @@
  * A receiving transfer over one link: takes one entry after the other, and answers each. It makes no difference which
  * side has dialled. The peer is not trusted: the decoder checks order and sizes, the policy checks everything else.
  */
-import { asTransferError, type Reason, refusal, TransferError } from '../errors.js'
+import { asTransferError, refusal, TransferError } from '../errors.js'
 import type { EntryMessage, HeaderMessage, ReceiverLink } from '../links/link.js'
 import type { Heartbeat, SenderMessage } from '../protocol/messages.js'
 import { printable } from '../text.js'
@@ -13,11 +13,9 @@ import type { Receiver } from './receiver.js'
 import { abortError } from './remote-error.js'
 import type { Repeat } from './repeat.js'
 import type { Returning } from './returns.js'
-import { type Broken, isBreak, isUnreported, type Session, type TransferResult } from './session.js'
+import { type Broken, isBreak, isUnfinished, isUnreported, type Session, type TransferResult } from './session.js'
 import { TreeIntake } from './tree-intake.js'
-
-/** The reasons for which a file or directory ends that a sender may want to complete later. */
-const breaks = new Set<Reason>(['broken', 'aborted', 'interrupted', 'timeout', 'busy', 'damaged'])
+import type { ReceiverTrunk } from './trunk.js'
 
 /** An entry on its way in: a file or message, or a directory. */
 type OfFile = Intake | Repeat
@@ -27,6 +25,7 @@ type Current = OfFile | OfDirectory
 export class ReceiverSession implements Session, Returning {
   readonly #receiver: Receiver
   readonly #link: ReceiverLink
+  readonly #trunk: ReceiverTrunk | undefined
   readonly motion = new Motion()
   closed: Promise<void> = Promise.resolve()
   /** Null between entries, and during an entry that was refused, whose other bytes are dropped. */
@@ -41,8 +40,9 @@ export class ReceiverSession implements Session, Returning {
   #onEnded!: () => void
 
   /** @param createLink creates the link, which calls `progress` for the progress of the current entry */
-  constructor(receiver: Receiver, createLink: (progress: () => Heartbeat) => ReceiverLink) {
+  constructor(receiver: Receiver, createLink: (progress: () => Heartbeat) => ReceiverLink, trunk?: ReceiverTrunk) {
     this.#receiver = receiver
+    this.#trunk = trunk
     this.ended = new Promise((resolve) => {
       this.#onEnded = resolve
     })
@@ -62,11 +62,12 @@ export class ReceiverSession implements Session, Returning {
       // Without the protocol, every connection counts as a sender.
       if (link.entryName !== undefined) this.#receiver.admit()
       await link.receive((message) => this.#onMessage(message))
-      this.#receiver.finish()
+      if (!this.isLane) this.#receiver.finish()
       void link.close()
     } catch (error) {
       await this.#lose(asTransferError(error))
     } finally {
+      this.#trunk?.end()
       this.closed = link.closed.then(() => this.#receiver.leave(link.signal))
       this.#onEnded()
     }
@@ -76,7 +77,7 @@ export class ReceiverSession implements Session, Returning {
   async #lose(failure: TransferError): Promise<void> {
     this.#link.fail(failure)
     const current = this.#current
-    const kept = await this.#drop(breaks.has(failure.reason))
+    const kept = await this.#drop(isUnfinished(failure))
     if (current) this.#receiver.lost = { name: current.header.name, kept, bytes: kept ? current.bytes : 0 }
     if (!isBreak(failure) || failure === this.#stopped || !this.#receiver.isResumable) return this.#report(failure)
     const progress = this.#receiver.report.result.bytes + this.#receiver.lost.bytes
@@ -91,19 +92,19 @@ export class ReceiverSession implements Session, Returning {
     return this.#link.signal
   }
 
+  get isLane(): boolean {
+    return this.#link.isLane === true
+  }
+
   #onMessage(message: EntryMessage): void | Promise<void> {
     this.motion.moved()
     const working = this.#handle(message)
     const paced =
       message.frame === 'data' ? this.#receiver.rate?.take(message.bytes.length, this.#link.signal) : undefined
     const waiting = paced ? Promise.all([working, paced]) : working
-    return waiting && this.motion.during(this.#settle(waiting))
-  }
-
-  /** Output that nobody reads holds up the sender. It must not grow. */
-  async #settle(working: Promise<unknown>): Promise<void> {
-    await working
-    await this.#receiver.report.untilDrained(this.#link.signal)
+    // Output that nobody reads holds up the sender. It must not grow.
+    const drained = () => this.#receiver.report.untilDrained(this.#link.signal)
+    return waiting && this.motion.during(waiting.then(drained))
   }
 
   #handle(message: EntryMessage): void | Promise<void> {
@@ -112,9 +113,16 @@ export class ReceiverSession implements Session, Returning {
         return this.#with((current) => current.take(message.bytes, message.wire))
       case 'greeting':
         if (message.digest === 'sha256') this.#algorithm = message.digest
+        this.#trunk?.onGreeting(message)
         return message.transfer === undefined ? undefined : this.#receiver.arrive(message.transfer, this)
+      case 'bundle':
+        // Another session goes on with the transfer.
+        this.#onEnded()
+        return this.#trunk?.begin({ link: this.#link, motion: this.motion }, message.connections)
       case 'digests':
-        return this.#with((current) => this.#compare(current as OfFile, message.digests))
+        return this.#with(async (current) => {
+          if (await (current as OfFile).compare(message.digests)) await this.#want(current as OfFile)
+        })
       case 'position':
         return this.#with((current) => (current as OfFile).place(message.offset))
       case 'header':
@@ -146,10 +154,6 @@ export class ReceiverSession implements Session, Returning {
   /** Tells the sender what is wanted of a file. */
   async #want(current: OfFile): Promise<void> {
     await this.#link.want?.({ entry: current.entry, ...current.want() })
-  }
-
-  async #compare(current: OfFile, digests: readonly string[]): Promise<void> {
-    if (await current.compare(digests)) await this.#want(current)
   }
 
   /** Does something with the current entry, if there is one. It is refused if that fails. */

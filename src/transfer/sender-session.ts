@@ -8,12 +8,14 @@ import { Motion } from './motion.js'
 import type { Sender } from './sender.js'
 import { Sending } from './sending.js'
 import { type Broken, isBreak, isUnreported, type Session, type TransferResult } from './session.js'
+import type { SenderTrunk } from './trunk.js'
 
 export class SenderSession implements Session {
   readonly #sender: Sender
   readonly #link: SenderLink
   readonly motion: Motion
   readonly #sending: Sending
+  readonly #trunk: SenderTrunk | undefined
   #isFinished = false
   /** True after the last answer. Nothing that happens later changes the outcome of the transfer. */
   #isAnswered = false
@@ -21,11 +23,13 @@ export class SenderSession implements Session {
   /** The error with which `fail` ended the link. */
   #stopped: TransferError | null = null
 
-  constructor(sender: Sender, link: SenderLink) {
+  /** @param trunk for a connection that can become one of a bundle */
+  constructor(sender: Sender, link: SenderLink, trunk?: SenderTrunk) {
+    this.#trunk = trunk
     this.#sender = sender
     this.#link = link
     this.motion = new Motion(() => link.blocked)
-    this.#sending = new Sending(sender, link, this.motion)
+    this.#sending = new Sending(sender, link, this.motion, trunk)
   }
 
   fail(error: TransferError): void {
@@ -48,11 +52,17 @@ export class SenderSession implements Session {
       this.#onFailure(asTransferError(error))
     }
     answers.close()
+    this.#trunk?.end()
     return this.#sender.report.result
+  }
+
+  get isLane(): boolean {
+    return this.#link.isLane === true
   }
 
   async #send(): Promise<void> {
     await this.#sending.run()
+    if (this.isLane) return
     this.#isFinished = true
     this.#stopIfDone()
   }
@@ -97,6 +107,7 @@ export class SenderSession implements Session {
       const { reporting } = this.#sending.answers
       return reporting && this.motion.during(reporting)
     })
+    if (this.isLane) return
     await this.#sending.answers.reporting
     if (!this.#sending.isSettled) {
       const text = 'the receiver closed the connection before it confirmed everything'
@@ -137,7 +148,6 @@ export class SenderSession implements Session {
 
   #onGreeting(greeting: AnswerMessage & { frame: 'greeting' }): void {
     this.motion.hasBegun = true
-    this.#sender.admit()
     this.#sending.onGreeting(greeting)
   }
 }

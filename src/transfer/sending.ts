@@ -13,6 +13,7 @@ import type { Motion } from './motion.js'
 import { checkFeature, sendEntry } from './outflow.js'
 import { Pump } from './pump.js'
 import type { Sender } from './sender.js'
+import type { SenderTrunk } from './trunk.js'
 
 /** The error for an entry that is given up to be sent again in another way. */
 const otherWay = new TransferError('incomplete', 'the receiver needs it in another way', {
@@ -27,6 +28,7 @@ export class Sending {
   readonly #sender: Sender
   readonly #link: SenderLink
   readonly #motion: Motion
+  readonly #trunk: SenderTrunk | undefined
   readonly #pump: Pump
   readonly #compression: Compression
   #entries = 0
@@ -42,7 +44,8 @@ export class Sending {
   /** Ends the wait for the next answer. */
   onAnswered = () => {}
 
-  constructor(sender: Sender, link: SenderLink, motion: Motion) {
+  constructor(sender: Sender, link: SenderLink, motion: Motion, trunk?: SenderTrunk) {
+    this.#trunk = trunk
     this.#sender = sender
     this.#link = link
     this.#motion = motion
@@ -67,8 +70,14 @@ export class Sending {
 
   /** Sends everything, and ends this direction. */
   async run(): Promise<void> {
-    await this.#link.open(this.#sender.transfer)
-    if (this.#sender.waitsForGreeting) await this.#greeting
+    const { transfer, waitsForGreeting } = this.#sender
+    const bundle = this.#trunk?.name
+    await this.#link.open({
+      ...(transfer === undefined ? {} : { transfer }),
+      ...(bundle === undefined ? {} : { bundle }),
+    })
+    if (waitsForGreeting || this.#trunk) await this.#greeting
+    if (this.#link.isLane) return
     for (let entry = await this.#sender.next(); entry; entry = await this.#next())
       await this.#motion.during(this.#sendEntry(entry))
     await this.#link.finish(this.#entries)
@@ -173,13 +182,19 @@ export class Sending {
     return this.#isOpening && this.latest ? [...entries, this.latest] : entries
   }
 
-  onGreeting({ digest, features }: ReceiverGreeting): void {
+  onGreeting(greeting: ReceiverGreeting): void {
+    const [link, motion] = [this.#link, this.#motion]
+    if (!this.#trunk?.onGreeting(greeting, { link, motion })) this.#begin(greeting)
+    this.#onGreeted()
+  }
+
+  #begin({ digest, features }: ReceiverGreeting): void {
+    this.#sender.admit()
     this.features = features
     this.#sender.onGreeting(features)
     if (!this.#compression.choose(features)) this.#sender.onUncompressed()
     if (digest === 'sha256') this.#algorithm = digest
     if (this.#current?.sent === null) this.#sendAgain(this.#current)
-    this.#onGreeted()
   }
 
   /**

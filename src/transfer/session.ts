@@ -4,6 +4,7 @@ import { TransferError } from '../errors.js'
 import { secondsSince } from '../event-values.js'
 import type { ConnectedEvent, EndedEvent, ListeningEvent } from '../events.js'
 import type { Key } from '../keys.js'
+import { Bundle } from '../links/bundle.js'
 import { type Motion, watchStall } from './motion.js'
 import type { Refusals } from './refusals.js'
 
@@ -18,6 +19,8 @@ export interface Session {
   /** After `run`: set if the connection has broken, and the transfer can go on over another one. */
   readonly broken?: Broken | null
   readonly motion: Pick<Motion, 'idle' | 'hasBegun'>
+  /** True if its connection has become one of a bundle. Another session runs over that. */
+  readonly isLane: boolean
 }
 
 /** A connection that has broken. */
@@ -57,11 +60,33 @@ export interface Connection {
   admit?: (() => void) | undefined
   /** Takes the events before `admit`. Absent for a connection that this side has dialled. */
   refusals?: Refusals | undefined
+  /** Absent for a bundle. */
+  more?: More | undefined
+}
+
+/** What makes a bundle of a connection. */
+export interface More {
+  /** Absent if the other side has dialled. */
+  dialling?: Dialling
+  /** Runs a session over the bundle. */
+  enter(bundle: Bundle): void
+}
+
+export interface Dialling {
+  /** How long it took, in milliseconds. */
+  rtt: number
+  /** Connects once more. */
+  dial(signal: AbortSignal): Promise<{ socket: Duplex }>
 }
 
 /** True if the failure of a connection is a break, after which a transfer may go on over another one. */
 export function isBreak({ reason }: TransferError): boolean {
   return reason === 'broken' || reason === 'timeout'
+}
+
+/** True if a sender may want to complete later what such a failure has ended. */
+export function isUnfinished({ reason }: TransferError): boolean {
+  return ['broken', 'aborted', 'interrupted', 'timeout', 'busy', 'damaged'].includes(reason)
 }
 
 /**
@@ -92,9 +117,16 @@ export function keyFacts(key: Key | undefined): Pick<ConnectedEvent, 'key' | 'fi
   return { ...(key.name === null ? {} : { key: key.name }), fingerprint: key.fingerprint }
 }
 
-/** The event for the end of a transfer. `start` is the `performance.now()` of its start. */
-export function endedEvent(transfer: number, start: number, { files, bytes, failure }: TransferResult): EndedEvent {
-  return { event: 'ended', transfer, files, bytes, complete: failure === null, seconds: secondsSince(start) }
+/** The event for the end of a transfer over `socket`. `start` is the `performance.now()` of its start. */
+export function endedEvent(
+  transfer: number,
+  start: number,
+  { files, bytes, failure }: TransferResult,
+  socket: Duplex,
+): EndedEvent {
+  const connections = socket instanceof Bundle ? { connections: socket.most } : {}
+  const facts = { files, bytes, complete: failure === null, ...connections }
+  return { event: 'ended', transfer, ...facts, seconds: secondsSince(start) }
 }
 
 /**

@@ -1,0 +1,54 @@
+/** The bundles of a call: which connection belongs to which. */
+import { Bundle } from '../links/bundle.js'
+
+export class Bundles {
+  /** The bundle of each name. Null if nobody has joined it yet. */
+  readonly #known = new Map<string, Bundle | null>()
+  readonly #running = new Set<Promise<void>>()
+  readonly #window: number
+
+  /** @param window the most bytes that each bundle holds (links/window.ts) */
+  constructor(window: number) {
+    this.#window = window
+  }
+
+  /** A first connection has this name. `owner` tells who has proved which key. */
+  announce(owner: string, name: string): void {
+    this.#known.set(idOf(owner, name), null)
+  }
+
+  /** The bundle of that name. Undefined if there is no such first connection. */
+  find(owner: string, name: string): Bundle | undefined {
+    const id = idOf(owner, name)
+    const known = this.#known.get(id)
+    if (known !== null) return known
+    const bundle = new Bundle(this.#window)
+    this.#known.set(id, bundle)
+    bundle.once('close', () => this.#known.delete(id))
+    // Whoever uses it hears of its errors. It may fail before that.
+    bundle.on('error', () => {})
+    return bundle
+  }
+
+  /** The first connection has ended, and nobody uses its bundle if `isUsed` is false. */
+  forget(owner: string, name: string, isUsed: boolean): void {
+    const id = idOf(owner, name)
+    if (!isUsed) this.#known.get(id)?.destroy()
+    if (!isUsed) this.#known.delete(id)
+  }
+
+  /** Runs something to its end before the call ends. It never rejects. */
+  run(work: Promise<void>): void {
+    this.#running.add(work)
+    void work.finally(() => this.#running.delete(work))
+  }
+
+  /** Resolves when everything has ended that runs. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#running)
+  }
+}
+
+function idOf(owner: string, name: string): string {
+  return `${owner} ${name}`
+}
