@@ -29,7 +29,7 @@ const explanations: Record<'both' | 'tcp-send' | 'tcp-recv', Record<string, stri
   both: {
     'i key identity code pass password secret tls ssl encrypt': key,
     'u udp': 'files go over TCP only',
-    'z compress gzip': 'compress with a program: gzip -c file | tcp-send --name file.gz - host 9000',
+    'z C gzip': 'tcp-send compresses by itself where that is faster; tcp-send --compress always does so always',
   },
   'tcp-send': {
     'r R a recursive archive': directory,

@@ -19,6 +19,11 @@ export function peerAddress(socket: Socket): string {
   return formatAddress(remoteAddress.replace(/^::ffff:(?=\d+\.)/, ''), remotePort)
 }
 
+/** True for a peer (`address:port`) on this machine. */
+export function isLocalPeer(peer: string): boolean {
+  return /^(\[::1\]|127\.)/.test(peer)
+}
+
 /** True for an address that only this machine can reach. */
 export function isLoopback(address: string): boolean {
   return address === '::1' || /^(::ffff:)?127\./.test(address)

@@ -33,8 +33,13 @@ export function compressModeOf(options: CompressOptions & { plain?: boolean | un
 /** The time over which a line is measured, in milliseconds. A piece that takes longer is measured alone. */
 const WINDOW = 100
 
-/** A line is fast if it takes more bytes in a millisecond. Compressing does not keep up with it. */
+/**
+ * A line is fast if it takes more bytes in a millisecond. Compressing does not keep up with it. Between two processes of
+ * one machine, what is slower than the network is usually the other process, which needs the processor itself. But it may
+ * be a tunnel to a slow line.
+ */
 const FAST = 150_000
+const FAST_LOCAL = 30_000
 
 /** Compression pays if so many times more data move with it. */
 const GAIN = 1.1
@@ -68,6 +73,7 @@ export class WireCount {
 
 export class Compression {
   readonly mode: CompressMode
+  readonly #fast: number
   #compressor: Compressor | undefined
   /** False during an entry that is compressed already, by its type. */
   #isTried = true
@@ -85,8 +91,10 @@ export class Compression {
   #waited = 0
   #since = performance.now()
 
-  constructor(mode: CompressMode) {
+  /** @param isLocal true if the other side is on this machine, perhaps as the end of a tunnel. Default false */
+  constructor(mode: CompressMode, isLocal = false) {
     this.mode = mode
+    this.#fast = isLocal ? FAST_LOCAL : FAST
   }
 
   /** The receiver has named its features. Returns false if it can inflate nothing that this side compresses. */
@@ -137,7 +145,7 @@ export class Compression {
       if (rate < this.#uncompressed * GAIN) this.#stop()
       else if (this.#free > MEASURE_ANEW) this.#isPaying = false
       else this.#nextPause = 1
-    } else if (isWaiting && rate < FAST) {
+    } else if (isWaiting && rate < this.#fast) {
       if (this.#pause > 0) this.#pause--
       else this.#try(rate)
     }

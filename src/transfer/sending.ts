@@ -4,6 +4,7 @@
  */
 import { asTransferError, TransferError } from '../errors.js'
 import type { SenderLink } from '../links/link.js'
+import { isLocalPeer } from '../net/address.js'
 import type { ReceiverGreeting, Wanted } from '../protocol/messages.js'
 import type { Entry, OpenDirectory, OpenEntry } from '../sources/source.js'
 import { Answers, newPending, type Pending } from './answers.js'
@@ -55,7 +56,7 @@ export class Sending {
       allowUnverified,
       onUnverifiable: (pending, reason) => this.#sendAgain(pending, reason),
     })
-    this.#compression = new Compression(sender.compress)
+    this.#compression = new Compression(sender.compress, isLocalPeer(sender.report.peer))
     this.#pump = new Pump(link, sender.rate, this.#compression)
     this.#greeting = new Promise((resolve, reject) => {
       this.#onGreeted = resolve

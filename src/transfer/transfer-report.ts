@@ -60,6 +60,11 @@ export class TransferReport {
     signal.removeEventListener('abort', stop)
   }
 
+  /** `address:port` of the other side. */
+  get peer(): string {
+    return this.#reporting.peer
+  }
+
   /** Who the other side is, for events. */
   get #by(): { peer: string; key?: string } {
     const { peer, key } = this.#reporting

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import t from 'tap'
-import { formatAddress, isLoopback, peerAddress, validPort } from '../../dist/net/address.js'
+import { formatAddress, isLocalPeer, isLoopback, peerAddress, validPort } from '../../dist/net/address.js'
 
 t.test('puts brackets around an IPv6 address and around nothing else', async (t) => {
   t.equal(formatAddress('127.0.0.1', 9000), '127.0.0.1:9000')
@@ -32,4 +32,9 @@ t.test('knows the addresses that only this machine can reach', async (t) => {
   for (const address of ['::', '0.0.0.0', '192.0.2.1', '::ffff:192.0.2.1', '::2', '1.127.0.1', 'fe80::1']) {
     t.notOk(isLoopback(address), address)
   }
+})
+
+t.test('tells a peer on this machine from any other', async (t) => {
+  for (const peer of ['127.0.0.1:9000', '127.9.9.9:1', '[::1]:9000']) t.ok(isLocalPeer(peer), peer)
+  for (const peer of ['10.0.0.127:9000', '[::12]:9000', 'unknown:0', '[fe80::1]:9']) t.notOk(isLocalPeer(peer), peer)
 })

@@ -10,9 +10,9 @@ const text = Buffer.from('a line that comes again and again\n'.repeat(10_000))
 const noise = bytesOf(100_000)
 
 /** A compression in use, and a line that a test makes slow or fast. */
-function onLine(t: Test, mode: CompressMode = 'auto', type = 'text/plain') {
+function onLine(t: Test, mode: CompressMode = 'auto', type = 'text/plain', isLocal = false) {
   const clock = fakePerformanceNow(t)
-  const compression = new Compression(mode)
+  const compression = new Compression(mode, isLocal)
   compression.choose(['brotli'])
   compression.begin(type)
   /** A window of `rate` bytes in a millisecond, in `waiting` of which (a share) writes waited for the line. */
@@ -43,6 +43,12 @@ t.test('compresses once the line is slow, and not before', async (t) => {
   const piece = await take(text)
   t.match(piece, { compressor: 'brotli', length: text.length })
   t.equal(compression.isOn, true)
+})
+
+t.test('takes a line on this machine for fast, unless it is as slow as a tunnel', async (t) => {
+  const { pass } = onLine(t, 'auto', 'text/plain', true)
+  t.equal(pass(4 * SLOW), false)
+  t.equal(pass(SLOW), true)
 })
 
 t.test('goes on as long as more data move than without', async (t) => {
