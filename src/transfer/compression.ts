@@ -47,6 +47,9 @@ const GAIN = 1.1
 /** With `auto`, a piece is sent compressed if it becomes smaller than this share. */
 const SHRUNK = 0.9
 
+/** A piece of fewer bytes tells nothing of those that follow. */
+const TELLING = 16 * 1024
+
 /** The most windows without another try, after compression has not paid. */
 const LONGEST_PAUSE = 16
 
@@ -78,7 +81,7 @@ export class Compression {
   /** False during an entry that is compressed already, by its type. */
   #isTried = true
   #isPaying = false
-  /** True until the first piece since compression was switched on. */
+  /** True until the first piece that tells something, since compression was switched on. */
   #isSample = false
   /** The data in a millisecond when nothing was compressed and the line was the bottleneck. */
   #uncompressed = 0
@@ -118,13 +121,14 @@ export class Compression {
    * until the promise settles.
    */
   async compress(bytes: Buffer): Promise<CompressedPiece | null> {
-    const isSample = this.#isSample
-    this.#isSample = false
+    const isTelling = bytes.length >= TELLING
+    const isSample = this.#isSample && isTelling
+    if (isSample) this.#isSample = false
     const start = performance.now()
     const piece = await compress(bytes, this.#compressor as Compressor)
     const rate = bytes.length / (performance.now() - start)
     const isShrunk = piece.bytes.length < bytes.length * (this.mode === 'always' ? 1 : SHRUNK)
-    if (!isShrunk || (isSample && rate < this.#uncompressed * GAIN)) this.#stop()
+    if (isTelling && (!isShrunk || (isSample && rate < this.#uncompressed * GAIN))) this.#stop()
     return isShrunk ? piece : null
   }
 

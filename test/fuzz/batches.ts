@@ -114,7 +114,9 @@ export function randomBatch(seed: number, random: Random, right: readonly Buffer
     case 'both': {
       const one = sessionOf(damage(random), random)
       const receive = { timeout: 700, ifExists: random.pick(['backup', 'overwrite'] as const) }
-      return { kind, seed, sources, send, receive, sessions: [{ ...one, cuts: [random.below(8000)] }] }
+      const compress = random.pick(['auto', 'always'] as const)
+      const sessions = [{ ...one, cuts: [random.below(8000)] }]
+      return { kind, seed, sources, send: { ...send, compress }, receive, sessions }
     }
     default: {
       // A listening sender with a stream can send once.

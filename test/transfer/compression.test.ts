@@ -103,6 +103,16 @@ t.test('stops at a piece that does not shrink, and at a first one that takes too
   t.equal(pass(SLOW), true)
 })
 
+t.test('learns nothing from small pieces', async (t) => {
+  const { compression, pass, take } = onLine(t)
+  pass(SLOW)
+  t.equal(await take(noise.subarray(0, 5000)), null)
+  t.match(await take(text.subarray(0, 5000), 1000), { length: 5000 })
+  t.equal(compression.isOn, true)
+  await take(text, 1000)
+  t.equal(compression.isOn, false, 'the sample was still to come')
+})
+
 t.test('measures a line anew that no write has waited for', async (t) => {
   const { pass, take } = onLine(t)
   pass(SLOW)
