@@ -19,6 +19,9 @@ const GROWTH = 1.1
 /** How much of a slower sample counts. */
 const DECAY = 1 / 8
 
+/** How long the shortest time counts at least, in milliseconds. */
+const MEMORY = 10_000
+
 interface Sent {
   length: number
   time: number
@@ -31,8 +34,8 @@ export class Flight {
   /** The number of bytes on their way. */
   #bytes = 0
   #arrived = 0
-  /** The shortest time from handing over a block to the news that it has arrived, in milliseconds. */
-  #rtt = Number.POSITIVE_INFINITY
+  /** The shortest times from handing over a block to the news that it has arrived, in milliseconds: of late, and before. */
+  #rtt = { now: Number.POSITIVE_INFINITY, before: Number.POSITIVE_INFINITY, since: performance.now() }
   /** Bytes per millisecond. */
   #rate = 0
   #room = FIRST
@@ -60,10 +63,18 @@ export class Flight {
     }
     const { time, arrived } = this.#sent.splice(0, lengths.length).at(-1) as Sent
     const elapsed = Math.max(now - time, 0.1)
-    this.#rtt = Math.min(this.#rtt, elapsed)
+    const rtt = this.#shortest(elapsed, now)
     const rate = (this.#arrived - arrived) / elapsed
     const gain = rate > this.#rate * GROWTH ? GAIN.growing : GAIN.steady
     this.#rate = rate > this.#rate ? rate : this.#rate + (rate - this.#rate) * DECAY
-    this.#room = Math.max(FIRST, gain * this.#rate * this.#rtt)
+    this.#room = Math.max(FIRST, gain * this.#rate * rtt)
+  }
+
+  /** The path may become longer, so a short time is forgotten after a while. */
+  #shortest(elapsed: number, now: number): number {
+    const rtt = this.#rtt
+    if (now - rtt.since > MEMORY) this.#rtt = { now: elapsed, before: rtt.now, since: now }
+    this.#rtt.now = Math.min(this.#rtt.now, elapsed)
+    return Math.min(this.#rtt.now, this.#rtt.before)
   }
 }
