@@ -116,8 +116,6 @@ export class ReceiverSession implements Session, Returning {
         this.#trunk?.onGreeting(message)
         return message.transfer === undefined ? undefined : this.#receiver.arrive(message.transfer, this)
       case 'bundle':
-        // Another session goes on with the transfer.
-        this.#onEnded()
         return this.#trunk?.begin({ link: this.#link, motion: this.motion }, message.connections)
       case 'digests':
         return this.#with(async (current) => {

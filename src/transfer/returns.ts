@@ -27,6 +27,8 @@ export interface Returning {
   isTaking(origin: string): boolean
   /** Aborted when its connection fails. Then it is at its last work. */
   readonly signal: AbortSignal
+  /** True if its connection has become one of a bundle. Another session goes on with the transfer. */
+  readonly isLane: boolean
   fail(error: TransferError): void
 }
 
@@ -43,7 +45,7 @@ export class Returns {
   async arrive(transfer: string, session: Returning): Promise<void> {
     const before = this.#sessions.get(transfer)
     this.#sessions.set(transfer, session)
-    if (before) await end(before)
+    if (before && !before.isLane) await end(before)
     void session.ended.then(() => {
       if (this.#sessions.get(transfer) === session) this.#sessions.delete(transfer)
     })

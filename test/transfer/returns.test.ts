@@ -11,6 +11,7 @@ class Scripted implements Returning {
   readonly ended: Promise<void>
   end!: () => void
   motion = { idle: 0 }
+  isLane = false
   readonly link = new AbortController()
   readonly signal = this.link.signal
   readonly #file: string
@@ -46,6 +47,19 @@ t.test('a new connection of a transfer waits until the one before has ended', as
   first.end()
   await arriving
   t.strictSame([second.failures, third.failures], [[], []], 'nobody else is ended')
+})
+
+t.test('a connection that has become one of a bundle is not ended by the transfer over that bundle', async (t) => {
+  const returns = new Returns()
+  const [first, bundled, next] = [new Scripted(), new Scripted(), new Scripted()]
+  await returns.arrive('a', first)
+  first.isLane = true
+  await returns.arrive('a', bundled)
+  t.strictSame(first.failures, [])
+  const arriving = returns.arrive('a', next)
+  t.equal(bundled.failures.length, 1, 'the bundle itself is')
+  bundled.end()
+  await arriving
 })
 
 t.test('a connection that has ended is forgotten, and its successor is not', async (t) => {
