@@ -29,6 +29,7 @@ export interface WaitingEvent {
   message: string
 }
 
+/** What every event of a transfer has. */
 interface OfTransfer {
   /** The number of the connection in this call, from 1. */
   transfer: number
@@ -117,9 +118,8 @@ export interface MessageEvent extends OfTransfer, FromSender {
 /** A sender has sent a file, a directory or a message. The receiver has confirmed the digest if it is `verified`. */
 export interface SentEvent extends Finished {
   event: 'sent'
-  /** The local path as given. `-` for a stream or a message. */
+  /** The local path (`-` for a stream or a message), and the name that the receiver gave it, empty if it tells none. */
   path: string
-  /** The name under which the receiver has stored the file. Empty for a message and a plain receiver. */
   storedAs: string
   /** The duration from the header to the confirmation, in seconds, to the millisecond. */
   seconds: number
@@ -177,9 +177,8 @@ export interface EndedEvent extends OfTransfer {
 /** Something that `list` found, and that would be sent. */
 export interface ListedEvent {
   event: 'listed'
-  /** The local path. `-` for a stream or a message. */
+  /** The local path (`-` for a stream or a message), and the name to offer. In a directory: with the path in it. */
   path: string
-  /** The name to offer to the receiver. For something in a directory: with the path in it. */
   name: string
   /** What it is. A pipe counts as a file. */
   kind: 'file' | 'directory' | 'symlink' | 'message'

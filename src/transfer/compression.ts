@@ -39,7 +39,7 @@ const WINDOW = 100
  * be a tunnel to a slow line.
  */
 const FAST = 150_000
-const FAST_LOCAL = 30_000
+const FAST_LOCAL = 15_000
 
 /** Compression pays if so many times more data move with it. */
 const GAIN = 1.1
