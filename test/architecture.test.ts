@@ -2,10 +2,11 @@
  * The shape of the source: imports point one way, from the commands down to the protocol, and what a command does to its
  * process is done nowhere else.
  */
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path/posix'
 import t from 'tap'
 import { importsOf, type SourceFile, sourceFiles } from './fixtures/source-files.ts'
+import { startedByTap, testsOfSuites } from './fixtures/suite.ts'
 
 /** What every layer may use: errors, events, defaults, media types, results at hand, and how text and system errors are shown. */
 const base = ['base']
@@ -186,4 +187,29 @@ t.test('calls the file system in one module, the commands and what the kernel te
     callers.map(({ path }) => path),
     ['src/disk/disk.ts', 'src/net/delivered.ts'],
   )
+})
+
+t.test('every test file runs in one process: its own, or that of a suite', async (t) => {
+  const suites = readdirSync(new URL('suites/', import.meta.url)).map((name) =>
+    readFileSync(new URL(`suites/${name}`, import.meta.url), 'utf8'),
+  )
+  const calls = suites.flatMap((code) => [
+    ...code.matchAll(/runSuite\(\[(.*?)\](?:, \{ part: (\d+), of: (\d+) \})?\)/g),
+  ])
+  const parts = calls.flatMap(([, folders = '', part = '1', of = '1']) =>
+    [...folders.matchAll(/'(.*?)'/g)].map(([, folder]) => `${folder}: ${part} of ${of}`),
+  )
+  const folders = [...new Set(parts.map((part) => part.replace(/:.*/, '')))]
+  for (const folder of folders) {
+    const own = parts.filter((part) => part.startsWith(`${folder}:`))
+    t.strictSame(
+      own.sort(),
+      own.map((_, index) => `${folder}: ${index + 1} of ${own.length}`),
+    )
+  }
+  const paths = readdirSync(new URL('.', import.meta.url), { recursive: true, encoding: 'utf8' })
+    .filter((path) => path.endsWith('.test.ts'))
+    .map((path) => `test/${path}`)
+  const alone = paths.filter((path) => startedByTap().some((pattern) => pattern.test(path)))
+  t.strictSame([...alone, ...folders.flatMap(testsOfSuites)].sort(), paths.sort())
 })

@@ -13,9 +13,8 @@ async function identify(path: string) {
   return await identityOf(path, statSync(path))
 }
 
-t.beforeEach((t) => setMachineId(t))
-
 t.test('is the same again, by whatever path', async (t) => {
+  setMachineId(t)
   const path = t.testdir({ file: 'x', linked: t.fixture('symlink', 'file') })
   const one = await identify(join(path, 'file'))
   t.match(one, { source: /^[0-9a-f]{32}$/, edition: /^[0-9a-f]{32}$/ })
@@ -25,6 +24,7 @@ t.test('is the same again, by whatever path', async (t) => {
 })
 
 t.test('is another edition once the file has changed', async (t) => {
+  setMachineId(t)
   const path = join(t.testdir({ file: 'x' }), 'file')
   utimesSync(path, 1, 1)
   const before = await identify(path)
@@ -52,12 +52,14 @@ t.test('is another edition once the file has changed', async (t) => {
 })
 
 t.test('is the same after a reboot that has given the device another number', async (t) => {
+  setMachineId(t)
   const path = join(t.testdir({ file: 'x' }), 'file')
   const stats = statSync(path)
   t.strictSame(await identityOf(path, Object.assign(statSync(path), { dev: stats.dev + 1 })), await identify(path))
 })
 
 t.test('is another source by another path, user or machine', async (t) => {
+  setMachineId(t)
   const path = t.testdir({ one: 'x' })
   mkdirSync(join(path, 'two'))
   writeFileSync(join(path, 'two/one'), 'x')
@@ -73,6 +75,7 @@ t.test('is another source by another path, user or machine', async (t) => {
 })
 
 t.test('is the same as long as the process on a machine without an identity', async (t) => {
+  setMachineId(t)
   const file = join(t.testdir({ file: 'x' }), 'file')
   const there = await identify(file)
   setMachineId(t, null)
@@ -83,6 +86,7 @@ t.test('is the same as long as the process on a machine without an identity', as
 })
 
 t.test('is there also if the path cannot be resolved', async (t) => {
+  setMachineId(t)
   const folder = t.testdir({ file: 'x' })
   failDuring(t, { call: 'realpath', code: 'EACCES', occurrence: 0 })
   const one = await identify(`${folder}/file`)
@@ -91,6 +95,7 @@ t.test('is there also if the path cannot be resolved', async (t) => {
 })
 
 t.test('is in the header of a file that is worth keeping, and of no other', async (t) => {
+  setMachineId(t)
   const path = t.testdir({ large: Buffer.alloc(SMALLEST_KEPT), small: Buffer.alloc(SMALLEST_KEPT - 1) })
   symlinkSync('large', join(path, 'linked'))
   for (const name of ['large', 'linked']) {

@@ -1,0 +1,4 @@
+/** Half of the tests of where entries go. */
+import { runSuite } from '../fixtures/suite.ts'
+
+await runSuite(['test/stores'], { part: 2, of: 2 })
