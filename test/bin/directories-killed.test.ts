@@ -7,28 +7,12 @@ import { replaceDuring } from '../fixtures/disk.js'
 import { trySend } from '../fixtures/ends.js'
 import { bytesOf, namesIn } from '../fixtures/folder.js'
 import { gate } from '../fixtures/gate.js'
+import { manyFiles, staged } from '../fixtures/many-files.js'
 import { NOBODY } from '../fixtures/other-user.js'
-import { makeTree, setQuick, type Tree, tellTree } from '../fixtures/tree.js'
+import { makeTree, setQuick, tellTree } from '../fixtures/tree.js'
 import { until } from '../fixtures/turns.js'
 
 const FILES = 400
-
-/** Many small files in directories, and a large one near the end. */
-function tree(): Tree {
-  const files: Tree = { 'd8/large': bytesOf(12_000_000), link: { to: 'd4' }, 'empty/': '' }
-  for (let number = 0; number < FILES; number++) files[`d${number % 9}/${number}`] = bytesOf(number)
-  return files
-}
-
-/** The number of files and directories in the staging folder. */
-function staged(out: string): number {
-  try {
-    return readdirSync(join(out, '.tcp-recv'), { recursive: true }).length
-  } catch {
-    // A directory has just gone.
-    return 0
-  }
-}
 
 /** The visible names, each of which must be the whole tree. */
 function whole(t: Test, out: string, expected: object): string[] {
@@ -39,7 +23,7 @@ function whole(t: Test, out: string, expected: object): string[] {
 
 t.test('whichever side is killed, and whenever', async (t) => {
   const folder = t.testdir()
-  const project = makeTree(join(folder, 'project'), tree())
+  const project = makeTree(join(folder, 'project'), manyFiles(FILES, 'd8/large'))
   const expected = tellTree(project)
   const kill = async (victim: 'sender' | 'receiver', moment: number) => {
     const out = join(folder, `${victim}-${moment}`)

@@ -1,30 +1,13 @@
 /** Directories whose sender or receiver is killed (SIGKILL), or both: the same commands complete them. */
-import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { sendTo, start, startReceiver } from '../fixtures/commands.js'
-import { bytesOf, namesIn } from '../fixtures/folder.js'
-import { makeTree, type Tree, tellTree } from '../fixtures/tree.js'
+import { namesIn } from '../fixtures/folder.js'
+import { manyFiles, staged } from '../fixtures/many-files.js'
+import { makeTree, tellTree } from '../fixtures/tree.js'
 import { until } from '../fixtures/turns.js'
 
 const FILES = 300
-
-/** Many small files, and a large one at the end. */
-function tree(): Tree {
-  const files: Tree = { 'z/large': bytesOf(12_000_000), link: { to: 'd4' }, 'empty/': '', 'd1/line\nbreak': 'x' }
-  for (let number = 0; number < FILES; number++) files[`d${number % 9}/${number}`] = bytesOf(1_000 + number)
-  return files
-}
-
-/** The number of files and directories in the staging folder. */
-function staged(out: string): number {
-  try {
-    return readdirSync(join(out, '.tcp-recv'), { recursive: true }).length
-  } catch {
-    // A directory has just gone.
-    return 0
-  }
-}
 
 interface Line {
   event: string
@@ -76,8 +59,9 @@ async function killed(
 
 t.test('whichever side is killed, and whenever, the same commands complete it with what is missing', async (t) => {
   const folder = t.testdir()
-  const project = makeTree(join(folder, 'project'), tree())
+  const project = makeTree(join(folder, 'project'), { ...manyFiles(FILES, 'z/large'), 'd1/line\nbreak': 'x' })
   for (const moment of [40, 170, FILES]) {
-    for (const victim of ['sender', 'receiver', 'both'] as const) await killed(t, folder, project, victim, moment)
+    const victims = ['sender', 'receiver', 'both'] as const
+    await Promise.all(victims.map((victim) => killed(t, folder, project, victim, moment)))
   }
 })
