@@ -6,7 +6,7 @@ import { ownerOf } from './keys.js'
 import { FramedReceiverLink } from './links/framed-receiver-link.js'
 import type { ReceiverLink } from './links/link.js'
 import { PlainReceiverLink } from './links/plain-receiver-link.js'
-import { LARGEST_WINDOW } from './links/window.js'
+import { LARGEST_WINDOW, SMALLEST_WINDOW } from './links/window.js'
 import { peerLimits, stallOf } from './peers.js'
 import { BUNDLE, type Heartbeat } from './protocol/messages.js'
 import type { ReceiveOptions } from './receive-options.js'
@@ -55,7 +55,7 @@ export async function receive(options: ReceiveOptions): Promise<Summary> {
     for (const warning of await destination.prepare()) onEvent({ event: 'warning', ...warning })
     const hooks = new Hooks(onEvent, options.afterStored)
     const returns = new Returns()
-    const bundles = new Bundles(LARGEST_WINDOW)
+    const bundles = new Bundles(LARGEST_WINDOW, SMALLEST_WINDOW)
     const observed = { ...options, onEvent: hooks.onEvent, entrance, rate, folders, returns, bundles, streams }
     try {
       const failure = await (options.connect ? dial : listen)(destination, observed, totals)

@@ -5,7 +5,7 @@ import { failedEvent } from './event-values.js'
 import { ownerOf } from './keys.js'
 import { FramedSenderLink } from './links/framed-sender-link.js'
 import { PlainSenderLink } from './links/plain-sender-link.js'
-import { SMALLEST_WINDOW } from './links/window.js'
+import { LARGEST_WINDOW, SMALLEST_WINDOW } from './links/window.js'
 import { withOffer } from './offer.js'
 import { peerLimits, stallOf } from './peers.js'
 import type { SendOptions } from './send-options.js'
@@ -40,7 +40,7 @@ export async function send(options: SendOptions): Promise<Summary> {
     return await withOffer(options, asStream(options), async ({ offered, failure }) => {
       const ready = offered.map(({ source }) => source)
       const entrance = await entranceFor(options, 'sender')
-      const bundles = new Bundles(SMALLEST_WINDOW)
+      const bundles = new Bundles(SMALLEST_WINDOW, LARGEST_WINDOW)
       const isMuch = offered.reduce((sum, { size }) => sum + (size ?? Number.POSITIVE_INFINITY), 0) > LITTLE
       const known = { entrance, rate, compress, bundles, streams: isMuch ? streams : 1 }
       const later = ready.length > 0 ? await sendReady(ready, { ...options, ...known }, totals, failure) : null

@@ -8,6 +8,8 @@ export class Incoming {
   #heldBytes = 0
   /** The end of what has come without a gap. */
   #next = 0
+  /** The end of the last block that has come. */
+  #last = 0
   /** The end of the stream. Null as long as it is not known. */
   #end: number | null = null
   /** The most bytes that wait: for those before them, or for whoever reads the stream. */
@@ -44,6 +46,7 @@ export class Incoming {
 
   /** Takes a block. Returns the bytes that follow in the stream, in their order. */
   take(offset: number, bytes: Buffer): Buffer[] {
+    this.#last = Math.max(this.#last, offset + bytes.length)
     if (offset < this.#next) {
       if (offset + bytes.length > this.#next) throw overlap(offset)
       return []
@@ -70,7 +73,7 @@ export class Incoming {
 
   /** The stream ends there. Throws if that cannot be. */
   end(bytes: number): void {
-    if (bytes < this.#next || (this.#end ?? bytes) !== bytes) throw new ProtocolError(`a stream that ends at ${bytes}`)
+    if (bytes < this.#last || (this.#end ?? bytes) !== bytes) throw new ProtocolError(`a stream that ends at ${bytes}`)
     this.#end = bytes
   }
 }

@@ -28,14 +28,17 @@ export class Outgoing {
   #offset = 0
   /** The other side has room for what is before this. */
   #limit: number
+  /** The most bytes that have left and not arrived. They stay in memory, whatever room the other side says it has. */
+  readonly #ahead: number
   /** The number of bytes that have arrived. */
   arrived = 0
   /** The number of bytes that were sent once more. */
   repeated = 0
 
   /** @param limit the number of bytes that the other side takes before it has said how many */
-  constructor(limit: number) {
+  constructor(limit: number, ahead = Number.POSITIVE_INFINITY) {
     this.#limit = limit
+    this.#ahead = ahead
   }
 
   /** The number of bytes of the stream so far. */
@@ -67,7 +70,7 @@ export class Outgoing {
   /** Returns the next block, of at most `most` bytes. Null if there is none, or no room for it. */
   next(most: number): Block | null {
     for (let block = this.#again.shift(); block; block = this.#again.shift()) if (!block.hasArrived) return block
-    const length = Math.min(most, this.#chunk.length, this.#limit - this.#offset)
+    const length = Math.min(most, this.#chunk.length, Math.min(this.#limit, this.arrived + this.#ahead) - this.#offset)
     return length > 0 ? this.#cut(length) : null
   }
 

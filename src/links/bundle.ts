@@ -9,7 +9,8 @@ import type { TransferError } from '../errors.js'
 import { Incoming } from './bundle-in.js'
 import { type Block, Outgoing } from './bundle-out.js'
 import type { Lane, LaneOwner } from './lane.js'
-import { reserve, SMALLEST_WINDOW } from './window.js'
+import { Ready } from './ready.js'
+import { type Reserved, reserve, SMALLEST_WINDOW } from './window.js'
 
 /** How often it is looked whether a block is late, in milliseconds. */
 const LOOK = 100
@@ -24,11 +25,11 @@ type Callback = (error?: Error | null) => void
 
 export class Bundle extends Duplex implements LaneOwner {
   readonly #lanes = new Set<Lane>()
-  readonly #outgoing = new Outgoing(SMALLEST_WINDOW)
+  readonly #outgoing: Outgoing
   readonly #incoming: Incoming
-  readonly #window: { bytes: number; release(): void }
+  readonly #windows: readonly Reserved[]
   /** What has come in order, and was not read. */
-  #ready: Buffer[] = []
+  readonly #ready = new Ready()
   #isWanted = false
   /** The number of bytes that were read. */
   #read = 0
@@ -46,11 +47,17 @@ export class Bundle extends Duplex implements LaneOwner {
   /** Called if the other side wants more connections. For the side that dials. */
   onAsked: (connections: number) => void = () => {}
 
-  /** @param window the most bytes that wait here: for those before them, or to be read */
-  constructor(window: number) {
-    super({ allowHalfOpen: true, readableHighWaterMark: SMALLEST_WINDOW, writableHighWaterMark: 1 })
-    this.#window = reserve(window)
-    this.#incoming = new Incoming(this.#window.bytes)
+  /**
+   * @param window the most bytes that wait here: for those before them, or to be read
+   * @param ahead the most bytes that have left and not arrived
+   */
+  constructor(window: number, ahead = window) {
+    // What waits does so in `#ready`.
+    super({ allowHalfOpen: true, readableHighWaterMark: 1, writableHighWaterMark: 1 })
+    const [incoming, outgoing] = [reserve(window), reserve(ahead)]
+    this.#windows = [incoming, outgoing]
+    this.#incoming = new Incoming(incoming.bytes)
+    this.#outgoing = new Outgoing(SMALLEST_WINDOW, outgoing.bytes)
     this.#clock = setInterval(() => this.#fill(), LOOK)
   }
 
@@ -133,7 +140,7 @@ export class Bundle extends Duplex implements LaneOwner {
   }
 
   onBlock(offset: number, bytes: Buffer): void {
-    this.#ready.push(...this.#incoming.take(offset, bytes))
+    for (const piece of this.#incoming.take(offset, bytes)) this.#ready.add(piece)
     this.#pass()
   }
 
@@ -155,12 +162,12 @@ export class Bundle extends Duplex implements LaneOwner {
   /** Passes on what has come, as long as it is wanted. */
   #pass(): void {
     while (this.#isWanted) {
-      const bytes = this.#ready.shift()
+      const bytes = this.#ready.take()
       if (!bytes) break
       this.#read += bytes.length
       this.#isWanted = this.push(bytes)
     }
-    if (this.#ready.length === 0 && this.#incoming.isComplete && !this.#hasPassedEnd) {
+    if (this.#ready.isEmpty && this.#incoming.isComplete && !this.#hasPassedEnd) {
       this.#hasPassedEnd = true
       this.push(null)
     }
@@ -186,8 +193,8 @@ export class Bundle extends Duplex implements LaneOwner {
   /** Ends all connections. What was written has arrived if the stream ends without an error. */
   override _destroy(error: Error | null, done: Callback): void {
     clearInterval(this.#clock)
-    this.#window.release()
-    this.#ready = []
+    for (const window of this.#windows) window.release()
+    this.#ready.clear()
     for (const lane of this.#lanes) lane.close(this.#isComplete)
     this.#lanes.clear()
     done(error)

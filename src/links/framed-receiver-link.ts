@@ -109,12 +109,12 @@ export class FramedReceiverLink extends FramedLink implements ReceiverLink {
   }
 
   async #onGreeting(message: SenderMessage & { frame: 'greeting' }): Promise<void> {
-    this.#hasGreeted = true
     await this.#onMessage(message)
     const features = await this.#features()
     this.#decoder.allow(compressors.filter((name) => features.includes(name)))
     const { rtt, join } = this.#dialled
     const facts = { ...(rtt === undefined ? {} : { rtt }), ...(join ? { join: join.name } : {}) }
+    this.#hasGreeted = true
     await this.channel.write(encode.receiverOpening(features, facts))
     if (join) this.joinBundle(join.bundle)
   }

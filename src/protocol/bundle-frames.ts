@@ -42,6 +42,8 @@ export class LaneDecoder {
   #offset: number | null = null
   /** The number of bytes of the block that have not come. */
   #left = 0
+  /** True after the end of the stream: all of its blocks had arrived before. */
+  #hasEnded = false
 
   /** As in `SenderDecoder` (decoder.ts). */
   detach(keep: (bytes: Buffer) => Buffer): void {
@@ -51,6 +53,8 @@ export class LaneDecoder {
   *push(bytes: Buffer): Generator<LaneMessage, void, undefined> {
     for (const { name, payload, first, length } of this.#frames.push(bytes)) {
       if ((name === 'data') === (this.#offset === null)) throw new ProtocolError(`${aFrame(name)} may not come here`)
+      if (this.#hasEnded && (name === 'block' || name === 'ended'))
+        throw new ProtocolError(`${aFrame(name)} may not come after the end of the stream`)
       switch (name) {
         case 'block':
           this.#offset = parsers.block(payload).offset
@@ -67,6 +71,7 @@ export class LaneDecoder {
           yield { frame: 'received', ...parsers.received(payload) }
           break
         case 'ended':
+          this.#hasEnded = true
           yield { frame: 'ended', ...parsers.ended(payload) }
           break
         case 'bundle':

@@ -1,5 +1,6 @@
 /** More connections for a bundle, by the side that dials. */
 import type { Duplex } from 'node:stream'
+import { TransferError } from '../errors.js'
 import type { Bundle } from '../links/bundle.js'
 import { FramedReceiverLink } from '../links/framed-receiver-link.js'
 import { FramedSenderLink } from '../links/framed-sender-link.js'
@@ -24,28 +25,35 @@ export function dialLanes(lanes: Lanes, { dial }: Dialling, count: number): void
   bundle.once('close', () => ended.abort())
   const connect = async () => {
     const { socket } = await dial(ended.signal)
-    if (bundle.destroyed) socket.destroy()
-    else await (lanes.role === 'sender' ? runSender : runReceiver)(socket, lanes)
+    if (bundle.destroyed) return void socket.destroy()
+    const link = (lanes.role === 'sender' ? senderLink : receiverLink)(socket, lanes)
+    // One that the bundle does not have yet would not end with it.
+    ended.signal.addEventListener('abort', () => link.isLane || link.fail(tooLate))
+    if (link instanceof FramedSenderLink) await openLane(link, lanes)
+    await link.receive(checkJoining)
+    await link.close()
   }
   for (let made = bundle.expected; made < count; made++) bundles.run(connect().catch(() => {}))
   bundle.expected = Math.max(bundle.expected, count)
 }
 
-async function runSender(socket: Duplex, { bundle, name, timeout }: Lanes): Promise<void> {
-  const link = new FramedSenderLink(socket, { timeout, isAccepted: false })
-  await link.open({ join: name })
-  link.joinBundle(bundle, () => {})
-  await link.receive((message) => {
-    if (message.frame !== 'greeting' && message.frame !== 'bundle') throw new ProtocolError('it does not join')
-  })
-  await link.close()
+const tooLate = new TransferError('incomplete', 'the bundle has ended', { reason: 'broken' })
+
+function senderLink(socket: Duplex, { timeout }: Lanes): FramedSenderLink {
+  return new FramedSenderLink(socket, { timeout, isAccepted: false })
 }
 
-async function runReceiver(socket: Duplex, { bundle, name, timeout }: Lanes): Promise<void> {
+async function openLane(link: FramedSenderLink, { bundle, name }: Lanes): Promise<void> {
+  await link.open({ join: name })
+  link.joinBundle(bundle, () => {})
+}
+
+function receiverLink(socket: Duplex, { bundle, name, timeout }: Lanes): FramedReceiverLink {
   const nothing = { features: async () => [], progress: () => ({}) }
-  const link = new FramedReceiverLink(socket, { timeout, ...nothing, dialled: { join: { name, bundle } } })
-  await link.receive((message) => {
-    if (message.frame !== 'greeting' && message.frame !== 'bundle') throw new ProtocolError('it does not join')
-  })
-  await link.close()
+  return new FramedReceiverLink(socket, { timeout, ...nothing, dialled: { join: { name, bundle } } })
+}
+
+/** The other side may only agree. */
+function checkJoining({ frame }: { frame: string }): void {
+  if (frame !== 'greeting' && frame !== 'bundle') throw new ProtocolError('it does not join')
 }

@@ -141,7 +141,8 @@ export async function runWatched(
   const { motion } = session
   const text = `no progress for ${stall / 1000} seconds`
   const stop = watchStall(
-    () => (motion.hasBegun ? motion.idle : 0),
+    // The session over the bundle has a watch of its own, and knows when this side is at work itself.
+    () => (motion.hasBegun && !session.isLane ? motion.idle : 0),
     stall,
     () => {
       const message = `${text}, although the ${partner} is alive (--stall)`

@@ -46,7 +46,8 @@ export class SenderTrunk {
   onGreeting({ features, join, rtt = Number.POSITIVE_INFINITY }: ReceiverGreeting, session: TrunkSession): boolean {
     const { bundles, streams, owner, more } = this.#options
     if (join !== undefined) {
-      joinBundle(session, joined(bundles.find(owner, join), streams))
+      // Only this side tells a receiver to join, and then the bundle has begun.
+      joinBundle(session, joined(bundles.begun(owner, join), streams))
       return true
     }
     const path = Math.min(more.dialling?.rtt ?? rtt, this.#elapsed())
@@ -102,8 +103,9 @@ export class ReceiverTrunk {
   /** The sender has greeted. Throws a refusal if it wants to join what is not there. */
   onGreeting({ bundle, join }: SenderGreeting): void {
     const { bundles, owner, streams } = this.#options
-    if (join === undefined && bundle !== undefined) bundles.announce(owner, bundle)
-    else if (join !== undefined) joined(bundles.find(owner, join), streams)
+    if (join !== undefined) joined(bundles.find(owner, join), streams)
+    else if (bundle !== undefined && !bundles.announce(owner, bundle))
+      throw refusal('policy', 'another connection has the name of its bundle')
     this.#isFirst = join === undefined
     this.#name = join ?? bundle
   }
@@ -114,6 +116,8 @@ export class ReceiverTrunk {
     const name = this.#name
     if (name === undefined) return
     const bundle = found(bundles.find(owner, name))
+    // Others may have joined since its greeting.
+    if (!this.#isFirst) joined(bundle, streams)
     joinBundle(session, bundle)
     if (!this.#isFirst) return
     this.#isUsed = true
