@@ -1,7 +1,9 @@
 /** The state table of the protocol document against the decoders: every frame in every state, and the state it leads to. */
 import t from 'tap'
+import { LaneDecoder } from '../../dist/protocol/bundle-frames.js'
 import { ReceiverDecoder, SenderDecoder } from '../../dist/protocol/decoder.js'
 import { decode } from '../fixtures/decode.ts'
+import { breach } from '../fixtures/fields.ts'
 import { someDigest, someToken } from '../fixtures/literals.ts'
 import { frame, receiverOpening, senderOpening } from '../fixtures/peer-frames.ts'
 import { codeWords, documentSection, documentTable, documentTableBelow } from '../fixtures/protocol-document.ts'
@@ -36,6 +38,7 @@ function framesAfter(headers: number): Record<string, Buffer> {
     'A(this)': frame('A', { entry: Math.max(0, headers - 1), ...why }),
     'A(null)': frame('A', { entry: null, ...why }),
     F: frame('F', { entries: headers }),
+    U: frame('U', { connections: 2 }),
     S: frame('S', { entry: 0, name: 'a', bytes: 0, blake3: someDigest }),
     R: frame('R', { entry: null, ...why }),
     W: frame('W', { entry: 0, ranges: [] }),
@@ -64,7 +67,7 @@ function stateAfter(form: string, cell: string): string {
   return clause.split(' ').at(-1) as string
 }
 
-/** The forms of frames that a receiver takes after what was said. */
+/** The forms of frames that a receiver takes after what was said. A bundle has a test of its own. */
 function takenAfter({ parts, headers }: Said): string[] {
   const frames = Object.entries(framesAfter(headers))
   const take = (bytes: Buffer) => {
@@ -72,7 +75,7 @@ function takenAfter({ parts, headers }: Said): string[] {
     decoder.allow(['brotli'])
     return decode(decoder, [...parts, bytes])
   }
-  return frames.filter(([, bytes]) => take(bytes).error === null).map(([form]) => form)
+  return frames.filter(([form, bytes]) => form !== 'U' && take(bytes).error === null).map(([form]) => form)
 }
 
 const states = documentTable('state', 'allowed', 'next state')
@@ -99,13 +102,13 @@ for (const { state = '', 'next state': next = '' } of states) {
 
 t.test('lets a receiver say what its table has, after its greeting', async (t) => {
   const letters = documentTableBelow('Frames of the receiver').map(({ type = '' }) => codeWords(type)[0])
-  t.strictSame(letters, ['G', 'S', 'R', 'W', 'I', 'B'])
+  t.strictSame(letters, ['G', 'S', 'R', 'W', 'I', 'U', 'B'])
   const frames = Object.entries(framesAfter(0))
   const taken = (...before: Buffer[]) =>
     frames.filter(([, bytes]) => decode(new ReceiverDecoder(), [...before, bytes]).error === null).map(([form]) => form)
   t.strictSame(taken(Buffer.from('tcp-recv')), ['G'])
   t.match(documentSection('Frames of the receiver'), 'Frames of the types `a`–`z` may come anywhere after `G`')
-  t.strictSame(taken(receiverOpening), ['S', 'R', 'W', 'I', 'B', 'a–z'])
+  t.strictSame(taken(receiverOpening), ['U', 'S', 'R', 'W', 'I', 'B', 'a–z'])
 })
 
 t.test('says what may come only in a file with `resume`, and where', async (t) => {
@@ -157,4 +160,54 @@ t.test('says what may come only in a file with `resume`, and where', async (t) =
     [],
     'not behind the last chunk',
   )
+})
+
+t.test('says that a connection can become one of a bundle only before the first entry', async (t) => {
+  const [idle] = states.filter(({ state }) => state === 'idle')
+  t.equal(idle?.allowed?.split('; ')[1], 'before the first `H` also `U`')
+  t.equal(stateAfter('U', idle?.['next state'] ?? ''), 'over')
+  const { U, B, F, D, 'A(this)': aborted } = framesAfter(1) as Record<string, Buffer>
+  const isTaken = (...before: (Buffer | undefined)[]) =>
+    decode(new SenderDecoder(), [senderOpening, ...(before as Buffer[]), U as Buffer]).error === null
+  for (const before of [[], [B], [B, frame('x', {})]]) t.ok(isTaken(...before))
+  for (const before of [[header], [header, D], [header, aborted], [F], [U]]) t.notOk(isTaken(...before))
+  t.match(decode(new SenderDecoder(), [Buffer.from('tcp-send'), U as Buffer]).error, breach(/may not come here/))
+  for (const [form, bytes] of Object.entries(framesAfter(0))) {
+    const { error } = decode(new SenderDecoder(), [senderOpening, U as Buffer, bytes])
+    t.match(error, breach(/./), `what follows, such as ${form}, is read by another decoder`)
+  }
+})
+
+/** A frame of every type that a connection of a bundle knows. */
+const laneFrames: Record<string, Buffer> = {
+  ...framesAfter(0),
+  D: frame('D', Buffer.alloc(5)),
+  K: frame('K', { blocks: 1, limit: 5 }),
+  A: frame('A', { entry: null, reason: 'broken', message: 'enough' }),
+}
+const laneStates = documentTable('connection state', 'allowed', 'next state')
+const laneForms = Object.keys(laneFrames).filter((form) => !form.startsWith('A('))
+const laneFormsIn = (cell = '') =>
+  laneForms.filter((form) => cell.includes(`\`${form}\``) || (cell.includes(`\`a\`–`) && form === 'a–z'))
+
+t.test('says what may come over a connection of a bundle, and what state follows', async (t) => {
+  const ways: Record<string, Buffer[]> = { between: [], block: [laneFrames.P as Buffer] }
+  t.strictSame(
+    laneStates.map((row) => row['connection state']),
+    Object.keys(ways),
+  )
+  const allowed = Object.fromEntries(laneStates.map((row) => [row['connection state'], laneFormsIn(row.allowed)]))
+  const takenBehind = (...before: Buffer[]) =>
+    laneForms.filter((form) => decode(new LaneDecoder(), [...before, laneFrames[form] as Buffer]).error === null)
+  for (const { 'connection state': state = '', 'next state': next = '' } of laneStates) {
+    t.strictSame(takenBehind(...(ways[state] ?? [])), allowed[state], `in the state ${state}`)
+    for (const form of allowed[state] ?? []) {
+      const clauses = next.split('; ')
+      const following = (clauses.find((clause) => laneFormsIn(clause).includes(form)) ?? clauses.at(-1))
+        ?.split(' ')
+        .at(-1)
+      const taken = takenBehind(...(ways[state] ?? []), laneFrames[form] as Buffer)
+      t.strictSame(taken, allowed[following ?? ''], `${form} in the state ${state} leads to ${following}`)
+    }
+  }
 })

@@ -1,7 +1,10 @@
 /** The protocol document against the code: its limits, frames and fields are those that the code has. */
 import t from 'tap'
+import { SMALLEST_WINDOW } from '../../dist/links/window.js'
+import { laneFrameTypes } from '../../dist/protocol/bundle-frames.js'
 import * as limits from '../../dist/protocol/limits.js'
 import {
+  BUNDLE,
   DIRECTORIES,
   type FrameName,
   frameTypes,
@@ -38,6 +41,9 @@ t.test('lists the limits that the code has', async (t) => {
     'digests in a frame': limits.MAX_DIGESTS,
     'files in a frame of a list': limits.MAX_LISTED,
     'ranges in a frame': limits.MAX_RANGES,
+    'connections of a bundle': limits.MAX_CONNECTIONS,
+    'room before the first `K`': SMALLEST_WINDOW,
+    'blocks that wait for others': limits.MAX_HELD,
     'smallest file that is kept': limits.SMALLEST_KEPT,
     'header deadline': limits.HEADER_DEADLINE,
     'heartbeat interval': limits.HEARTBEAT_INTERVAL,
@@ -63,10 +69,14 @@ const directions = [
   { side: 'sender', rows: documentTableBelow('Frames of the sender') },
   { side: 'receiver', rows: documentTableBelow('Frames of the receiver') },
 ] as const
+/** Those of a connection in a bundle. */
+const laneRows = documentTableBelow('Several connections')
 
 t.test('gives every frame the letter that the code gives it, and knows no other', async (t) => {
   const described = directions.flatMap(({ rows }) => rows.map(({ type = '', name = '' }) => [name, codeWords(type)[0]]))
   t.strictSame(Object.fromEntries(described), { ...frameTypes })
+  const ofLanes = laneRows.map(({ type = '', name = '' }) => [name, codeWords(type)[0]])
+  t.strictSame(Object.fromEntries(ofLanes), { ...laneFrameTypes })
 })
 
 /** A right value for every field that the document knows. */
@@ -85,10 +95,11 @@ const values: Record<string, unknown> = {
     message: 'no',
     entries: 0,
     features: ['a-1'],
+    ...{ bundle: someToken, join: someToken, rtt: 7, connections: 4, blocks: 5, limit: 6 },
   },
 }
 
-for (const { side, rows } of directions) {
+for (const { side, rows } of [...directions, { side: 'lane', rows: laneRows }]) {
   for (const { name = '', fields: cell = '' } of rows) {
     if (name === 'data' || name === 'compressed') continue
     const fields = describedFields(cell)
@@ -118,13 +129,13 @@ t.test('says which frames only a sender or only a receiver has', async (t) => {
   const both = directions.map(({ rows }) => rows.map(({ name }) => name as FrameName))
   t.strictSame(
     both[0]?.filter((name) => both[1]?.includes(name)),
-    ['greeting', 'heartbeat'],
+    ['greeting', 'bundle', 'heartbeat'],
   )
 })
 
 t.test('lists the features that the code has', async (t) => {
   const features = documentTable('feature', 'meaning').map(({ feature = '' }) => codeWords(feature)[0])
-  t.strictSame(features, [DIRECTORIES, KEPT_DIRECTORIES, RESUME, RESUME_DIRECTORIES, KEPT, 'zstd', 'brotli'])
+  t.strictSame(features, [DIRECTORIES, KEPT_DIRECTORIES, RESUME, RESUME_DIRECTORIES, KEPT, 'zstd', 'brotli', BUNDLE])
 })
 
 t.test('lists the ways to ask, and says what a header needs for it', async (t) => {

@@ -19,8 +19,13 @@ t.test('opens each direction with its magic and a greeting', async (t) => {
   )
   const named = textFrame('G', greeting.replace('}', ',"features":["one"]}'))
   const transfer = textFrame('G', greeting.replace('}', `,"transfer":"${someToken}"}`))
-  t.strictSame(encode.senderOpening(someToken), Buffer.concat([Buffer.from('tcp-send'), transfer]))
+  t.strictSame(encode.senderOpening({ transfer: someToken }), Buffer.concat([Buffer.from('tcp-send'), transfer]))
+  const joining = textFrame('G', greeting.replace('}', `,"join":"${someToken}"}`))
+  t.strictSame(encode.senderOpening({ join: someToken }), Buffer.concat([Buffer.from('tcp-send'), joining]))
   t.strictSame(encode.receiverOpening(['one']), Buffer.concat([Buffer.from('tcp-recv'), named]))
+  const dialled = textFrame('G', greeting.replace('}', `,"rtt":7,"join":"${someToken}"}`))
+  const facts = { rtt: 7, join: someToken }
+  t.strictSame(encode.receiverOpening([], facts), Buffer.concat([Buffer.from('tcp-recv'), dialled]))
 })
 
 t.test('writes a type, a big-endian length and JSON without white space', async (t) => {
@@ -45,6 +50,8 @@ t.test('writes every message as the frame that the document gives it', async (t)
   t.strictSame(encode.wanted(wanted), textFrame('W', JSON.stringify(wanted)))
   const listed = { entry: 0, items: ['1 2 a'], more: true }
   t.strictSame(encode.listed(listed), textFrame('I', JSON.stringify(listed)))
+  t.strictSame(encode.bundle({ connections: 4 }), textFrame('U', '{"connections":4}'))
+  t.strictSame(encode.bundle(), textFrame('U', '{}'))
   const end = { bytes: 5, blake3: someDigest }
   t.strictSame(encode.end(end), textFrame('E', JSON.stringify(end)))
   const abort = { entry: 0, reason: 'changed', message: 'it changed' }

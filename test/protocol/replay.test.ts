@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import t, { type Test } from 'tap'
 import { encode } from '../../dist/protocol/encode.js'
-import { DIRECTORIES, KEPT_DIRECTORIES, RESUME, RESUME_DIRECTORIES } from '../../dist/protocol/messages.js'
+import { BUNDLE, DIRECTORIES, KEPT_DIRECTORIES, RESUME, RESUME_DIRECTORIES } from '../../dist/protocol/messages.js'
 import { startReceiver, trySend } from '../fixtures/ends.ts'
 import { treeOf } from '../fixtures/folder.ts'
 import { hex } from '../fixtures/literals.ts'
@@ -18,7 +18,7 @@ function withoutHeartbeats(bytes: Buffer): string {
 }
 
 /** How the receiver's part of each transcript begins. */
-const receiverOpening = encode.receiverOpening([DIRECTORIES, KEPT_DIRECTORIES, RESUME, RESUME_DIRECTORIES])
+const receiverOpening = encode.receiverOpening([DIRECTORIES, KEPT_DIRECTORIES, RESUME, RESUME_DIRECTORIES, BUNDLE])
 
 /** A sender that cannot go on draws no name for its transfer. */
 const once = { retry: 0 }

@@ -4,6 +4,7 @@ import t from 'tap'
 import { ReceiverDecoder, SenderDecoder } from '../../dist/protocol/decoder.js'
 import { encode, writeFrameHeader } from '../../dist/protocol/encode.js'
 import {
+  BUNDLE,
   DIRECTORIES,
   KEPT,
   KEPT_DIRECTORIES,
@@ -20,7 +21,7 @@ import { type Line, readTranscript, transcriptNames } from '../fixtures/transcri
 
 const greeting = { frame: 'greeting', version: 1, software: 'tcp-send-recv' } as const
 /** The receiver's. */
-const answer = { ...greeting, features: [DIRECTORIES, KEPT_DIRECTORIES, RESUME, RESUME_DIRECTORIES] }
+const answer = { ...greeting, features: [DIRECTORIES, KEPT_DIRECTORIES, RESUME, RESUME_DIRECTORIES, BUNDLE] }
 const heartbeat = { frame: 'heartbeat' } as const
 const text = { type: 'text/plain', mtime: 1_700_000_000_000, mode: 0o644 }
 
@@ -86,7 +87,7 @@ const numbers = header('numbers.txt', null, { ...text, mtime: null, mode: null }
 
 /** Of a file that goes on, each side greets with more. */
 const named = { ...greeting, transfer: '7c9e6679f0a4c25b1d3e8f60a2b4c6d8' }
-const keeping = { ...answer, features: [...answer.features, KEPT] }
+const keeping = { ...answer, features: [...answer.features.slice(0, -1), KEPT, BUNDLE] }
 /** The file: as many whole chunks, and the rest. */
 const longFile = (chunks: number) => chunk.repeat(chunks) + rest
 const [resumedFile, damagedFile] = [longFile(1025), longFile(16 * 1024 + 1)]
@@ -227,7 +228,9 @@ const conversations: Record<string, { sender?: SenderMessage[]; receiver?: Recei
 /** One message as the bytes that the encoder makes of it. */
 function write(message: SenderMessage | ReceiverMessage): Buffer {
   if (message.frame === 'greeting') {
-    return 'features' in message ? encode.receiverOpening(message.features) : encode.senderOpening(message.transfer)
+    if ('features' in message) return encode.receiverOpening(message.features)
+    const { frame: _frame, version: _version, software: _software, ...names } = message
+    return encode.senderOpening(names)
   }
   if (message.frame === 'heartbeat') return encode.heartbeat()
   if (message.frame === 'data') {
