@@ -191,7 +191,11 @@ const laneFormsIn = (cell = '') =>
   laneForms.filter((form) => cell.includes(`\`${form}\``) || (cell.includes(`\`a\`–`) && form === 'a–z'))
 
 t.test('says what may come over a connection of a bundle, and what state follows', async (t) => {
-  const ways: Record<string, Buffer[]> = { between: [], block: [laneFrames.P as Buffer] }
+  const ways: Record<string, Buffer[]> = {
+    between: [],
+    block: [laneFrames.P as Buffer],
+    ended: [laneFrames.E as Buffer],
+  }
   t.strictSame(
     laneStates.map((row) => row['connection state']),
     Object.keys(ways),

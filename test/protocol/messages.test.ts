@@ -210,6 +210,8 @@ t.test('refuses a version that is no version number', async (t) => {
 t.test('takes a token of 32 lower-case hexadecimal digits, and refuses everything else', async (t) => {
   const tokens: [ControlFrame, string][] = [
     ['greeting', 'transfer'],
+    ['greeting', 'bundle'],
+    ['greeting', 'join'],
     ['header', 'source'],
     ['header', 'edition'],
   ]
@@ -236,6 +238,26 @@ t.test('takes a token of 32 lower-case hexadecimal digits, and refuses everythin
     { version: 1, features: [] },
     'of a sender only',
   )
+})
+
+t.test('takes 1 to 64 connections of a bundle, and refuses everything else', async (t) => {
+  for (const connections of [1, 64]) t.strictSame(parse('bundle', `{"connections":${connections}}`), { connections })
+  for (const payload of ['{}', '{"connections":null}']) t.strictSame(parse('bundle', payload), {})
+  for (const json of ['0', '65', '-1', '1.5', '"2"', 'true', '[2]', '{}']) {
+    const message = /^"connections" of the bundle frame must be a whole number from 1 to 64, and is /
+    t.throws(() => parse('bundle', `{"connections":${json}}`), breach(message), json)
+  }
+})
+
+t.test('takes what a receiver says of its connection, and refuses what is none of that', async (t) => {
+  const said = { rtt: 70, join: someToken }
+  t.match(parse('receiverGreeting', JSON.stringify({ version: 1, ...said })), said)
+  for (const wrong of [{ rtt: -1 }, { rtt: 0.5 }, { rtt: '70' }, { join: 12 }, { join: someToken.slice(1) }]) {
+    t.throws(
+      () => parse('receiverGreeting', JSON.stringify({ version: 1, ...wrong })),
+      breach(/ of the greeting frame /),
+    )
+  }
 })
 
 t.test('takes a header that asks in one of two ways', async (t) => {
