@@ -25,6 +25,8 @@ type Callback = (error?: Error | null) => void
 
 export class Bundle extends Duplex implements LaneOwner {
   readonly #lanes = new Set<Lane>()
+  /** Those of them that are known to be in the bundle on both sides. */
+  readonly #joined = new Set<Lane>()
   readonly #outgoing: Outgoing
   readonly #incoming: Incoming
   readonly #windows: readonly Reserved[]
@@ -40,7 +42,7 @@ export class Bundle extends Duplex implements LaneOwner {
   readonly #clock: NodeJS.Timeout
   /** How long a block has needed to arrive, on average, in milliseconds. */
   #latency = 0
-  /** The largest number of connections so far. */
+  /** The largest number of connections so far that both sides had. */
   most = 0
   /** How many connections there were or are meant to be. */
   expected = 1
@@ -85,15 +87,21 @@ export class Bundle extends Duplex implements LaneOwner {
   /** Adds a connection. */
   add(lane: Lane): void {
     this.#lanes.add(lane)
-    this.most = Math.max(this.most, this.#lanes.size)
     lane.acknowledge()
     if (this.#hasEnded) lane.end(this.#outgoing.length)
     this.#fill()
   }
 
+  /** The other side has added the connection, too. */
+  onJoined(lane: Lane): void {
+    this.#joined.add(lane)
+    this.most = Math.max(this.most, this.#joined.size)
+  }
+
   /** A connection has ended. Without another one, the stream breaks, unless it is complete. */
   remove(lane: Lane, error: TransferError): void {
     if (!this.#lanes.delete(lane)) return
+    this.#joined.delete(lane)
     this.#outgoing.takeBack(lane.underWay)
     if (this.#lanes.size === 0 && !this.#isComplete) this.destroy(error)
     // What it has said last may be lost.

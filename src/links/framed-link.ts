@@ -52,6 +52,7 @@ export abstract class FramedLink extends ChannelLink {
           if (message.frame !== 'bundle') return taking
           if (!this.#lane) throw new ProtocolError('a bundle frame may not come here')
           isReading = false
+          this.#bundle?.onJoined(this.#lane)
           messages.return(undefined)
           return this.#lane.consume(decoder.takeRest())
         })

@@ -124,7 +124,7 @@ export function endedEvent(
   { files, bytes, failure }: TransferResult,
   socket: Duplex,
 ): EndedEvent {
-  const connections = socket instanceof Bundle ? { connections: socket.most } : {}
+  const connections = socket instanceof Bundle && socket.most > 1 ? { connections: socket.most } : {}
   const facts = { files, bytes, complete: failure === null, ...connections }
   return { event: 'ended', transfer, ...facts, seconds: secondsSince(start) }
 }
