@@ -1,6 +1,13 @@
 /** The golden transcripts: the decoders read them as the messages below, and the encoder writes those as their bytes. */
 import { readFileSync } from 'node:fs'
 import t from 'tap'
+import {
+  BLOCK_HEAD,
+  encodeLane,
+  LaneDecoder,
+  type LaneMessage,
+  writeBlockHead,
+} from '../../dist/protocol/bundle-frames.js'
 import { ReceiverDecoder, SenderDecoder } from '../../dist/protocol/decoder.js'
 import { encode, writeFrameHeader } from '../../dist/protocol/encode.js'
 import {
@@ -223,6 +230,7 @@ const conversations: Record<string, { sender?: SenderMessage[]; receiver?: Recei
     ],
   },
   'magic-mismatch': {},
+  bundle: {},
 }
 
 /** One message as the bytes that the encoder makes of it. */
@@ -330,6 +338,68 @@ t.test('directory: the data of the entry are these frames, and are written as th
     const { messages, error } = decode(decoder, pieces)
     t.strictSame({ messages: messages.map(withoutPayload), error }, { messages: tree, error: null })
     t.doesNotThrow(() => decoder.finish())
+  }
+})
+
+/** Reads one direction of a connection that becomes one of a bundle: before that, and then. */
+function readLane(decoder: SenderDecoder | ReceiverDecoder, bytes: Buffer) {
+  const before: (SenderMessage | ReceiverMessage)[] = []
+  for (const message of decoder.push(bytes)) {
+    before.push(message)
+    if (message.frame === 'bundle') break
+  }
+  const { messages: after, error } = decode(new LaneDecoder(), [decoder.takeRest()])
+  t.equal(error, null)
+  return { before, after }
+}
+
+/** One message of a connection in a bundle as bytes. */
+function writeLane(message: LaneMessage): Buffer {
+  if (message.frame === 'data') {
+    const buffer = Buffer.concat([Buffer.alloc(BLOCK_HEAD), message.bytes])
+    return buffer.subarray(writeBlockHead(buffer, message.offset, message.length))
+  }
+  const { frame, ...fields } = message
+  return (encodeLane[frame as keyof typeof encodeLane] as (fields: object) => Buffer)(fields)
+}
+
+t.test('bundle: both sides read and write a conversation in blocks', async (t) => {
+  const name = '5d2c1b0a99887766f0e1d2c3b4a59687'
+  const conversation = conversations['one-small-file'] as { sender: SenderMessage[]; receiver: ReceiverMessage[] }
+  const { sender, receiver } = readTranscript('bundle')
+  const inner = { ...answer, features: answer.features.slice(0, -1) }
+  const expected = [
+    {
+      bytes: sender,
+      ...readLane(new SenderDecoder(), sender),
+      opening: [
+        { ...greeting, bundle: name },
+        { frame: 'bundle', connections: 2 },
+      ],
+      frames: ['data', 'received', 'ended'],
+      inside: new SenderDecoder(),
+      said: conversation.sender,
+    },
+    {
+      bytes: receiver,
+      ...readLane(new ReceiverDecoder(), receiver),
+      opening: [answer, { frame: 'bundle' }],
+      frames: ['data', 'received', 'data', 'ended'],
+      inside: new ReceiverDecoder(),
+      said: [inner, ...conversation.receiver.slice(1)],
+    },
+  ]
+  for (const { bytes, before, after, opening, frames, inside, said } of expected) {
+    t.strictSame(before, opening)
+    t.strictSame(
+      after.map(({ frame }) => frame),
+      frames,
+    )
+    const blocks = after.filter((message) => message.frame === 'data')
+    const stream = Buffer.concat(blocks.map((block) => block.bytes))
+    t.strictSame(decode<SenderMessage | ReceiverMessage>(inside, [stream]), { messages: said, error: null })
+    t.strictSame(after.at(-1), { frame: 'ended', bytes: stream.length })
+    t.strictSame(Buffer.concat([...before.map(write), ...after.map(writeLane)]), bytes)
   }
 })
 
