@@ -153,12 +153,12 @@ function senderOf(
   connection: Connection,
   goingOn: Pick<SenderOptions, 'transfer' | 'retries'>,
 ): Sender {
-  const { plain = false, expect = {}, onEvent = () => {}, fileEvents, rate, compress } = options
+  const { plain = false, expect = {}, onEvent = () => {}, fileEvents, rate, compress, delta } = options
   const { admit, transfer, peer, refusals } = connection
   const report = new TransferReport({ onEvent, transfer, peer, fileEvents, refusals })
   const allowUnverified = plain || options.allowUnverified === true
   const entries = entriesOf(sources)
-  return new Sender({ entries, report, expect, allowUnverified, ...goingOn, rate, compress, admit })
+  return new Sender({ entries, report, expect, allowUnverified, ...goingOn, rate, compress, delta, admit })
 }
 
 /** The transfer over one connection. */

@@ -43,6 +43,7 @@ const options: OptionTable = {
     fallback: defaults.compress,
     describe: 'Compress on the way: auto (where it is faster), always or never',
   },
+  delta: { describe: 'Send only what differs from a file that the receiver replaces (tcp-recv --if-exists overwrite)' },
   plain: { describe: 'Use no protocol: send the bytes of one file and end the stream; nothing is confirmed' },
   'expect-size': { value: 'SIZE', describe: 'Fail unless the input has this size; nothing is stored then' },
   'expect-blake3': {

@@ -88,6 +88,7 @@ function readOptions(args: Arguments): Options {
   const isSingle = paths.length + (args.text('text') === undefined ? 0 : 1) === 1
   if (plain && !isSingle)
     throw usage('--plain sends a single file: without the protocol nothing marks the end of a file')
+  if (plain && args.flag('delta')) throw usage('--delta needs the protocol, so --plain does not go with it')
   if (plain && args.text('text') !== undefined) throw usage('--text needs the protocol, so --plain does not go with it')
   if (plain && args.text('name') !== undefined) throw usage('--plain sends no name, so --name does not go with it')
   if ((expect.size ?? expect.blake3) !== undefined && !isSingle) {
@@ -105,6 +106,7 @@ function readOptions(args: Arguments): Options {
     ...{ usesInput, paths, sources, listen, ...target, plain, expect, oneAttempt },
     gitignore: args.flag('gitignore'),
     follow: args.flag('follow'),
+    delta: args.flag('delta'),
     count: count === 0 ? Number.POSITIVE_INFINITY : count,
     wait: readSeconds(args, 'wait'),
     retry: readRetry(args, listen ? ', so it does not go with --listen' : null),

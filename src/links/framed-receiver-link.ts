@@ -6,7 +6,7 @@ import { retain } from '../net/memory.js'
 import type { CompressedPiece } from '../protocol/compressed.js'
 import { SenderDecoder } from '../protocol/decoder.js'
 import { encode } from '../protocol/encode.js'
-import { HEADER_DEADLINE, MAX_CONTROL, MAX_LISTED } from '../protocol/limits.js'
+import { HEADER_DEADLINE, MAX_CONTROL, MAX_LISTED, MAX_RANGES } from '../protocol/limits.js'
 import type { Heartbeat, SenderMessage, Stored, Wanted } from '../protocol/messages.js'
 import { NO_KEY_ALERT, STRANGER_LINE } from '../protocol/strangers.js'
 import type { Bundle } from './bundle.js'
@@ -130,8 +130,13 @@ export class FramedReceiverLink extends FramedLink implements ReceiverLink {
     await this.#onMessage({ frame: 'data', bytes, wire: piece.bytes.length })
   }
 
-  want(wanted: Wanted): Promise<void> {
-    return this.channel.write(encode.wanted(wanted))
+  async want(wanted: Wanted): Promise<void> {
+    const { length } = wanted.ranges
+    for (let start = 0, end = 0; start === 0 || start < length; start = end) {
+      end = start + 2 * MAX_RANGES
+      const more = end < length ? { more: true } : {}
+      await this.channel.write(encode.wanted({ ...wanted, ranges: wanted.ranges.slice(start, end), ...more }))
+    }
   }
 
   async list(entry: number, all: AsyncIterable<string>): Promise<void> {

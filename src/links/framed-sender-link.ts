@@ -4,7 +4,7 @@ import { TransferError } from '../errors.js'
 import { ReceiverDecoder } from '../protocol/decoder.js'
 import { encode, writeFrameHeader } from '../protocol/encode.js'
 import { FRAME_HEADER, HEADER_DEADLINE } from '../protocol/limits.js'
-import type { End, Header, ReceiverMessage } from '../protocol/messages.js'
+import type { Digests, End, Header, ReceiverMessage } from '../protocol/messages.js'
 import { FramedLink } from './framed-link.js'
 import type { OnAnswer, OpeningNames, SenderLink } from './link.js'
 
@@ -72,8 +72,10 @@ export class FramedSenderLink extends FramedLink implements SenderLink {
     })
   }
 
-  #count({ frame }: ReceiverMessage): void {
+  #count(message: ReceiverMessage): void {
+    const { frame } = message
     if (frame === 'greeting') clearTimeout(this.#deadline)
+    if (frame === 'wanted' && message.more) return
     // A refusal of an entry that has had its answer is ignored.
     const isAnswer = frame === 'refused' || frame === 'wanted'
     const isIdle = isAnswer
@@ -101,8 +103,8 @@ export class FramedSenderLink extends FramedLink implements SenderLink {
     return this.channel.write(pieces)
   }
 
-  compare(digests: readonly string[]): Promise<void> {
-    return this.channel.write(encode.digests({ digests }))
+  compare(digests: Digests): Promise<void> {
+    return this.channel.write(encode.digests(digests))
   }
 
   place(offset: number): Promise<void> {

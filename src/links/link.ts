@@ -7,6 +7,7 @@ import type { AtHand } from '../at-hand.js'
 import type { TransferError } from '../errors.js'
 import type { Turn } from '../net/turn.js'
 import type {
+  Digests,
   End,
   Header,
   ReceivedHeader,
@@ -57,8 +58,8 @@ export interface SenderLink extends Link {
   frame(buffer: Buffer, offset: number, length: number): void
   /** Writes whole pieces. Resolves when the kernel has taken them. The caller may then reuse the buffer. */
   write(pieces: Buffer): Promise<void>
-  /** Sends the digests of segments of the current file. A plain link has none of the two. */
-  readonly compare?: (digests: readonly string[]) => Promise<void>
+  /** Sends the digests of segments or chunks of the current file. A plain link has none of the two. */
+  readonly compare?: (digests: Digests) => Promise<void>
   /** Says where in the current file the next data belong. */
   readonly place?: (offset: number) => Promise<void>
   end(end: End): Promise<void>

@@ -106,10 +106,13 @@ export class SenderDecoder {
           yield { frame: 'header', ...header }
           break
         }
-        case 'digests':
-          if (this.#resume !== 'compare' || this.#isPlaced) throw new ProtocolError('a digests frame may not come here')
-          yield { frame: 'digests', ...parsers.digests(frame.payload) }
+        case 'digests': {
+          const digests = parsers.digests(frame.payload)
+          const way = digests.lengths ? 'delta' : 'compare'
+          if (this.#resume !== way || this.#isPlaced) throw new ProtocolError('a digests frame may not come here')
+          yield { frame: 'digests', ...digests }
           break
+        }
         case 'position': {
           const position = parsers.position(frame.payload)
           this.#place(position.offset)
@@ -162,7 +165,7 @@ export class SenderDecoder {
   }
 
   #place(offset: number): void {
-    if (this.#resume !== 'offset' && this.#resume !== 'compare')
+    if (this.#resume === undefined || this.#resume === 'list')
       throw new ProtocolError('a position frame may not come here')
     if (offset <= this.#offset || offset % CHUNK !== 0 || offset >= (this.#size as number) || this.#lastChunkWasShort)
       throw new ProtocolError(`data cannot continue at ${offset}`)

@@ -1,6 +1,6 @@
 /** The payload of a control frame: one JSON object, whose fields are taken by name and checked one by one. */
 import { printable } from '../text.js'
-import { MAX_COMMAS, MAX_NESTING, VERSION } from './limits.js'
+import { MAX_COMMAS, MAX_LENGTHS, MAX_NESTING, VERSION } from './limits.js'
 import { ProtocolError } from './protocol-error.js'
 import { isSimple } from './shape.js'
 
@@ -107,6 +107,19 @@ export class Fields {
       `1 to ${most} digests`,
       (value): value is string[] =>
         Array.isArray(value) && value.length > 0 && value.length <= most && value.every(isDigest),
+    )
+  }
+
+  /** The lengths of as many chunks, and of no more than a frame may have. */
+  lengths(name: string, count: number): number[] {
+    return this.#take(
+      name,
+      `the lengths of all chunks, at most ${MAX_LENGTHS}`,
+      (value): value is number[] =>
+        Array.isArray(value) &&
+        value.length === count &&
+        count <= MAX_LENGTHS &&
+        value.every((length) => Number.isSafeInteger(length) && length > 0),
     )
   }
 

@@ -22,9 +22,13 @@ export const MAX_COMMAS = 256
 /** The bytes of a segment: the unit in which a file is compared that the receiver has in part. */
 export const SEGMENT = 16 * 1024 * 1024
 
-/** The most digests of segments in one frame, and the most ranges that a receiver asks for. */
+/** The most digests of segments in one frame, of chunks with their lengths, and the most ranges in one frame. */
 export const MAX_DIGESTS = 200
+export const MAX_LENGTHS = 100
 export const MAX_RANGES = 100
+
+/** The most ranges of one file: no list of its chunks can make more. */
+export const MAX_ALL_RANGES = 2 ** 18
 
 /** The most files in one frame of a list. */
 export const MAX_LISTED = 200

@@ -87,6 +87,9 @@ export const RESUME = 'resume'
 /** The feature of a receiver that takes one stream over several connections. */
 export const BUNDLE = 'bundle'
 
+/** The feature of a receiver that replaces files: a sender need send only what differs from the file of that name. */
+export const DELTA = 'delta'
+
 /** The same receiver keeps something now, so it is worth a round trip to ask for it. */
 export const KEPT = 'kept'
 
@@ -95,9 +98,10 @@ export const RESUME_DIRECTORIES = 'resume-directories'
 
 /**
  * What a sender asks before it sends something that the receiver may have in part: which bytes of a file it wants, by how
- * many it has (`offset`), or by the digests of all segments (`compare`); which files of a directory it has (`list`).
+ * many it has (`offset`), by the digests of all segments (`compare`), or by those of all chunks, which it may have in the
+ * file that will be replaced (`delta`); which files of a directory it has (`list`).
  */
-export const resumeWays = ['offset', 'compare', 'list'] as const
+export const resumeWays = ['offset', 'compare', 'delta', 'list'] as const
 
 export type ResumeWay = (typeof resumeWays)[number]
 
@@ -155,9 +159,11 @@ export interface Finished {
   entries: number
 }
 
-/** The BLAKE3 of one segment after the other, or of one kept file of a directory after the other. */
+/** The BLAKE3 of one segment or chunk after the other, or of one kept file of a directory after the other. */
 export interface Digests {
   digests: readonly string[]
+  /** The bytes of each chunk. Absent for segments and files. */
+  lengths?: readonly number[]
 }
 
 /** Where in the file the next data belong. */
@@ -172,6 +178,8 @@ export interface Wanted {
   ranges: readonly number[]
   /** True if the receiver has thrown away a part of another edition. */
   changed?: boolean
+  /** True if another frame of this kind follows. */
+  more?: boolean
 }
 
 /** The number of bytes in the ranges. */

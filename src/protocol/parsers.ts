@@ -103,7 +103,8 @@ export const parsers = {
   },
   digests: (payload: Uint8Array): Digests => {
     const fields = new Fields('digests', payload)
-    return fields.finish({ digests: fields.digests('digests', MAX_DIGESTS) })
+    const digests = fields.digests('digests', MAX_DIGESTS)
+    return fields.finish({ digests, ...fields.present('lengths', (name) => fields.lengths(name, digests.length)) })
   },
   position: (payload: Uint8Array): Position => {
     const fields = new Fields('position', payload)
@@ -136,11 +137,14 @@ export const parsers = {
   refused: (payload: Uint8Array): Refused => parseFailure('refused', payload),
   wanted: (payload: Uint8Array): Wanted => {
     const fields = new Fields('wanted', payload)
-    return fields.finish({
+    const wanted = {
       entry: fields.integer('entry'),
       ranges: fields.ranges('ranges', MAX_RANGES),
       ...fields.present('changed', (name) => fields.boolean(name)),
-    })
+      ...fields.present('more', (name) => fields.boolean(name)),
+    }
+    if (wanted.more && wanted.ranges.length === 0) throw new ProtocolError('a frame that wants nothing has "more"')
+    return fields.finish(wanted)
   },
   listed: (payload: Uint8Array): Listed => {
     const fields = new Fields('listed', payload)

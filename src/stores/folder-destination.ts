@@ -28,6 +28,7 @@ export class FolderDestination implements Destination {
   readonly hasNames = true
   readonly isOnce = false
   readonly isUsed = false
+  readonly replaces: boolean
   readonly #options: FolderDestinationOptions
   /** Shared by all files, because they are on the same disk. */
   readonly #blocking = new Blocking()
@@ -35,6 +36,7 @@ export class FolderDestination implements Destination {
 
   constructor(options: FolderDestinationOptions) {
     this.#options = options
+    this.replaces = options.ifExists === 'overwrite'
   }
 
   /** Creates the folder if it is missing, cleans its staging folder, and checks that files can be staged. */

@@ -17,6 +17,7 @@ import { describe } from '../system-errors.js'
 import { printable } from '../text.js'
 import { FinalName, type IfExists } from './final-name.js'
 import type { KeptFile } from './kept-file.js'
+import { ReplacedFile } from './replaced-file.js'
 import type { StagedFile } from './staged-file.js'
 import { STAGING } from './staging.js'
 import type { Sink, StoredAs } from './store.js'
@@ -62,6 +63,10 @@ export class FolderSink implements Sink {
     } catch (error) {
       throw this.#localError('cannot read', error)
     }
+  }
+
+  async openReplaced(): Promise<ReplacedFile | null> {
+    return this.#options.ifExists === 'overwrite' ? await ReplacedFile.open(this.#root, this.#header.name) : null
   }
 
   write(bytes: Buffer, offset: number): boolean {

@@ -8,6 +8,7 @@ import type { Spool } from '../disk/spool.js'
 import type { WarningEvent } from '../events.js'
 import type { Header } from '../protocol/messages.js'
 import type { DirectoryItem, FileItem, KeptItem, SymlinkItem } from '../protocol/tree-messages.js'
+import type { ReplacedFile } from './replaced-file.js'
 
 /** A fact about a destination that the user should know. */
 export type Warning = Pick<WarningEvent, 'reason' | 'message'>
@@ -15,6 +16,8 @@ export type Warning = Pick<WarningEvent, 'reason' | 'message'>
 export interface Destination {
   /** True if entries are stored under names. */
   readonly hasNames: boolean
+  /** True if a file replaces the one that has its name. Default false. */
+  readonly replaces?: boolean
   /** True if the destination takes only one entry. It cannot be opened again after a transfer that has failed. */
   readonly isOnce: boolean
   /** True once the destination has been opened. */
@@ -49,6 +52,8 @@ export interface Sink {
   readonly hasChanged: boolean
   /** Reads bytes that are there into the buffer. Returns how many: fewer only at the end. */
   readAt(buffer: Buffer, position: number): Promise<number>
+  /** Opens the file that this one will replace. Null if there is none of use. The caller closes it. Absent: none. */
+  openReplaced?(): Promise<ReplacedFile | null>
   /**
    * Writes the bytes at `offset` if that needs no waiting. The caller may reuse the buffer afterwards. Returns false if
    * nothing was written and the caller must use `writeLater` instead.

@@ -3,7 +3,7 @@
  */
 import { asTransferError, type TransferError } from '../errors.js'
 import type { StoredMessage } from '../links/link.js'
-import { CHUNK } from '../protocol/limits.js'
+import { CHUNK, MAX_ALL_RANGES } from '../protocol/limits.js'
 import type { Header, Listed, Refused, Wanted } from '../protocol/messages.js'
 import { ProtocolError } from '../protocol/protocol-error.js'
 import type { Entry } from '../sources/source.js'
@@ -59,13 +59,22 @@ export function newPending(facts: Pick<Pending, 'number' | 'entry' | 'header' | 
   return { ...facts, ...asked, start: performance.now(), progress: null, sent: null, record: null }
 }
 
+/** Gathers what a receiver wants. */
 function awaitWanted(signal: AbortSignal): Pick<Pending, 'wanted' | 'onWanted'> {
-  let onWanted!: (wanted: Wanted) => void
+  const all: number[] = []
+  let onComplete!: (wanted: Wanted) => void
   const wanted = new Promise<Wanted>((resolve, reject) => {
-    onWanted = resolve
+    onComplete = resolve
     signal.addEventListener('abort', () => reject(signal.reason))
   })
   wanted.catch(() => {})
+  const onWanted = ({ more, ...last }: Wanted) => {
+    const [start] = last.ranges
+    const isBehind = start === undefined || start > (all.at(-1) ?? -1)
+    all.push(...last.ranges)
+    if (!isBehind || all.length > 2 * MAX_ALL_RANGES) throw new ProtocolError('the receiver wants too much of a file')
+    if (!more) onComplete({ ...last, ranges: all })
+  }
   return { wanted, onWanted }
 }
 
@@ -144,7 +153,7 @@ export class Answers {
     if (!resume || kind !== 'file' || !isRight || !pending.onWanted)
       throw new ProtocolError(`the receiver wants something of entry ${wanted.entry} that it cannot get`)
     pending.onWanted(wanted)
-    pending.onWanted = null
+    if (!wanted.more) pending.onWanted = null
   }
 
   onListed(listed: Listed): void {
@@ -158,7 +167,7 @@ export class Answers {
 
   /** True while a file is unanswered of which the receiver had a part: it may be damaged, and must be sent again. */
   get mayReturn(): boolean {
-    return this.unanswered.some(({ header }) => header.resume === 'offset' || header.resume === 'list')
+    return this.unanswered.some(({ header }) => header.resume !== undefined && header.resume !== 'compare')
   }
 
   /** The entries that have no answer, in their order. */

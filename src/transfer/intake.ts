@@ -1,21 +1,20 @@
 /** The way in of one entry, step by step: check the limits, digest, store; at the end verify and commit. */
-import { TransferError } from '../errors.js'
+import type { TransferError } from '../errors.js'
 import type { HeaderMessage } from '../links/link.js'
 import { retain } from '../net/memory.js'
-import type { End, Wanted } from '../protocol/messages.js'
+import type { Digests, End, Wanted } from '../protocol/messages.js'
 import type { Sink, StoredAs } from '../stores/store.js'
-import { printable } from '../text.js'
 import { WireCount } from './compression.js'
-import type { Digests, EntryDigest } from './digest.js'
+import type { Digests as Computed, EntryDigest } from './digest.js'
 import { checkExpected, checkGrowing, isExpecting } from './expectation.js'
 import { checkLimit, type Policy } from './policy.js'
 import { type ProgressReport, wireField } from './progress-report.js'
 import { ResumedFile } from './resumed-file.js'
 import type { TreeRecord } from './tree-record.js'
-import { type Received, unverifiable, verifyEnd } from './verification.js'
+import { damagedError, type Received, unverifiable, verifyEnd } from './verification.js'
 
 /** The facts about an entry that was stored. */
-export interface Taken extends StoredAs, Digests {
+export interface Taken extends StoredAs, Computed {
   bytes: number
   /** False if nothing has shown that the entry is complete. */
   isVerified: boolean
@@ -60,9 +59,14 @@ export class Intake {
     this.#progress = steps.progress
   }
 
-  /** Called once for a file whose sender asks, before anything else. */
-  async resume(): Promise<void> {
-    this.#resumed = await ResumedFile.create(this.#sink, this.header)
+  /** Called once for a file whose sender asks, before anything else. Aborting `signal` ends the search for its chunks. */
+  async resume(signal: AbortSignal): Promise<void> {
+    this.#resumed = await ResumedFile.create(this.#sink, this.header, signal)
+  }
+
+  /** True if what is wanted of the file is known already. */
+  get isKnown(): boolean {
+    return (this.#resumed as ResumedFile).isKnown
   }
 
   /** Returns what is wanted of the file, by what is there. */
@@ -74,8 +78,8 @@ export class Intake {
     return wanted
   }
 
-  /** Compares the next segments with what is there. Returns true after the last one. */
-  async compare(digests: readonly string[]): Promise<boolean> {
+  /** Compares the next segments or chunks with what is there. Returns true after the last one. */
+  async compare(digests: Digests): Promise<boolean> {
     return await (this.#resumed as ResumedFile).compare(digests)
   }
 
@@ -155,13 +159,4 @@ export class Intake {
     await this.stop()
     await this.#sink.discard()
   }
-}
-
-/** The error if what was kept of an entry is damaged: its sender must send again what differs. */
-export function damagedError(name: string): TransferError {
-  const text = `what was kept of "${printable(name, 80)}" is damaged`
-  return new TransferError('incomplete', `${text}; its sender sends again what differs`, {
-    reason: 'damaged',
-    peerMessage: text,
-  })
 }

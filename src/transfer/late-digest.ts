@@ -6,6 +6,9 @@ import type { AtHand } from '../at-hand.js'
 import { TransferError } from '../errors.js'
 import type { Digest } from './digest.js'
 
+/** The digest of a file of which a part need not move, as it is used by what moves the rest. */
+export type FileDigest = Pick<LateDigest, 'seek' | 'update' | 'hex' | 'stop'>
+
 /** Reads bytes that are there into the buffer. Returns how many. */
 export type ReadAt = (buffer: Buffer, position: number) => Promise<number>
 

@@ -119,7 +119,7 @@ export class ReceiverSession implements Session, Returning {
         return this.#trunk?.begin({ link: this.#link, motion: this.motion }, message.connections)
       case 'digests':
         return this.#with(async (current) => {
-          if (await (current as OfFile).compare(message.digests)) await this.#want(current as OfFile)
+          if (await (current as OfFile).compare(message)) await this.#want(current as OfFile)
         })
       case 'position':
         return this.#with((current) => (current as OfFile).place(message.offset))
@@ -145,8 +145,8 @@ export class ReceiverSession implements Session, Returning {
       await this.#refuse(entry, header.name, error)
     }
     const current = this.#current
-    if (current && header.resume === 'offset') await this.#want(current as OfFile)
     if (header.resume === 'list') await this.#with((tree) => this.#link.list?.(entry, (tree as OfDirectory).list()))
+    else if (current && header.resume && (current as OfFile).isKnown) await this.#want(current as OfFile)
   }
 
   /** Tells the sender what is wanted of a file. */

@@ -8,6 +8,7 @@ import type { HeaderMessage } from '../links/link.js'
 import { compressors } from '../net/compress.js'
 import type { Turn } from '../net/turn.js'
 import {
+  DELTA,
   DIRECTORIES,
   type Header,
   KEPT,
@@ -135,7 +136,8 @@ export class Receiver {
     // A stream has no place for what is kept.
     if (!destination.hasNames) return always
     const isKept = returns?.isTaking(`${this.#owner}\0`) || (await destination.hasKept(this.#owner))
-    return [...always, KEPT_DIRECTORIES, RESUME, RESUME_DIRECTORIES, ...(isKept ? [KEPT] : [])]
+    const more = [...(destination.replaces ? [DELTA] : []), ...(isKept ? [KEPT] : [])]
+    return [...always, KEPT_DIRECTORIES, RESUME, RESUME_DIRECTORIES, ...more]
   }
 
   /** Refuses the whole transfer if it has too many files: a million headers must not cause a million answers. */
@@ -166,7 +168,7 @@ export class Receiver {
       const digest = await EntryDigest.create(algorithm)
       const progress = this.report.progress(header)
       const intake = new Intake(entry, header, { policy, sink, digest, progress })
-      if (header.resume) await intake.resume()
+      if (header.resume) await intake.resume(this.#stopped.signal)
       return intake
     } catch (error) {
       await sink.discard()

@@ -2,7 +2,7 @@
 import { TransferError } from '../errors.js'
 import type { HeaderMessage } from '../links/link.js'
 import { SEGMENT } from '../protocol/limits.js'
-import type { End, Stored, Wanted } from '../protocol/messages.js'
+import type { Digests, End, Stored, Wanted } from '../protocol/messages.js'
 import type { Taken } from './intake.js'
 
 export class Repeat {
@@ -25,8 +25,13 @@ export class Repeat {
     return { ranges: [] }
   }
 
+  get isKnown(): boolean {
+    return this.header.resume !== 'compare'
+  }
+
   /** Compares nothing. Returns true after the digest of the last segment. */
-  async compare(digests: readonly string[]): Promise<boolean> {
+  async compare({ digests, lengths }: Digests): Promise<boolean> {
+    if (lengths) return false
     this.#segments += digests.length
     return this.#segments === Math.ceil((this.header.size as number) / SEGMENT)
   }

@@ -1,12 +1,17 @@
-/** What a receiver has of a file whose sender asks, and what it wants: by the bytes that are there, or by digests. */
+/**
+ * What a receiver has of a file whose sender asks, and what it wants: by the bytes that are there, by the digests of
+ * segments, or by those of chunks that it may have in the file that will be replaced.
+ */
 import type { AtHand } from '../at-hand.js'
 import { refusal } from '../errors.js'
 import type { HeaderMessage } from '../links/link.js'
+import { MAX_CUT } from '../protocol/cut.js'
 import { MAX_RANGES, SEGMENT } from '../protocol/limits.js'
-import { bytesIn, type Wanted } from '../protocol/messages.js'
+import { bytesIn, type Digests, type Wanted } from '../protocol/messages.js'
 import type { Sink } from '../stores/store.js'
+import { DeltaFile } from './delta-file.js'
 import { createDigest, type Digest } from './digest.js'
-import { LateDigest } from './late-digest.js'
+import { type FileDigest, LateDigest } from './late-digest.js'
 
 /** The bytes of one read. */
 const PIECE = 1024 * 1024
@@ -15,7 +20,8 @@ export class ResumedFile {
   readonly #sink: Sink
   readonly #size: number
   readonly #isCompared: boolean
-  readonly #digest: LateDigest
+  readonly #digest: FileDigest
+  readonly #delta: DeltaFile | null
   /** The digest of one segment after the other. */
   readonly #segmentDigest: Digest
   /** The number of segments compared. */
@@ -28,16 +34,27 @@ export class ResumedFile {
   /** The number of bytes that need not come. */
   have = 0
 
-  private constructor(sink: Sink, header: HeaderMessage, digests: [Digest, Digest]) {
+  private constructor(sink: Sink, header: HeaderMessage, digests: [Digest, Digest], delta: DeltaFile | null) {
     this.#sink = sink
     this.#size = header.size as number
     this.#isCompared = header.resume === 'compare'
-    this.#digest = new LateDigest(digests[0], (buffer, position) => sink.readAt(buffer, position))
+    this.#delta = delta
+    this.#digest = delta ?? new LateDigest(digests[0], (buffer, position) => sink.readAt(buffer, position))
     this.#segmentDigest = digests[1]
   }
 
-  static async create(sink: Sink, header: HeaderMessage): Promise<ResumedFile> {
-    return new ResumedFile(sink, header, [await createDigest(), await createDigest()])
+  /** Aborting `signal` ends the search for chunks. */
+  static async create(sink: Sink, header: HeaderMessage, signal: AbortSignal): Promise<ResumedFile> {
+    const digests: [Digest, Digest] = [await createDigest(), await createDigest()]
+    const isDelta = header.resume === 'delta' && (header.size as number) <= MAX_CUT
+    const replaced = isDelta ? await sink.openReplaced?.() : null
+    const delta = replaced ? new DeltaFile({ sink, header, digest: digests[0], replaced, signal }) : null
+    return new ResumedFile(sink, header, digests, delta)
+  }
+
+  /** True if `want` needs no digests of the sender. */
+  get isKnown(): boolean {
+    return !this.#isCompared && !this.#delta
   }
 
   /** True if what was there has been taken as it was. */
@@ -48,14 +65,17 @@ export class ResumedFile {
   /** Returns what has to come. */
   want(): Pick<Wanted, 'ranges' | 'changed'> {
     const { have, hasChanged } = this.#sink
-    if (!this.#isCompared && have < this.#size) this.#left = [have, this.#size]
+    if (this.#delta) this.#left = this.#delta.want()
+    else if (!this.#isCompared && have < this.#size) this.#left = [have, this.#size]
     const ranges = [...this.#left]
     this.have = this.#size - bytesIn(ranges)
     return { ranges, ...(hasChanged ? { changed: true } : {}) }
   }
 
-  /** Compares the next segments with what is there. Returns true after the last one. */
-  async compare(digests: readonly string[]): Promise<boolean> {
+  /** Compares the next segments or chunks with what is there. Returns true after the last one. */
+  async compare({ digests, lengths }: Digests): Promise<boolean> {
+    // The sender may have sent chunks before it heard that none are needed.
+    if (lengths) return this.#delta ? await this.#delta.find(digests, lengths) : false
     for (const digest of digests) {
       const start = this.#segments * SEGMENT
       if (start >= this.#size) throw breach('digests of more segments than the file has')

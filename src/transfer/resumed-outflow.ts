@@ -4,6 +4,7 @@ import { MAX_DIGESTS, SEGMENT } from '../protocol/limits.js'
 import { bytesIn, type Wanted } from '../protocol/messages.js'
 import type { OpenEntry } from '../sources/source.js'
 import type { Pending } from './answers.js'
+import { sendChunks } from './delta-outflow.js'
 import { createDigest } from './digest.js'
 import { LateDigest, type ReadAt } from './late-digest.js'
 import type { Pump, Totals } from './pump.js'
@@ -29,8 +30,9 @@ export async function sendWanted(
   const size = header.size as number
   const readAt = opened.readAt?.bind(opened) as ReadAt
   if (header.resume === 'compare') await sendDigests(link, readAt, size, stop.signal)
+  const known = header.resume === 'delta' ? await sendChunks(link, readAt, pending) : null
   const { ranges } = await wanted(pending)
-  const digest = new LateDigest(await createDigest(), readAt)
+  const digest = known ?? new LateDigest(await createDigest(), readAt)
   stop.signal.addEventListener('abort', () => void digest.stop())
   try {
     let have = size - bytesIn(ranges)
@@ -72,7 +74,7 @@ async function sendDigests(link: SenderLink, readAt: ReadAt, size: number, signa
     }
     digests.push(digest.hex())
     if (digests.length < MAX_DIGESTS && end < size) continue
-    await link.compare?.(digests)
+    await link.compare?.({ digests })
     digests = []
   }
 }

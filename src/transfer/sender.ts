@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import { asTransferError } from '../errors.js'
-import { bytesIn, type Header, KEPT, RESUME, RESUME_DIRECTORIES, type ResumeWay } from '../protocol/messages.js'
+import { bytesIn, DELTA, type Header, KEPT, RESUME, RESUME_DIRECTORIES, type ResumeWay } from '../protocol/messages.js'
 import type { Entry } from '../sources/source.js'
 import type { CompressMode } from './compression.js'
 import type { Expectation } from './expectation.js'
@@ -23,6 +23,8 @@ export interface SenderOptions {
   transfer?: string | undefined
   /** True if this side connects again after a break. Default false. */
   retries?: boolean | undefined
+  /** True if of a file that the receiver has, only what differs is sent. Default false. */
+  delta?: boolean | undefined
   /** The limit of the call. */
   rate?: Rate | undefined
   /** What is compressed. Default: nothing. */
@@ -53,6 +55,7 @@ export class Sender {
    */
   readonly waitsForGreeting: boolean
   readonly #retries: boolean
+  readonly #delta: boolean
   readonly #admit: (() => void) | undefined
   readonly #entries: AsyncIterator<Entry>
   /** Entries that were under way when a connection broke. They come first. */
@@ -80,9 +83,10 @@ export class Sender {
 
   constructor(options: SenderOptions) {
     const { entries, report, expect, allowUnverified, transfer, retries = false, rate, compress = 'never' } = options
-    const { admit } = options
+    const { admit, delta = false } = options
     this.transfer = transfer
     this.#retries = retries
+    this.#delta = delta
     this.report = report
     this.expect = expect
     this.allowUnverified = allowUnverified
@@ -179,11 +183,17 @@ export class Sender {
     const { source, edition, ...known } = header
     const isDirectory = header.kind === 'directory'
     if (!features.includes(isDirectory ? RESUME_DIRECTORIES : RESUME)) return { ...known, ...numbered }
-    const asked = this.#ways.get(entry) ?? (features.includes(KEPT) ? 'offset' : undefined)
-    const way = asked && isDirectory ? 'list' : asked
+    const way = this.#wayFor(entry, isDirectory, features)
     if (way) return { ...header, ...numbered, resume: way }
     this.#wanted.set(entry, header.size ?? 0)
     return { ...header, ...numbered }
+  }
+
+  /** How the receiver is asked. Asking for a delta, the sender hears of what was kept, too. */
+  #wayFor(entry: Entry, isDirectory: boolean, features: readonly string[]): ResumeWay | undefined {
+    const way = this.#ways.get(entry) ?? (features.includes(KEPT) ? 'offset' : undefined)
+    if (isDirectory) return way && 'list'
+    return this.#delta && way !== 'compare' && features.includes(DELTA) ? 'delta' : way
   }
 
   /** Reports an entry that could not be opened. */

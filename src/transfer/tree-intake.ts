@@ -11,12 +11,12 @@ import type { TreeFileSink, TreeSink } from '../stores/store.js'
 import type { AdoptedFiles } from './adopted-files.js'
 import { WireCount } from './compression.js'
 import type { Digest } from './digest.js'
-import { damagedError, type Taken } from './intake.js'
+import type { Taken } from './intake.js'
 import { checkDepth, checkItem, checkItemFile, checkSymlink, type Policy } from './policy.js'
 import { type ProgressReport, wireField } from './progress-report.js'
 import { type CurrentFile, gather } from './tree-file.js'
 import type { TreeRecord } from './tree-record.js'
-import { fileMismatch, verifyEnd } from './verification.js'
+import { damagedError, fileMismatch, verifyEnd } from './verification.js'
 
 /** A file up to this size is stored at once, when all its bytes are there. */
 const SMALL = 64 * 1024

@@ -79,3 +79,12 @@ export function fileMismatch(path: string, ours: string, announced: string): Tra
 function digestMismatch(text: string): TransferError {
   return new TransferError('digest-mismatch', text, { reason: 'digest', peerMessage: text })
 }
+
+/** The error if what was kept of an entry is damaged: its sender must send again what differs. */
+export function damagedError(name: string): TransferError {
+  const text = `what was kept of "${printable(name, 80)}" is damaged`
+  return new TransferError('incomplete', `${text}; its sender sends again what differs`, {
+    reason: 'damaged',
+    peerMessage: text,
+  })
+}

@@ -122,7 +122,8 @@ t.test('says what may come only in a file with `resume`, and where', async (t) =
   t.strictSame(takenOf({}), ['D'])
   t.match(
     documentSection('Frames of the sender').replaceAll('\n', ' '),
-    '`V` is allowed only if `resume` is `compare`, and before the first `P` or `D` of the entry',
+    '`V` is allowed only if `resume` is `compare` or `delta`, and before the first `P` or `D` of the entry. With ' +
+      '`delta` it has as many `lengths` as digests, at most 100 and none of them 0; with `compare` it has none.',
   )
   const { V, D } = framesAfter(1) as { V: Buffer; D: Buffer }
   const position = (offset: number) => frame('P', { offset })
@@ -131,6 +132,12 @@ t.test('says what may come only in a file with `resume`, and where', async (t) =
   for (const before of [[D], [V, D], [position(1024)], [V, position(1024)]]) {
     t.strictSame(takenOf({ resume: 'compare' }, ...before), ['D', 'P'])
   }
+  const lengths = (count: number, lengths: number[]) => frame('V', { digests: Array(count).fill(someDigest), lengths })
+  t.strictSame(takenOf({ resume: 'delta' }), ['D', 'P'])
+  t.strictSame(takenOf({ resume: 'delta' }, lengths(100, Array(100).fill(1))), ['D', 'P'])
+  for (const wrong of [lengths(2, [1]), lengths(1, [1, 1]), lengths(1, [0]), lengths(101, Array(101).fill(1))])
+    t.strictSame(takenOf({ resume: 'delta' }, wrong), [])
+  t.strictSame(takenOf({ resume: 'compare' }, lengths(1, [1])), [])
   t.match(
     documentSection('Frames of the sender').replaceAll('\n', ' '),
     'The `offset` of a `P` is a multiple of 1,024, more than the end of the data before it (0 if there is none) and ' +

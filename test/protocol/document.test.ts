@@ -2,9 +2,11 @@
 import t from 'tap'
 import { SMALLEST_WINDOW } from '../../dist/links/window.js'
 import { laneFrameTypes } from '../../dist/protocol/bundle-frames.js'
+import { chunkLengths, MAX_CUT } from '../../dist/protocol/cut.js'
 import * as limits from '../../dist/protocol/limits.js'
 import {
   BUNDLE,
+  DELTA,
   DIRECTORIES,
   type FrameName,
   frameTypes,
@@ -39,8 +41,10 @@ t.test('lists the limits that the code has', async (t) => {
     message: limits.MAX_MESSAGE,
     segment: limits.SEGMENT,
     'digests in a frame': limits.MAX_DIGESTS,
+    'lengths in a frame': limits.MAX_LENGTHS,
     'files in a frame of a list': limits.MAX_LISTED,
     'ranges in a frame': limits.MAX_RANGES,
+    'ranges of a file': limits.MAX_ALL_RANGES,
     'connections of a bundle': limits.MAX_CONNECTIONS,
     'room before the first `K`': SMALLEST_WINDOW,
     'blocks that wait for others': limits.MAX_HELD,
@@ -83,7 +87,7 @@ t.test('gives every frame the letter that the code gives it, and knows no other'
 const values: Record<string, unknown> = {
   ...{ version: 1, software: 'x', name: 'a', size: 0, type: 'text/plain', mtime: 0, mode: 0, '!kind': 'file' },
   ...{ transfer: someToken, id: 0, source: someToken, edition: someToken, resume: 'compare' },
-  ...{ digests: [someDigest], offset: 0, ranges: [0, 1], changed: true, items: ['1 2 a'], more: true },
+  ...{ digests: [someDigest], lengths: [1], offset: 0, ranges: [0, 1], changed: true, items: ['1 2 a'], more: true },
   ...{
     bytes: 0,
     blake3: someDigest,
@@ -135,7 +139,10 @@ t.test('says which frames only a sender or only a receiver has', async (t) => {
 
 t.test('lists the features that the code has', async (t) => {
   const features = documentTable('feature', 'meaning').map(({ feature = '' }) => codeWords(feature)[0])
-  t.strictSame(features, [DIRECTORIES, KEPT_DIRECTORIES, RESUME, RESUME_DIRECTORIES, KEPT, 'zstd', 'brotli', BUNDLE])
+  t.strictSame(features, [
+    ...[DIRECTORIES, KEPT_DIRECTORIES, RESUME, RESUME_DIRECTORIES, DELTA],
+    ...[KEPT, 'zstd', 'brotli', BUNDLE],
+  ])
 })
 
 t.test('lists the ways to ask, and says what a header needs for it', async (t) => {
@@ -168,6 +175,13 @@ t.test('gives the numbers of what goes on', async (t) => {
   const figures = (pattern: RegExp) => [...text.matchAll(pattern)].map(([, figure]) => number(figure))
   t.strictSame(figures(/segment\*\*\s+is ([\d,]+) bytes/g), [limits.SEGMENT])
   t.strictSame(figures(/up to ([\d,]+) in a\s+frame/g), [limits.MAX_DIGESTS])
-  t.strictSame(figures(/at\s+most ([\d,]+) ranges/g), [limits.MAX_RANGES])
+  t.strictSame(figures(/at\s+most ([\d,]+) ranges/g), [limits.MAX_RANGES, limits.MAX_ALL_RANGES])
+  const [usual, times, largest] = figures(
+    /(?:usual\s+length\s+is|has\s+more\s+than|times\s+as\s+many\s+bytes,\s+up\s+to)\s+([\d,]+)/g,
+  )
+  t.strictSame([usual, largest], [chunkLengths(1).usual, chunkLengths(Number.MAX_SAFE_INTEGER).usual])
+  t.equal(chunkLengths(Number(usual) * Number(times)).usual, usual)
+  t.equal(chunkLengths(Number(usual) * Number(times) + 1).usual, 2 * Number(usual))
+  t.equal(MAX_CUT, Number(times) * Number(largest))
   t.strictSame(figures(/at\s+least\s+([\d,]+) bytes/g), [limits.SMALLEST_KEPT])
 })

@@ -21,8 +21,15 @@ t.test('wants nothing, drops what comes, and gives the same answer', async (t) =
 
 t.test('answers the digests of all segments once, after the last one', async (t) => {
   const repeat = new Repeat(0, { ...header, size: 2 * SEGMENT + 1 }, answer)
-  t.equal(await repeat.compare(['a', 'b']), false)
-  t.equal(await repeat.compare(['c']), true)
+  t.equal(await repeat.compare({ digests: ['a', 'b'] }), false)
+  t.equal(await repeat.compare({ digests: ['c'] }), true)
+})
+
+t.test('wants nothing at once, and ignores the chunks that were on their way', async (t) => {
+  t.equal(new Repeat(0, { ...header, size: 5, resume: 'compare' }, answer).isKnown, false)
+  const repeat = new Repeat(0, { ...header, size: 5, resume: 'delta' }, answer)
+  t.equal(repeat.isKnown, true)
+  t.equal(await repeat.compare({ digests: ['a'], lengths: [5] }), false)
 })
 
 t.test('refuses another content', async (t) => {

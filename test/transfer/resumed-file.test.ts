@@ -10,6 +10,7 @@ import { digest } from '../fixtures/peer-frames.ts'
 import { settle } from '../fixtures/turns.ts'
 
 const MIB = 1024 * 1024
+const live = new AbortController().signal
 
 /** A sink in memory, which has these bytes from an earlier transfer, of a file of `size` bytes. */
 function sinkWith(had: Buffer, size: number, { have = had.length, hasChanged = false } = {}) {
@@ -64,7 +65,7 @@ t.test('wants what comes after that which is there, and has the digest of the wh
       const whole = content.subarray(0, size)
       const have = Math.floor(size * part)
       const { sink, stored } = sinkWith(whole.subarray(0, have), size)
-      const file = await ResumedFile.create(sink, headerOf(size, 'offset'))
+      const file = await ResumedFile.create(sink, headerOf(size, 'offset'), live)
       const { ranges, changed } = file.want()
       t.strictSame([ranges, changed], [have < size ? [have, size] : [], undefined])
       t.equal(file.have, have)
@@ -88,10 +89,10 @@ t.test('wants the segments that differ or are not there, and nothing else', asyn
       const at = (place: number) => Math.floor(place * had.length)
       for (const place of damage) if (had.length > 0) had.writeUInt8(had.readUInt8(at(place)) ^ 1, at(place))
       const { sink, stored } = sinkWith(had, size)
-      const file = await ResumedFile.create(sink, headerOf(size, 'compare'))
+      const file = await ResumedFile.create(sink, headerOf(size, 'compare'), live)
       const digests = segmentDigests(whole)
       for (const [index, value] of digests.entries())
-        t.equal(await file.compare([value]), index === digests.length - 1, 'the last one is known')
+        t.equal(await file.compare({ digests: [value] }), index === digests.length - 1, 'the last one is known')
       const { ranges } = file.want()
       const isWanted = (at: number) => ranges.filter((end) => end <= at).length % 2 === 1
       let wanted = 0
@@ -113,7 +114,10 @@ t.test('wants the segments that differ or are not there, and nothing else', asyn
 
 t.test('says that something else was there', async (t) => {
   const { sink } = sinkWith(Buffer.alloc(0), 10, { hasChanged: true })
-  t.strictSame((await ResumedFile.create(sink, headerOf(10, 'offset'))).want(), { ranges: [0, 10], changed: true })
+  t.strictSame((await ResumedFile.create(sink, headerOf(10, 'offset'), live)).want(), {
+    ranges: [0, 10],
+    changed: true,
+  })
 })
 
 t.test(
@@ -125,9 +129,9 @@ t.test(
       reads++
       return buffer.length
     }
-    const file = await ResumedFile.create({ have: 0, readAt } as unknown as Sink, headerOf(size, 'compare'))
+    const file = await ResumedFile.create({ have: 0, readAt } as unknown as Sink, headerOf(size, 'compare'), live)
     // Nothing is there, so nothing is read; whether it is wanted is decided by the order alone.
-    for (let at = 0; at < size; at += SEGMENT) await file.compare(['x'])
+    for (let at = 0; at < size; at += SEGMENT) await file.compare({ digests: ['x'] })
     t.strictSame(file.want().ranges, [0, size], 'neighbours are one range')
     t.equal(reads, 0)
   },
@@ -138,8 +142,8 @@ t.test('a hundred damaged places are a hundred ranges, and one more is joined to
   // Each read is of zeros. Each second segment is announced with their digest.
   const zeros = digest(Buffer.alloc(SEGMENT))
   const sink = { have: count * SEGMENT, readAt: async (buffer: Buffer) => buffer.fill(0).length }
-  const file = await ResumedFile.create(sink as unknown as Sink, headerOf(count * SEGMENT, 'compare'))
-  for (let index = 0; index < count; index++) await file.compare([index % 2 === 0 ? 'x' : zeros])
+  const file = await ResumedFile.create(sink as unknown as Sink, headerOf(count * SEGMENT, 'compare'), live)
+  for (let index = 0; index < count; index++) await file.compare({ digests: [index % 2 === 0 ? 'x' : zeros] })
   const { ranges } = file.want()
   t.equal(ranges.length, 2 * MAX_RANGES)
   t.strictSame(ranges.slice(0, 4), [0, SEGMENT, 2 * SEGMENT, 3 * SEGMENT])
@@ -149,7 +153,7 @@ t.test('a hundred damaged places are a hundred ranges, and one more is joined to
 t.test('refuses bytes and digests that were not asked for', async (t) => {
   const breach = { code: 'refused', reason: 'protocol' }
   const { sink } = sinkWith(content.subarray(0, 2_048), 8_192)
-  const file = await ResumedFile.create(sink, headerOf(8_192, 'offset'))
+  const file = await ResumedFile.create(sink, headerOf(8_192, 'offset'), live)
   t.throws(() => file.update(content.subarray(0, 1)), breach, 'before anything was wanted')
   file.want()
   t.throws(() => file.place(0), breach)
@@ -159,13 +163,13 @@ t.test('refuses bytes and digests that were not asked for', async (t) => {
   t.throws(() => file.update(content.subarray(0, 6_145)), breach, 'more than is wanted')
   await file.update(content.subarray(2_048, 8_192))
   t.throws(() => file.update(content.subarray(0, 1)), breach, 'after the last range')
-  const compared = await ResumedFile.create(sink, headerOf(8_192, 'compare'))
-  await t.rejects(compared.compare(['x', 'y']), breach)
+  const compared = await ResumedFile.create(sink, headerOf(8_192, 'compare'), live)
+  await t.rejects(compared.compare({ digests: ['x', 'y'] }), breach)
 })
 
 t.test('has no digest if bytes are missing', async (t) => {
   const { sink } = sinkWith(content.subarray(0, 2_048), 8_192)
-  const file = await ResumedFile.create(sink, headerOf(8_192, 'offset'))
+  const file = await ResumedFile.create(sink, headerOf(8_192, 'offset'), live)
   file.want()
   t.equal(await file.hex(2_048), '')
   await file.stop()
@@ -173,8 +177,8 @@ t.test('has no digest if bytes are missing', async (t) => {
 
 t.test('a segment that became shorter meanwhile is wanted again', async (t) => {
   const sink = { have: SEGMENT, readAt: async () => 0 } as unknown as Sink
-  const file = await ResumedFile.create(sink, headerOf(SEGMENT, 'compare'))
-  t.ok(await file.compare([digest(content.subarray(0, SEGMENT))]))
+  const file = await ResumedFile.create(sink, headerOf(SEGMENT, 'compare'), live)
+  t.ok(await file.compare({ digests: [digest(content.subarray(0, SEGMENT))] }))
   t.strictSame(file.want().ranges, [0, SEGMENT])
 })
 
@@ -189,13 +193,13 @@ t.test('stops to read what is there, whether that is compared or digested', asyn
     return buffer.length
   }
   const sink = { have: SEGMENT, readAt } as unknown as Sink
-  const compared = await ResumedFile.create(sink, headerOf(SEGMENT, 'compare'))
-  const comparing = compared.compare(['x'])
+  const compared = await ResumedFile.create(sink, headerOf(SEGMENT, 'compare'), live)
+  const comparing = compared.compare({ digests: ['x'] })
   await compared.stop()
   onRead()
   await comparing
   t.equal(reads, 1)
-  const digested = await ResumedFile.create(sink, headerOf(SEGMENT, 'offset'))
+  const digested = await ResumedFile.create(sink, headerOf(SEGMENT, 'offset'), live)
   digested.want()
   const hex = digested.hex(SEGMENT)
   await settle()
