@@ -62,8 +62,8 @@ export interface SendOptions
   allowUnverified?: boolean | undefined
   /**
    * If true, sends of a file only what differs from the file of its name at the receiver, if that one will be replaced
-   * (`ifExists: 'overwrite'`), and both have at least 1 MiB. Everything else is sent as a whole. Without
-   * effect with `plain`. Default false.
+   * (`ifExists: 'overwrite'`) and both have at least 1 MiB. Everything else is sent as a whole, also with `plain`.
+   * Default false.
    */
   delta?: boolean | undefined
   /** If false, a directory has one event `sent` and the files in it have none. Default true. */

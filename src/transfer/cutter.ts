@@ -4,7 +4,7 @@ import { createDigest, type Digest } from './digest.js'
 import type { ReadAt } from './late-digest.js'
 
 /** The bytes of one read. */
-const PIECE = 1024 * 1024
+const PIECE = 512 * 1024
 
 export interface Chunk {
   offset: number
