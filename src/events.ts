@@ -47,7 +47,7 @@ export interface ConnectedEvent extends OfTransfer {
 
 /** How the bytes of a file or directory have moved. */
 interface Moved extends OfTransfer {
-  /** The bytes that the receiver had kept from an earlier transfer. Absent if there are none. */
+  /** The bytes that the receiver had: kept from an earlier transfer, or in a file that is replaced. Absent if none. */
   resumed?: number
   /** The bytes that went over the connection for the others. Absent if nothing was compressed. */
   wire?: number
