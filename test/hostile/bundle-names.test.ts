@@ -121,7 +121,7 @@ async function named(peer: Peer): Promise<unknown> {
 
 t.test('a sender that listens lets no receiver join before it has asked for that', parallel, async (t) => {
   const folder = t.testdir({ file: Buffer.alloc(2 << 20) })
-  const sender = await startSender(t, [{ path: join(folder, 'file') }], { streams: 2 })
+  const sender = await startSender(t, [join(folder, 'file')], { streams: 2 })
   const peers = [await Peer.dial(t, sender.port), await Peer.dial(t, sender.port)] as const
   const names = [await named(peers[0]), await named(peers[1])]
   // Each would be a connection of the other's bundle, or of its own, and no session would look after them.

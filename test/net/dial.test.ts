@@ -35,9 +35,10 @@ async function nowhere(): Promise<{ host: string; port: number }> {
   return { host, port: Number(port) }
 }
 
-function dialling(port: number, options: Partial<DialOptions> = {}): Promise<Socket> {
+async function dialling(port: number, options: Partial<DialOptions> = {}): Promise<Socket> {
   const { signal } = new AbortController()
-  return dial({ host: '127.0.0.1', port, timeout: 60_000, wait: 0, signal, partner: 'receiver', ...options })
+  const all = { host: '127.0.0.1', port, timeout: 60_000, wait: 0, signal, partner: 'receiver' as const, ...options }
+  return (await dial(all)).socket
 }
 
 async function errorOf(t: Test, connecting: Promise<Socket>): Promise<TransferError> {

@@ -254,7 +254,7 @@ for (const [how, work] of Object.entries({ 'at once': () => {}, 'behind a promis
     await once(server, 'listening')
     const { port } = server.address() as AddressInfo
     const { signal } = new AbortController()
-    const socket = await dial({ host: '127.0.0.1', port, timeout: 60_000, wait: 0, signal, partner: 'sender' })
+    const { socket } = await dial({ host: '127.0.0.1', port, timeout: 60_000, wait: 0, signal, partner: 'sender' })
     server.close()
     t.teardown(() => socket.destroy())
     await until(() => socket.bytesRead > 0)

@@ -32,11 +32,12 @@ async function dialling(t: Test) {
 t.test('dials once, says so, and gives back how the one transfer went', async (t) => {
   const { options, events, keep } = await dialling(t)
   const peer = `127.0.0.1:${options.port}`
-  const returned = await call(options, ({ socket, ...connection }) => {
+  const returned = await call(options, ({ socket, more, ...connection }) => {
     keep(socket)
+    t.match(more, { dialling: { rtt: Number } }, 'it can dial again for another connection')
     t.strictSame(connection, { transfer: 1, peer })
     t.match(events.all, [{ event: 'connected', transfer: 1, peer }], 'it is told before anything is done')
-    return { motion, run: async () => result, fail: () => t.fail('nothing went wrong') }
+    return { motion, isLane: false, run: async () => result, fail: () => t.fail('nothing went wrong') }
   })
   t.equal(returned, result)
   t.match(events.all.at(-1), { event: 'ended', transfer: 1, files: 2, bytes: 30, complete: true, seconds: Number })
@@ -49,7 +50,7 @@ t.test('throws what a listener of events threw, once the transfer has let go of 
   const closing = gate()
   const calling = call(options, ({ socket }) => {
     keep(socket)
-    return { motion, run: () => Promise.reject(fault), fail: () => {}, closed: closing.opened }
+    return { motion, isLane: false, run: () => Promise.reject(fault), fail: () => {}, closed: closing.opened }
   })
   t.equal(await stateOf(calling), 'pending')
   closing.open()
@@ -75,7 +76,7 @@ for (const when of ['while it runs', 'in the moment of the connection']) {
         interruptAt('while it runs')
         return failed
       }
-      return { motion, run, fail }
+      return { motion, isLane: false, run, fail }
     })
     t.equal(returned.failure, reason)
   })

@@ -84,7 +84,7 @@ t.test('goes on after a cut at every edge of a frame, in both directions', async
       (['end', 'reset'] as const).map((how) => ({ direction, after, how })),
     ),
   )
-  const opening = encode.senderOpening('0'.repeat(32)).length
+  const opening = encode.senderOpening({ transfer: '0'.repeat(32) }).length
   const greeting = 8 + 5 + (readFrames(proxy.whole('to-sender')).frames[0]?.bytes.length ?? 0)
   const cutOnce = async (cut: Cut, index: number) => {
     const out = join(t.testdirName, `out${index}`)
