@@ -260,13 +260,13 @@ t.test('takes what a receiver says of its connection, and refuses what is none o
   }
 })
 
-t.test('takes a header that asks in one of two ways', async (t) => {
+t.test('takes a header that asks in one of three ways', async (t) => {
   const asking = (resume: unknown) =>
     JSON.stringify({ name: 'a', size: 5, source: someToken, edition: someToken, resume })
-  for (const resume of ['offset', 'compare']) t.match(parse('header', asking(resume)), { resume })
+  for (const resume of ['offset', 'compare', 'delta']) t.match(parse('header', asking(resume)), { resume })
   t.notOk('resume' in parse('header', asking(null)))
   for (const resume of ['', 'Offset', 'offset ', 'constructor', 1, true, ['offset'], {}]) {
-    const message = /^"resume" of the header frame must be offset or compare or list, and is /
+    const message = /^"resume" of the header frame must be offset or compare or delta or list, and is /
     t.throws(() => parse('header', asking(resume)), breach(message), JSON.stringify(resume))
   }
 })
