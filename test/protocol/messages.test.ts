@@ -276,6 +276,18 @@ t.test('takes an entry that asks and is of an unknown kind for one that must be 
   t.match(parse('header', JSON.stringify(header)), { resume: 'offset', unsupported: /the kind "album"/ })
 })
 
+t.test('takes as many lengths as digests, up to 100 and none of them 0, and refuses everything else', async (t) => {
+  const parseLengths = (digests: number, lengths: unknown) =>
+    parse('digests', JSON.stringify({ digests: Array(digests).fill(someDigest), lengths }))
+  for (const count of [1, 100]) t.match(parseLengths(count, Array(count).fill(7)), { lengths: Array(count).fill(7) })
+  t.notOk('lengths' in parseLengths(1, null))
+  for (const lengths of [[], [0], [-1], [1.5], ['1'], [null], [1, 1], { 0: 1, length: 1 }, 1, '1', true]) {
+    const message = /^"lengths" of the digests frame must be the lengths of all chunks, at most 100, and is /
+    t.throws(() => parseLengths(1, lengths), breach(message), JSON.stringify(lengths))
+  }
+  t.throws(() => parseLengths(101, Array(101).fill(1)), breach(/^"lengths"/))
+})
+
 t.test('takes 1 to 200 digests in a frame, and refuses everything else', async (t) => {
   for (const count of [1, 200]) {
     const digests = Array(count).fill(someDigest)
