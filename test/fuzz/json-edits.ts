@@ -37,7 +37,18 @@ const keys: readonly string[] = [
   ...['"__proto__"', '"constructor"', '"hasOwnProperty"', '"toString"', '""', '"0"', '"!"', '"!later"', '"!kind"'],
   ...['"x"', '"version"', '"digest"', '"software"', '"features"', '"name"', '"size"', '"type"', '"mtime"', '"mode"'],
   ...['"entry"', '"bytes"', '"blake3"', '"sha256"', '"header"', '"reason"', '"message"', '"entries"', '"target"'],
-  ...['"transfer"', '"id"', '"source"', '"edition"', '"resume"', '"digests"', '"offset"', '"ranges"', '"changed"'],
+  ...[
+    '"transfer"',
+    '"id"',
+    '"source"',
+    '"edition"',
+    '"resume"',
+    '"digests"',
+    '"lengths"',
+    '"offset"',
+    '"ranges"',
+    '"changed"',
+  ],
   ...['"n\\u0061me"', '"Name"', '"name "', '"\\u0021kind"', 'name', "'name'"],
 ]
 
