@@ -62,9 +62,11 @@ export class ReceiverSession implements Session, Returning {
       // Without the protocol, every connection counts as a sender.
       if (link.entryName !== undefined) this.#receiver.admit()
       await link.receive((message) => this.#onMessage(message))
+      await this.#receiver.reporting
       if (!this.isLane) this.#receiver.finish()
       void link.close()
     } catch (error) {
+      await this.#receiver.reporting.catch(() => {})
       await this.#lose(asTransferError(error))
     } finally {
       this.#trunk?.end()
@@ -98,13 +100,13 @@ export class ReceiverSession implements Session, Returning {
 
   #onMessage(message: EntryMessage): void | Promise<void> {
     this.motion.moved()
+    const { signal } = this.#link
     const working = this.#handle(message)
-    const paced =
-      message.frame === 'data' ? this.#receiver.rate?.take(message.bytes.length, this.#link.signal) : undefined
+    const paced = message.frame === 'data' ? this.#receiver.rate?.take(message.bytes.length, signal) : undefined
     const waiting = paced ? Promise.all([working, paced]) : working
-    // Output that nobody reads holds up the sender. It must not grow.
-    const drained = () => this.#receiver.report.untilDrained(this.#link.signal)
-    return waiting && this.motion.during(waiting.then(drained))
+    // What follows an entry is read at once: a sender that has all answers ends, and waits for nobody.
+    const reported = async () => (message.frame === 'end' ? undefined : await this.#receiver.untilReported(signal))
+    return waiting && this.motion.during(waiting.then(reported))
   }
 
   #handle(message: EntryMessage): void | Promise<void> {
@@ -136,6 +138,7 @@ export class ReceiverSession implements Session, Returning {
     const entry = this.#entries++
     this.motion.hasBegun = true
     this.#receiver.countEntry()
+    await this.#receiver.untilReported(this.#link.signal)
     try {
       await this.#receiver.waitFor(header, this)
       // The sender is admitted before anything is refused: the sender of an unwanted file is still a sender.
@@ -180,7 +183,7 @@ export class ReceiverSession implements Session, Returning {
       await this.#giveUp(current, error)
     } finally {
       // It is stored, also if the sender has gone and cannot hear of it.
-      if (taken?.record) await this.#receiver.onTaken(current as TreeIntake, taken)
+      if (taken?.record) this.#receiver.onTaken(current as TreeIntake, taken)
     }
   }
 

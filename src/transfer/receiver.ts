@@ -2,7 +2,6 @@
  * A receiving transfer: what it accepts, where it stores, and its result. It knows no connection. A session of it runs
  * over each link (receiver-session.ts).
  */
-import type { AtHand } from '../at-hand.js'
 import { refusal, type TransferError } from '../errors.js'
 import type { HeaderMessage } from '../links/link.js'
 import { compressors } from '../net/compress.js'
@@ -62,6 +61,8 @@ const NOTHING: Lost = { name: undefined, kept: null, bytes: 0 }
 
 export class Receiver {
   readonly report: TransferReport
+  /** Settles when the directory that was stored last is reported. */
+  reporting: Promise<void> = Promise.resolve()
   readonly rate: Rate | undefined
   readonly #options: ReceiverOptions
   readonly #owner: string
@@ -201,23 +202,31 @@ export class Receiver {
     return this.#store
   }
 
-  /** Reports a stored file or a received message, or a directory behind a promise. */
-  onTaken({ header, start = 0 }: { header: Header; start?: number }, taken: Taken): AtHand<void> {
+  /** Resolves when everything so far is reported. Output that nobody reads holds up the sender: it must not grow. */
+  async untilReported(signal: AbortSignal): Promise<void> {
+    await this.reporting
+    await this.report.untilDrained(signal)
+  }
+
+  /** Reports a stored file or a received message, or begins to report what is in a directory (`reporting`). */
+  onTaken({ header, start = 0 }: { header: Header; start?: number }, taken: Taken): void {
     const { bytes: size, blake3, path, text, record, skipped, isVerified: verified, resumed, wire } = taken
     const { name, type } = header
-    if (taken.isRepeated) return undefined
+    if (taken.isRepeated) return
     const moved = { ...(resumed ? { resumed } : {}), ...wireField(wire) }
     if (record) {
       const facts = { name, path, size: record.bytes, blake3, type, ...moved, verified }
-      return this.report.storedTree(start, facts, record, skipped).finally(() => {
+      this.reporting = this.report.storedTree(start, facts, record, skipped).finally(() => {
         record.close()
         skipped?.close()
       })
+      // Whoever waits for it hears of its error.
+      this.reporting.catch(() => {})
+      return
     }
     const facts = { name, path, size, blake3, type, ...moved, verified }
     if (text === undefined) this.report.stored(start, facts)
     else this.report.message(text)
-    return undefined
   }
 
   /** A link is used from now on. When the last one fails, every wait for the store ends. */
