@@ -1,9 +1,11 @@
 /** More connections for a bundle, by the side that dials. */
+import { setMaxListeners } from 'node:events'
 import type { Duplex } from 'node:stream'
 import { TransferError } from '../errors.js'
 import type { Bundle } from '../links/bundle.js'
 import { FramedReceiverLink } from '../links/framed-receiver-link.js'
 import { FramedSenderLink } from '../links/framed-sender-link.js'
+import { MAX_CONNECTIONS } from '../protocol/limits.js'
 import { ProtocolError } from '../protocol/protocol-error.js'
 import type { Bundles } from './bundles.js'
 import type { Dialling } from './session.js'
@@ -22,6 +24,8 @@ export interface Lanes {
 export function dialLanes(lanes: Lanes, { dial }: Dialling, count: number): void {
   const { bundles, bundle } = lanes
   const ended = new AbortController()
+  // Each connection listens to it.
+  setMaxListeners(MAX_CONNECTIONS, ended.signal)
   bundle.once('close', () => ended.abort())
   const connect = async () => {
     const { socket } = await dial(ended.signal)

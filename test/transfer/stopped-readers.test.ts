@@ -97,6 +97,25 @@ t.test('a receiver whose events cannot be taken holds up the sender, and goes on
   await receiver.stop()
 })
 
+for (const [what, tree] of [
+  ['file', 'content'],
+  ['directory', { a: 'a', b: 'b' }],
+] as const) {
+  t.test(`a receiver reads the end although the last event, of a ${what}, is not taken yet`, async (t) => {
+    const ended = gate()
+    const onEvent: OnEvent = (event: TransferEvent) => {
+      if (event.event === 'ended') ended.open()
+      return event.event === 'stored' && event.directory === undefined ? ended.opened : undefined
+    }
+    const folder = t.testdir({ out: {}, it: tree })
+    const receiver = await startReceiver(t, { out: `${folder}/out`, onEvent })
+    t.equal((await trySend(t, receiver.port, [`${folder}/it`])).error, undefined)
+    await receiver.events.until('ended')
+    t.match(receiver.events.of('ended'), [{ complete: true }])
+    await receiver.stop()
+  })
+}
+
 t.test('a receiver whose events are never taken can be stopped', async (t) => {
   const onEvent: OnEvent = ({ event }) => (event === 'refused' ? new Promise<void>(() => {}) : undefined)
   const receiver = await startReceiver(t, { out: t.testdir(), onEvent })
