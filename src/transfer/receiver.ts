@@ -17,7 +17,7 @@ import {
   type Stored,
 } from '../protocol/messages.js'
 import { messageSink } from '../stores/message-sink.js'
-import type { Destination, Sink, Store } from '../stores/store.js'
+import type { Destination, Store } from '../stores/store.js'
 import { AdoptedFiles } from './adopted-files.js'
 import { type Algorithm, createDigest, EntryDigest } from './digest.js'
 import { Intake, type Taken } from './intake.js'
@@ -164,7 +164,7 @@ export class Receiver {
     const answer = this.#transfer && returns?.find(this.#transfer, header.id ?? entry)
     if (answer) return new Repeat(entry, header, answer)
     if (header.kind === 'directory') return await this.#beginTree(entry, header, turn)
-    const sink = header.kind === 'message' ? messageSink(header) : await this.#beginFile(header)
+    const sink = header.kind === 'message' ? messageSink(header) : await (await this.#openStore()).begin(header)
     try {
       const digest = await EntryDigest.create(algorithm)
       const progress = this.report.progress(header)
@@ -190,10 +190,6 @@ export class Receiver {
       await sink.discard()
       throw error
     }
-  }
-
-  async #beginFile(header: Header): Promise<Sink> {
-    return await (await this.#openStore()).begin(header)
   }
 
   /** Opens the store only for the first entry that the policy accepts. */
