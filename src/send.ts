@@ -42,7 +42,7 @@ export async function send(options: SendOptions): Promise<Summary> {
       const entrance = await entranceFor(options, 'sender')
       const bundles = new Bundles(SMALLEST_WINDOW, LARGEST_WINDOW)
       const isMuch = offered.reduce((sum, { size }) => sum + (size ?? Number.POSITIVE_INFINITY), 0) > LITTLE
-      const known = { entrance, rate, compress, bundles, streams: isMuch ? streams : 1 }
+      const known = { entrance, rate, compress, bundles, streams: streams === 'auto' && !isMuch ? 1 : streams }
       const later = ready.length > 0 ? await sendReady(ready, { ...options, ...known }, totals, failure) : null
       await bundles.settled()
       return failure ?? later

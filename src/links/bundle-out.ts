@@ -1,5 +1,6 @@
 /** One direction of a bundle on its way out: which blocks of the stream have left, and which have not arrived. */
 import { BLOCK_HEAD, writeBlockHead } from '../protocol/bundle-frames.js'
+import { MAX_HELD } from '../protocol/limits.js'
 
 /** A part of the stream, which goes over one connection, or over another one if that is too slow or breaks. */
 export interface Block {
@@ -8,6 +9,8 @@ export interface Block {
   length: number
   /** The place of its bytes in the stream. */
   offset: number
+  /** Its number in the stream. */
+  number: number
   /** The `performance.now()` at which it was handed to a connection last. */
   handedOver: number
   hasArrived: boolean
@@ -26,6 +29,8 @@ export class Outgoing {
   #onCut: (() => void) | null = null
   /** The end of what was cut into blocks. */
   #offset = 0
+  /** The number of blocks so far. */
+  #blocks = 0
   /** The other side has room for what is before this. */
   #limit: number
   /** The most bytes that have left and not arrived. They stay in memory, whatever room the other side says it has. */
@@ -70,8 +75,15 @@ export class Outgoing {
   /** Returns the next block, of at most `most` bytes. Null if there is none, or no room for it. */
   next(most: number): Block | null {
     for (let block = this.#again.shift(); block; block = this.#again.shift()) if (!block.hasArrived) return block
+    if (this.#isFull) return null
     const length = Math.min(most, this.#chunk.length, Math.min(this.#limit, this.arrived + this.#ahead) - this.#offset)
     return length > 0 ? this.#cut(length) : null
+  }
+
+  /** True if the other side may hold as many blocks as it must, because one before them is missing. */
+  get #isFull(): boolean {
+    const [first] = this.#underWay.values()
+    return first !== undefined && this.#blocks - first.number >= MAX_HELD
   }
 
   #cut(length: number): Block {
@@ -79,7 +91,7 @@ export class Outgoing {
     const buffer = Buffer.allocUnsafeSlow(BLOCK_HEAD + length)
     this.#chunk.copy(buffer, BLOCK_HEAD, 0, length)
     const frames = buffer.subarray(writeBlockHead(buffer, offset, length))
-    const block = { frames, length, offset, handedOver: 0, hasArrived: false }
+    const block = { frames, length, offset, number: this.#blocks++, handedOver: 0, hasArrived: false }
     this.#underWay.set(offset, block)
     this.#offset += length
     this.#chunk = this.#chunk.subarray(length)

@@ -4,6 +4,7 @@ import t from 'tap'
 import { Incoming } from '../../dist/links/bundle-in.js'
 import { type Block, Outgoing } from '../../dist/links/bundle-out.js'
 import { LaneDecoder } from '../../dist/protocol/bundle-frames.js'
+import { MAX_HELD } from '../../dist/protocol/limits.js'
 import { ProtocolError } from '../../dist/protocol/protocol-error.js'
 import { bytesOf } from '../fixtures/folder.ts'
 
@@ -181,6 +182,22 @@ t.test('cuts no more than there is room for, and sends again what was lost befor
   t.equal(cut, 1)
   t.equal(outgoing.isCut, true)
   t.equal(outgoing.isDone, false)
+  t.end()
+})
+
+t.test('sends no more small blocks behind a missing one than the other side must hold', (t) => {
+  const outgoing = new Outgoing(Number.MAX_SAFE_INTEGER)
+  const add = () => outgoing.add(Buffer.from('x'), () => {})
+  add()
+  const missing = outgoing.next(1) as Block
+  for (let sent = 1; sent < MAX_HELD; sent++) {
+    add()
+    outgoing.onArrived(outgoing.next(1) as Block)
+  }
+  add()
+  t.equal(outgoing.next(1), null)
+  outgoing.onArrived(missing)
+  t.match(outgoing.next(1), { offset: MAX_HELD })
   t.end()
 })
 
