@@ -42,8 +42,19 @@ t.test('tcp-recv names what is wrong with its command line', async (t) => {
   await isWrong(t, receiveCommand, wrongReceiveUsage)
 })
 
-t.test('listens for the networks that it is told', async (t) => {
-  const args = ['--port', '0', '--host', '127.0.0.1', '--out', t.testdir({}), '--allow-from', '10.0.0.0/8']
+t.test('listens for the networks that it is told, with as many streams', async (t) => {
+  const args = [
+    '--port',
+    '0',
+    '--host',
+    '127.0.0.1',
+    '--out',
+    t.testdir({}),
+    '--allow-from',
+    '10.0.0.0/8',
+    '--streams',
+    '2',
+  ]
   const { code } = await runHere(t, receiveCommand, [...args, '--wait', '0.1'])
   t.equal(code, 9)
 })

@@ -53,6 +53,16 @@ class Far {
   }
 }
 
+/** Adds a connection. */
+function join(t: Test, bundle: Bundle, calls = { countIdle: () => {}, onMoved: () => {} }) {
+  const { channel, other } = channelPair(t)
+  const lane = new Lane(channel, bundle, calls)
+  const far = new Far(other)
+  const ended = channel.receive((bytes) => lane.consume(bytes)).catch((error) => bundle.remove(lane, error))
+  bundle.add(lane)
+  return { lane, far, other, ended }
+}
+
 /** A bundle with so many connections. */
 function bundleOf(t: Test, count: number) {
   const bundle = new Bundle(MiB)
@@ -61,14 +71,7 @@ function bundleOf(t: Test, count: number) {
   bundle.on('error', (error) => errors.push(error))
   const counts = { idle: 0, moved: 0 }
   const calls = { countIdle: () => void counts.idle++, onMoved: () => void counts.moved++ }
-  const lanes = Array.from({ length: count }, () => {
-    const { channel, other } = channelPair(t)
-    const lane = new Lane(channel, bundle, calls)
-    const far = new Far(other)
-    const ended = channel.receive((bytes) => lane.consume(bytes)).catch((error) => bundle.remove(lane, error))
-    bundle.add(lane)
-    return { lane, far, other, ended }
-  })
+  const lanes = Array.from({ length: count }, () => join(t, bundle, calls))
   return { bundle, lanes: lanes as [(typeof lanes)[0], ...typeof lanes], counts, errors }
 }
 
@@ -120,6 +123,15 @@ t.test('sends what is late over another connection', async (t) => {
   t.teardown(() => clearInterval(answering))
   await slow.far.until(() => bundle.arrived === 200 * 1024)
   t.ok(slow.far.blocks > 0, 'and nothing of it was acknowledged')
+})
+
+t.test('tells a connection that comes late that the stream has ended', async (t) => {
+  const { bundle, lanes } = bundleOf(t, 1)
+  const [{ far }] = lanes
+  bundle.end()
+  t.strictSame((await far.frame('E')).fields, { bytes: 0 })
+  const late = join(t, bundle)
+  t.strictSame((await late.far.frame('E')).fields, { bytes: 0 })
 })
 
 t.test('breaks with its last connection, with the error of that', async (t) => {

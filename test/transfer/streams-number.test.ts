@@ -170,6 +170,19 @@ t.test('auto doubles its connections as long as that helps', async (t) => {
   t.strictSame((await grown(t, [1, 1], { count: 8, rtt: 200 })).pauses, [1000, 2000], 'some round trips')
 })
 
+t.test('a listening sender asks for more connections as long as that helps', async (t) => {
+  longPath(t, 30)
+  const sender = await startSender(t, [{ stream: new Endless().stream, name: 'pipe' }])
+  const peer = await Peer.dial(t, sender.port)
+  await peer.next('G')
+  await peer.write('tcp-recv', frame('G', { version: 1, features: ['bundle'], rtt: 30 }), frame('U', {}))
+  t.strictSame((await peer.next('U')).fields, { connections: 5 })
+  const greeting = Buffer.concat([Buffer.from('tcp-recv'), frame('G', { version: 1 })])
+  await peer.write(frame('P', { offset: 0 }), frame('D', greeting))
+  // Nothing of what it sends arrives, as far as it knows, so its connections are full.
+  t.strictSame((await peer.next('U')).fields, { connections: 10 })
+})
+
 t.test('auto ends its measurement if the bundle ends in it', async (t) => {
   let pauses = 0
   await grow(
