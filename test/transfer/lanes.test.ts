@@ -8,6 +8,7 @@ import { SMALLEST_WINDOW } from '../../dist/links/window.js'
 import { Bundles } from '../../dist/transfer/bundles.js'
 import { dialLanes } from '../../dist/transfer/lanes.js'
 import { gate } from '../fixtures/gate.ts'
+import { readFrames, senderOpening } from '../fixtures/peer-frames.ts'
 
 /** A server that answers nothing, and the connections that a bundle makes to it. */
 async function dialled(t: Test, role: 'sender' | 'receiver') {
@@ -50,4 +51,25 @@ t.test('a connection that has not joined yet ends with the bundle', async (t) =>
   far.on('data', (bytes) => said.push(bytes))
   await Promise.all([once(far, 'end'), bundles.settled()])
   t.match(Buffer.concat(said).toString(), /the other side failed|the bundle has ended/)
+})
+
+t.test('a connection at rest shows that it is alive', async (t) => {
+  const { bundles, bundle, ready, far } = await dialled(t, 'receiver')
+  ready.open()
+  far.write(senderOpening)
+  let said = Buffer.alloc(0)
+  const heard = new Promise<void>((resolve) => {
+    far.on('data', (bytes) => {
+      said = Buffer.concat([said, bytes])
+      if (readFrames(said).frames.some(({ type }) => type === 'B')) resolve()
+    })
+  })
+  await heard
+  t.match(
+    readFrames(said).frames.map(({ type }) => type),
+    ['G', 'U'],
+  )
+  bundle.destroy()
+  far.once('end', () => far.end())
+  await bundles.settled()
 })
