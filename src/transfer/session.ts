@@ -7,6 +7,7 @@ import type { Key } from '../keys.js'
 import { Bundle } from '../links/bundle.js'
 import { type Motion, watchStall } from './motion.js'
 import type { Refusals } from './refusals.js'
+import { Surplus } from './streams.js'
 
 /** A transfer at work over one connection. */
 export interface Session {
@@ -92,7 +93,7 @@ export function isUnfinished({ reason }: TransferError): boolean {
 /**
  * True if the failure of a connection is not reported: one that came and went without a byte (a port scan, a health
  * check), or the error with which this side ends, which is reported once. A connection that is refused as one too many is
- * reported.
+ * reported, unless it is only more than its transfer may have.
  */
 export function isUnreported(
   { admitted }: TransferResult,
@@ -101,6 +102,7 @@ export function isUnreported(
   stopped: TransferError | null,
 ): boolean {
   if (admitted) return false
+  if (error instanceof Surplus) return true
   return (!hasHeard && error.reason === 'broken') || (error === stopped && error.reason !== 'busy')
 }
 

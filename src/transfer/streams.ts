@@ -30,6 +30,14 @@ export function streamsOf({
   return plain ? 1 : streams
 }
 
+/** The refusal of a connection that is one too many for its transfer. The other side cannot know how many are allowed. */
+export class Surplus extends TransferError {
+  constructor(most: number) {
+    const text = `it takes at most ${most} connections for a transfer`
+    super('refused', text, { reason: 'policy', peerMessage: text })
+  }
+}
+
 /** If no more bytes than this are sent, a second connection does not pay. */
 export const LITTLE = 1024 * 1024
 

@@ -12,7 +12,7 @@ import type { Bundles } from './bundles.js'
 import { dialLanes, type Lanes } from './lanes.js'
 import type { Motion } from './motion.js'
 import type { More } from './session.js'
-import { firstStreams, grow, MAX_STREAMS, type Streams } from './streams.js'
+import { firstStreams, grow, MAX_STREAMS, type Streams, Surplus } from './streams.js'
 
 export interface TrunkOptions {
   bundles: Bundles
@@ -145,7 +145,7 @@ function joinBundle({ link, motion }: TrunkSession, bundle: Bundle, connections?
 function joined(known: Bundle | undefined, streams: Streams): Bundle {
   const bundle = found(known)
   const most = streams === 'auto' ? MAX_STREAMS : streams
-  if (bundle.connections >= most) throw refusal('policy', `it takes at most ${most} connections for a transfer`)
+  if (bundle.connections >= most) throw new Surplus(most)
   return bundle
 }
 

@@ -63,6 +63,7 @@ t.test('is at most what the receiver allows, whoever dials', async (t) => {
     t.equal((await listener.ended).error, undefined)
     t.match(dialler.events.of('ended'), [{ connections: 2 }])
     t.match(listener.events.of('ended'), [{ connections: 2 }])
+    t.strictSame(listener.events.of('refused'), [], 'nobody is told of connections that are too many')
     t.equal(sha256(readFileSync(join(out, 'pipe'))), endless.sha256())
   }
 })
