@@ -16,7 +16,7 @@ export interface Block {
   hasArrived: boolean
 }
 
-/** Of so many blocks that the other side misses, it is looked which are late. */
+/** Only so many of the blocks that the other side misses first can count as late. */
 const LOOKED = 32
 
 export class Outgoing {

@@ -12,7 +12,7 @@ import type { Lane, LaneOwner } from './lane.js'
 import { Ready } from './ready.js'
 import { type Reserved, reserve, SMALLEST_WINDOW } from './window.js'
 
-/** How often it is looked whether a block is late, in milliseconds. */
+/** How often the bundle looks for late blocks, in milliseconds. */
 const LOOK = 100
 
 /** A block is late after this time, in milliseconds, if the connections are quick, and more if they are not. */

@@ -45,9 +45,10 @@ export class Bundles {
 
   /** The first connection has ended, and nobody uses its bundle if `isUsed` is false. */
   forget(owner: string, name: string, isUsed: boolean): void {
+    if (isUsed) return
     const id = idOf(owner, name)
-    if (!isUsed) this.#known.get(id)?.destroy()
-    if (!isUsed) this.#known.delete(id)
+    this.#known.get(id)?.destroy()
+    this.#known.delete(id)
   }
 
   /** Runs something to its end before the call ends. It never rejects. */
