@@ -1,10 +1,9 @@
 /** The options of `receive`, which the options of `tcp-recv` become. */
-
 import type { Writable } from 'node:stream'
+import type { KeyOptions } from './access/entrance.js'
 import type { OnEvent, StoredEvent } from './events.js'
 import type { PeerOptions } from './peers.js'
 import type { IfExists } from './stores/final-name.js'
-import type { KeyOptions } from './transfer/entrance.js'
 import type { Expectation } from './transfer/expectation.js'
 import type { RateOptions } from './transfer/rate.js'
 import type { RetryOptions } from './transfer/retry.js'

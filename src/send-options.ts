@@ -1,7 +1,7 @@
+import type { KeyOptions } from './access/entrance.js'
 import type { OfferOptions } from './offer.js'
 import type { PeerOptions } from './peers.js'
 import type { CompressOptions } from './transfer/compression.js'
-import type { KeyOptions } from './transfer/entrance.js'
 import type { RateOptions } from './transfer/rate.js'
 import type { RetryOptions } from './transfer/retry.js'
 import type { StreamsOptions } from './transfer/streams.js'

@@ -1,4 +1,5 @@
 /** `send`, from options to summary: does for a program what `tcp-send` does for a user. */
+import { type Entrance, entranceFor } from './access/entrance.js'
 import { defaults } from './defaults.js'
 import { asTransferError, type TransferError } from './errors.js'
 import { failedEvent } from './event-values.js'
@@ -15,7 +16,6 @@ import { shellWord } from './text.js'
 import { Bundles } from './transfer/bundles.js'
 import { call } from './transfer/call.js'
 import { type CompressMode, compressModeOf } from './transfer/compression.js'
-import { type Entrance, entranceFor } from './transfer/entrance.js'
 import { Listener } from './transfer/listener.js'
 import { type Rate, rateOf } from './transfer/rate.js'
 import { newTransferName, Sender, type SenderOptions } from './transfer/sender.js'

@@ -23,12 +23,13 @@ const layers: Record<string, { has: RegExp; imports: readonly string[] }> = {
   },
   library: {
     has: /^src\/(?:index|send|send-options|receive|receive-options|list|partial|offer|peers|summary)\.ts$/,
-    imports: ['transfer', 'links', 'stores', 'sources', 'protocol', ...base],
+    imports: ['transfer', 'access', 'links', 'stores', 'sources', 'protocol', ...base],
   },
   transfer: {
     has: /^src\/transfer\//,
-    imports: ['links', 'stores', 'sources', 'disk', 'net', 'protocol', ...base],
+    imports: ['access', 'links', 'stores', 'sources', 'disk', 'net', 'protocol', ...base],
   },
+  access: { has: /^src\/access\//, imports: ['net', 'protocol', ...base] },
   links: { has: /^src\/links\//, imports: ['net', 'protocol', ...base] },
   stores: { has: /^src\/stores\//, imports: ['disk', 'protocol', ...base] },
   sources: { has: /^src\/sources\//, imports: ['disk', 'protocol', ...base] },

@@ -1,11 +1,11 @@
 /** A call: dials, for one transfer, which may go on over another connection if one breaks. */
 import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Entered, Entrance } from '../access/entrance.js'
 import { asTransferError, interruption, TransferError } from '../errors.js'
 import type { OnEvent } from '../events.js'
 import { peerAddress } from '../net/address.js'
 import { type DialOptions, dial } from '../net/dial.js'
-import type { Entered, Entrance } from './entrance.js'
 import { Retry } from './retry.js'
 import {
   type Connection,

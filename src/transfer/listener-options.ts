@@ -1,7 +1,7 @@
 /** What a listener is told, and what makes it a sender or a receiver. */
+import type { Entrance } from '../access/entrance.js'
+import type { PlacesOptions } from '../access/places.js'
 import type { OnEvent } from '../events.js'
-import type { Entrance } from './entrance.js'
-import type { PlacesOptions } from './places.js'
 import type { Connection, Session } from './session.js'
 
 export interface ListenerOptions extends PlacesOptions {

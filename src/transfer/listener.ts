@@ -5,17 +5,17 @@
  */
 import type { AddressInfo, Server, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import type { Entered } from '../access/entrance.js'
+import { Gate } from '../access/gate.js'
+import { enter } from '../access/handshake.js'
+import { Places } from '../access/places.js'
+import { Refusals } from '../access/refusals.js'
 import { asTransferError, interruption, refusal, TransferError } from '../errors.js'
 import { failedEvent } from '../event-values.js'
 import { peerAddress } from '../net/address.js'
 import { peerNetwork } from '../net/ip.js'
 import { listen, listenOn } from '../net/listen.js'
-import type { Entered } from './entrance.js'
-import { Gate } from './gate.js'
-import { enter } from './handshake.js'
 import type { ListenerOptions, Role } from './listener-options.js'
-import { Places } from './places.js'
-import { Refusals } from './refusals.js'
 import { endedEvent, keyFacts, keysFacts, runWatched, type Session, type TransferResult } from './session.js'
 
 export class Listener {

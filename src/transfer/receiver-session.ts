@@ -2,13 +2,13 @@
  * A receiving transfer over one link: takes one entry after the other, and answers each. It makes no difference which
  * side has dialled. The peer is not trusted: the decoder checks order and sizes, the policy checks everything else.
  */
+import { Motion } from '../access/motion.js'
 import { asTransferError, refusal, TransferError } from '../errors.js'
 import type { EntryMessage, HeaderMessage, ReceiverLink } from '../links/link.js'
 import type { Heartbeat, SenderMessage } from '../protocol/messages.js'
 import { printable } from '../text.js'
 import type { Algorithm } from './digest.js'
 import { Intake, type Taken } from './intake.js'
-import { Motion } from './motion.js'
 import type { Receiver } from './receiver.js'
 import { abortError } from './remote-error.js'
 import type { Repeat } from './repeat.js'

@@ -2,9 +2,9 @@
  * A sending transfer over one link: sends the entries (sending.ts), and reads the receiver's answers at the same time. It
  * makes no difference which side has dialled.
  */
+import { Motion } from '../access/motion.js'
 import { asTransferError, TransferError } from '../errors.js'
 import type { AnswerMessage, SenderLink } from '../links/link.js'
-import { Motion } from './motion.js'
 import type { Sender } from './sender.js'
 import { Sending } from './sending.js'
 import { type Broken, isBreak, isUnreported, type Session, type TransferResult } from './session.js'

@@ -2,6 +2,7 @@
  * The way out of all entries over one link: one after the other, without waiting for answers between them. The session
  * reads the answers at the same time (sender-session.ts).
  */
+import type { Motion } from '../access/motion.js'
 import { asTransferError, TransferError } from '../errors.js'
 import type { SenderLink } from '../links/link.js'
 import { isLocalPeer } from '../net/address.js'
@@ -10,7 +11,6 @@ import type { Entry, OpenDirectory, OpenEntry } from '../sources/source.js'
 import { Answers, newPending, type Pending } from './answers.js'
 import { Compression } from './compression.js'
 import type { Algorithm } from './digest.js'
-import type { Motion } from './motion.js'
 import { checkFeature, sendEntry } from './outflow.js'
 import { Pump } from './pump.js'
 import type { Sender } from './sender.js'

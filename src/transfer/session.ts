@@ -1,12 +1,12 @@
 /** A transfer at work over one connection, as the listener and the call see it. */
 import type { Duplex } from 'node:stream'
+import { type Motion, watchStall } from '../access/motion.js'
+import type { Refusals } from '../access/refusals.js'
 import { TransferError } from '../errors.js'
 import { secondsSince } from '../event-values.js'
 import type { ConnectedEvent, EndedEvent, ListeningEvent } from '../events.js'
 import type { Key } from '../keys.js'
 import { Bundle } from '../links/bundle.js'
-import { type Motion, watchStall } from './motion.js'
-import type { Refusals } from './refusals.js'
 import { Surplus } from './streams.js'
 
 /** A transfer at work over one connection. */

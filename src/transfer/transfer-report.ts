@@ -1,4 +1,5 @@
 /** The report of one transfer: its events, each with the number of the connection, and its result. */
+import type { Refusals } from '../access/refusals.js'
 import type { AtHand } from '../at-hand.js'
 import type { Spool } from '../disk/spool.js'
 import { refusal, type TransferError } from '../errors.js'
@@ -16,7 +17,6 @@ import { mediaType } from '../media-type.js'
 import { Turn } from '../net/turn.js'
 import { below } from '../text.js'
 import { ProgressReport } from './progress-report.js'
-import type { Refusals } from './refusals.js'
 import type { TransferResult } from './session.js'
 import type { TreeRecord } from './tree-record.js'
 

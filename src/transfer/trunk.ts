@@ -3,6 +3,7 @@
  * another one, which joins the first by its name. The transfer then runs over the bundle.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Motion } from '../access/motion.js'
 import { refusal } from '../errors.js'
 import type { Bundle } from '../links/bundle.js'
 import type { Link } from '../links/link.js'
@@ -10,7 +11,6 @@ import { roundTrip } from '../net/round-trip.js'
 import { BUNDLE, type ReceiverGreeting, type SenderGreeting } from '../protocol/messages.js'
 import type { Bundles } from './bundles.js'
 import { dialLanes, type Lanes } from './lanes.js'
-import type { Motion } from './motion.js'
 import type { More } from './session.js'
 import { firstStreams, grow, MAX_STREAMS, type Streams, Surplus } from './streams.js'
 

@@ -1,7 +1,7 @@
 /** Peers that take every place and keep it, and peers that may not come at all. */
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { refusalLimits } from '../../dist/transfer/refusals.js'
+import { refusalLimits } from '../../dist/access/refusals.js'
 import { fakeClock } from '../fixtures/clock.ts'
 import { startReceiver, startSender, trySend } from '../fixtures/ends.ts'
 import { filesIn, namesIn } from '../fixtures/folder.ts'

@@ -1,6 +1,6 @@
 /** What counts as progress, and when there was too little of it. */
 import t from 'tap'
-import { Motion, watchStall } from '../../dist/transfer/motion.js'
+import { Motion, watchStall } from '../../dist/access/motion.js'
 import { fakeClock } from '../fixtures/clock.ts'
 import { settle } from '../fixtures/turns.ts'
 

@@ -2,7 +2,7 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import t from 'tap'
-import type { Entrance } from '../../dist/transfer/entrance.js'
+import type { Entrance } from '../../dist/access/entrance.js'
 import { Listener } from '../../dist/transfer/listener.js'
 import { Events } from '../fixtures/ends.ts'
 import { listenerOptions, scriptedRole } from '../fixtures/scripted-service.ts'

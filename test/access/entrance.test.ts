@@ -1,5 +1,5 @@
 import t from 'tap'
-import { entranceFor } from '../../dist/transfer/entrance.js'
+import { entranceFor } from '../../dist/access/entrance.js'
 import { key } from '../fixtures/keys.ts'
 
 t.test('keeps its keys if those that come cannot be used, also where nobody hears of it', async (t) => {

@@ -1,7 +1,7 @@
 /** The places of a listener, and who loses one to whom. */
 import t from 'tap'
+import { type Holder, IDLE, Places } from '../../dist/access/places.js'
 import type { TransferError } from '../../dist/errors.js'
-import { type Holder, IDLE, Places } from '../../dist/transfer/places.js'
 
 class Scripted implements Holder {
   readonly failures: TransferError[] = []

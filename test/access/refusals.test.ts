@@ -1,8 +1,8 @@
 /** Many refusals of connections that never become a transfer: some are reported, the others counted. */
 import { join } from 'node:path'
 import t from 'tap'
+import { Refusals, refusalLimits } from '../../dist/access/refusals.js'
 import type { RefusedEvent, TransferEvent } from '../../dist/index.js'
-import { Refusals, refusalLimits } from '../../dist/transfer/refusals.js'
 import { fakeClock } from '../fixtures/clock.ts'
 import { startReceiver, startSender, trySend } from '../fixtures/ends.ts'
 import { gate } from '../fixtures/gate.ts'

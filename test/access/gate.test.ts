@@ -1,6 +1,6 @@
 import { Socket } from 'node:net'
 import t from 'tap'
-import { Gate } from '../../dist/transfer/gate.js'
+import { Gate } from '../../dist/access/gate.js'
 
 t.test('lets in nobody who has gone already, because nobody knows who that was', async (t) => {
   const socket = new Socket()
