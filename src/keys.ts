@@ -19,7 +19,11 @@ export interface NamedKey {
 /** A key, or several keys with names. A side that connects uses the first one, a side that listens takes any of them. */
 export type KeyOption = string | readonly NamedKey[]
 
-export type KeyRole = 'sender' | 'receiver'
+/** Both sides of a talk have the role `chat`. */
+export type KeyRole = 'sender' | 'receiver' | 'chat'
+
+/** The role of the side that a side of this role talks to. */
+export const partnerOf = { sender: 'receiver', receiver: 'sender', chat: 'chat' } as const
 
 /** What both sides derive from one key. */
 export interface Key {

@@ -6,11 +6,11 @@ import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { asTransferError, TransferError } from '../errors.js'
 import type { OnEvent } from '../events.js'
-import type { Key, KeyOption, KeyRole } from '../keys.js'
+import { type Key, type KeyOption, type KeyRole, keysOf, partnerOf } from '../keys.js'
 import { type DialOptions, dial } from '../net/dial.js'
 import { encode } from '../protocol/encode.js'
 import { HEADER_DEADLINE } from '../protocol/limits.js'
-import { STRANGER_LINE } from '../protocol/strangers.js'
+import { CHAT_LINE, STRANGER_LINE } from '../protocol/strangers.js'
 
 /** A connection behind the entrance. */
 export interface Entered {
@@ -64,18 +64,17 @@ export async function entranceFor(
   if (source === undefined) return undefined
   if (plain) throw new TransferError('usage', 'a key needs the protocol, so plain does not go with it')
   // Loaded only with a key: TLS takes a tenth of the time in which a command starts.
-  const [secure, { judgeFirstBytes, turnAway }, { provedKey }, alerts, { keysOf }] = await Promise.all([
+  const [secure, { judgeFirstBytes, turnAway }, { provedKey }, alerts] = await Promise.all([
     import('../net/secure.js'),
     import('../net/first-bytes.js'),
     import('../net/hello.js'),
     import('../net/tls-errors.js'),
-    import('../keys.js'),
   ])
   const { BUSY_ALERT, KEY_ALERT, NOT_TLS, noKeyError } = alerts
   secure.checkNode(process.versions.node)
   // A receiver without a key waits for the sender to speak first. It is told before its own deadline.
   const silence = role === 'sender' ? HEADER_DEADLINE / 2 : HEADER_DEADLINE
-  const partner = role === 'sender' ? 'receiver' : 'sender'
+  const partner = partnerOf[role]
   const read = typeof source === 'function' ? source : () => source
   let [option, keys]: [KeyOption | undefined, Key[]] = [undefined, []]
   const load = () => {
@@ -114,7 +113,8 @@ export async function entranceFor(
         const isWaiting = role === 'sender' && judged.reason === 'timeout'
         turnAway(socket, farewell(role, isWaiting ? noKeyError() : judged))
         if (judged.reason === 'broken') return null
-        throw judged
+        // Without a key a talk takes any bytes, so no peer of it speaks something else.
+        throw role === 'chat' ? noKeyError() : judged
       }
       const key = provedKey(judged, current(), partner)
       if (key instanceof TransferError) {
@@ -132,7 +132,7 @@ export async function entranceFor(
       const { stream } = await secure.secureDialled(socket, key, handshake).catch(async (error: TransferError) => {
         // An interruption and the deadline have no cause.
         const { code } = Object(error.cause) as { code?: unknown }
-        throw code === NOT_TLS && (await speaksFirst(options)) ? noKeyError() : error
+        throw code === NOT_TLS && (role === 'chat' || (await speaksFirst(options))) ? noKeyError() : error
       })
       return { socket: stream, key }
     },
@@ -155,6 +155,7 @@ export async function entranceFor(
 
 /** What a side with a key says in plain text to a peer that has not begun with TLS. */
 function farewell(role: KeyRole, { reason, peerMessage: message }: TransferError): Buffer {
+  if (role === 'chat') return Buffer.from(CHAT_LINE)
   if (reason === 'magic') return Buffer.from(STRANGER_LINE)
   const entry = null
   return role === 'receiver'

@@ -2,6 +2,7 @@
 import { connect, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { interruption, TransferError } from '../errors.js'
+import type { KeyRole } from '../keys.js'
 import { describe } from '../system-errors.js'
 import { formatAddress, validPort } from './address.js'
 import { connectWithLargeReads } from './feed.js'
@@ -28,7 +29,7 @@ export interface DialOptions {
   /** Called with the first failure, if another attempt follows. */
   onWaiting?: ((failure: TransferError) => void) | undefined
   /** The role of the peer. The socket to a sender reads in large pieces, and `feed` must be called on it. */
-  partner: 'sender' | 'receiver'
+  partner: KeyRole
   /** If true, it was connected before, and nobody needs to be told how to make the peer listen. */
   isAgain?: boolean
   /** If true, TLS will read from the socket, and `feed` must not be called on it. */
@@ -106,7 +107,7 @@ const hints: Record<string, string> = {
   ENETUNREACH: 'no route to that network',
 }
 
-const partners = { sender: 'tcp-send --listen', receiver: 'tcp-recv' }
+const partners = { sender: 'tcp-send --listen', receiver: 'tcp-recv', chat: 'tcp-chat' }
 
 function connectError({ host, port, partner, wait, isAgain }: Target, error: NodeJS.ErrnoException): TransferError {
   // If all of several addresses fail, the error is an AggregateError with the code of the first failure.

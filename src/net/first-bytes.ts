@@ -1,7 +1,7 @@
 /** Looks at the first bytes of an accepted connection, which tell TLS from everything else. */
 import type { Socket } from 'node:net'
 import { TransferError } from '../errors.js'
-import { RECEIVER_MAGIC, SENDER_MAGIC } from '../protocol/limits.js'
+import { CHAT_MAGIC, RECEIVER_MAGIC, SENDER_MAGIC } from '../protocol/limits.js'
 import { describeStranger } from '../protocol/strangers.js'
 import { listenerError, noKeyError } from './tls-errors.js'
 
@@ -23,7 +23,7 @@ function judge(bytes: Buffer): TransferError | Buffer | undefined {
   if (bytes[0] === HANDSHAKE) return judgeHello(bytes)
   const start = bytes.subarray(0, SENDER_MAGIC.length)
   const text = start.toString('latin1')
-  const magic = [SENDER_MAGIC, RECEIVER_MAGIC].find((magic) => magic.startsWith(text))
+  const magic = [SENDER_MAGIC, RECEIVER_MAGIC, CHAT_MAGIC].find((magic) => magic.startsWith(text))
   if (!magic) return new TransferError('incomplete', describeStranger(start), { reason: 'magic' })
   return text === magic ? noKeyError() : undefined
 }

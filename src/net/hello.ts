@@ -6,7 +6,7 @@
  */
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
 import type { TransferError } from '../errors.js'
-import { KEY_CONTEXT, type Key, type KeyRole } from '../keys.js'
+import { KEY_CONTEXT, type Key, type KeyRole, partnerOf } from '../keys.js'
 import { keyError, listenerError } from './tls-errors.js'
 
 /** The number of the extension with pre-shared keys (RFC 8446, 4.2). */
@@ -32,14 +32,22 @@ export function identityOf(key: Key, dialler: KeyRole): string {
 export function provedKey(hello: Buffer, keys: readonly Key[], dialler: KeyRole): Key | TransferError {
   const offer = readOffer(hello)
   if (!offer) return listenerError(new Error('it offers no key'))
-  const [use, role, id] = offer.identity.split(' ')
+  const [use, role = '', id] = offer.identity.split(' ')
   const found = keys.find((key) => key.id === id)
-  if (use !== KEY_CONTEXT) return keyError('the other side uses keys in a way that this version does not know')
+  if (use !== KEY_CONTEXT || !isRole(role))
+    return keyError('the other side uses keys in a way that this version does not know')
   if (!found) return keyError('the other side has another key; compare both with --fingerprint')
-  const other = dialler === 'sender' ? 'receiver' : 'sender'
-  if (role !== dialler) return keyError(`the other side is a ${other}, as this side is`)
+  if (role !== dialler) return keyError(`the other side is a ${role}, ${beside(role, partnerOf[dialler])}`)
   const isProved = timingSafeEqual(binderOf(found.psk(dialler), offer.bound), offer.binder)
   return isProved ? found : listenerError(new Error('it has not proved its key'))
+}
+
+function isRole(text: string): text is KeyRole {
+  return Object.hasOwn(partnerOf, text)
+}
+
+function beside(there: KeyRole, here: KeyRole): string {
+  return there === here ? 'as this side is' : `and this side is a ${here}`
 }
 
 /** Returns null if `hello`, the message without the header of its record, does not offer exactly one key. */

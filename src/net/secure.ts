@@ -131,6 +131,6 @@ function handshake(
 }
 
 function tooSlow(): TransferError {
-  const text = `the other side has not proved a key within ${HEADER_DEADLINE / 1000} seconds; is it tcp-send or tcp-recv?`
+  const text = `the other side has not proved a key within ${HEADER_DEADLINE / 1000} seconds; is it tcp-send, tcp-recv or tcp-chat?`
   return new TransferError('timeout', text)
 }

@@ -45,13 +45,13 @@ export function diallerError(cause: NodeJS.ErrnoException): TransferError {
   if (cause.code === 'ERR_SSL_TLSV1_ALERT_ACCESS_DENIED')
     return new TransferError('refused', 'the other side takes no more connections now', { reason: 'busy', cause })
   if (breaks.has(cause.code)) return broken(cause)
-  return keyError('the other side is no tcp-send or tcp-recv with a key, so nothing was sent', cause)
+  return keyError('the other side is no tcp-send, tcp-recv or tcp-chat with a key, so nothing was sent', cause)
 }
 
 /** The same for the side that has listened. */
 export function listenerError(cause: NodeJS.ErrnoException): TransferError {
   if (breaks.has(cause.code)) return broken(cause)
-  return keyError('the other side speaks TLS, but is no tcp-send or tcp-recv with a key', cause)
+  return keyError('the other side speaks TLS, but is no tcp-send, tcp-recv or tcp-chat with a key', cause)
 }
 
 function broken(cause: NodeJS.ErrnoException): TransferError {

@@ -52,6 +52,9 @@ export const MAX_MESSAGE = 64 * 1024
 export const SENDER_MAGIC = 'tcp-send'
 export const RECEIVER_MAGIC = 'tcp-recv'
 
+/** The first eight bytes of a talk (tcp-chat). */
+export const CHAT_MAGIC = 'tcp-chat'
+
 /** The time from the accepted connection to the first complete header, in milliseconds. */
 export const HEADER_DEADLINE = 10_000
 

@@ -1,6 +1,6 @@
 /** Recognizes peers that speak something else by their first bytes, for messages that help. */
 import { printable } from '../text.js'
-import { FRAME_HEADER, MAX_CONTROL, RECEIVER_MAGIC, SENDER_MAGIC } from './limits.js'
+import { CHAT_MAGIC, FRAME_HEADER, MAX_CONTROL, RECEIVER_MAGIC, SENDER_MAGIC } from './limits.js'
 import { frameTypes } from './messages.js'
 
 /**
@@ -9,6 +9,10 @@ import { frameTypes } from './messages.js'
  */
 const LINE_START = 'This is tcp-recv,'
 export const STRANGER_LINE = `${LINE_START} which takes files from tcp-send; with --plain it takes any bytes.\n`
+
+/** The answer of a talk with a key to a peer that has none, which may be no program of these. */
+export const CHAT_LINE =
+  'This is tcp-chat with a key, and it talks only with those who have the same one (--key-file).\n'
 
 const httpMethods = ['GET ', 'HEAD ', 'POST ', 'PUT ', 'DELETE ', 'OPTIONS ', 'CONNECT ', 'PATCH ', 'TRACE ', 'PRI * ']
 
@@ -20,6 +24,7 @@ const strangers: readonly { who: string; starts: readonly string[] }[] = [
   { who: 'an SSH peer', starts: ['SSH-'] },
   { who: 'a sender, as this side is', starts: [SENDER_MAGIC] },
   { who: 'a receiver, as this side is', starts: [RECEIVER_MAGIC] },
+  { who: 'tcp-chat', starts: [CHAT_MAGIC] },
 ]
 
 /** The answer to a peer with a key, of a side without one: a fatal alert, `unknown_psk_identity` (RFC 8446, 5.1 and 6). */

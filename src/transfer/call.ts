@@ -19,6 +19,7 @@ import {
 } from './session.js'
 
 export interface CallOptions extends DialOptions {
+  partner: 'sender' | 'receiver'
   onEvent: OnEvent
   stall: number
   /** How often to connect again after a break. Default: never. */

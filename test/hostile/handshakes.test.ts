@@ -40,7 +40,7 @@ t.test('a sender gives up a listener that proves nothing', async (t) => {
   const port = await muteListener(t, () => {})
   const sending = trySend(t, port, file, { key })
   await passUntil(clock, sending)
-  const message = 'the other side has not proved a key within 10 seconds; is it tcp-send or tcp-recv?'
+  const message = 'the other side has not proved a key within 10 seconds; is it tcp-send, tcp-recv or tcp-chat?'
   t.match((await sending).error, { code: 'timeout', exitCode: 9, message })
 })
 
@@ -79,7 +79,7 @@ t.test('a sender says what it heard if the listener that spoke in plain text is 
     server.listen(0, '127.0.0.1', () => resolve((server.address() as { port: number }).port))
   })
   const { error } = await trySend(t, port, file, { key })
-  t.match(error, { code: 'key', message: /no tcp-send or tcp-recv with a key, so nothing was sent/ })
+  t.match(error, { code: 'key', message: /no tcp-send, tcp-recv or tcp-chat with a key, so nothing was sent/ })
 })
 
 t.test('nobody without the key takes the place of a transfer at rest', async (t) => {

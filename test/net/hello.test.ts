@@ -41,7 +41,7 @@ t.test('finds the key that a peer has proved, among several', async (t) => {
 
 t.test('says what is wrong with every other peer', async (t) => {
   const [ann] = others as [Key]
-  const noPeer = 'the other side speaks TLS, but is no tcp-send or tcp-recv with a key'
+  const noPeer = 'the other side speaks TLS, but is no tcp-send, tcp-recv or tcp-chat with a key'
   const cases: [string, Buffer, string][] = [
     [identityOf(ann, 'sender'), ann.psk('sender'), 'the other side has another key; compare both with --fingerprint'],
     [identityOf(own, 'sender'), ann.psk('sender'), noPeer],
@@ -52,6 +52,12 @@ t.test('says what is wrong with every other peer', async (t) => {
       own.psk('sender'),
       'the other side uses keys in a way that this version does not know',
     ],
+    [
+      `tcp-transfer/1 listener ${own.id}`,
+      own.psk('sender'),
+      'the other side uses keys in a way that this version does not know',
+    ],
+    [identityOf(own, 'chat'), own.psk('chat'), 'the other side is a chat, and this side is a receiver'],
   ]
   for (const [identity, psk, message] of cases) {
     t.match(provedKey(await hello(identity, psk), [own], 'sender'), { code: 'key', message })

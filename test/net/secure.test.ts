@@ -58,7 +58,7 @@ t.test('needs a version of Node.js in which keys are safe', async (t) => {
 
 t.test('waits no longer than the deadline, on both sides', async (t) => {
   const clock = fakeClock(t)
-  const message = 'the other side has not proved a key within 10 seconds; is it tcp-send or tcp-recv?'
+  const message = 'the other side has not proved a key within 10 seconds; is it tcp-send, tcp-recv or tcp-chat?'
   for (const shake of [
     (socket: Socket) => secureDialled(socket, own, options(10_000)),
     (socket: Socket) => secureAccepted(socket, own, options(10_000)),
@@ -111,7 +111,10 @@ t.test('calls each way to fail by its cause', async (t) => {
   const { near, far } = await sockets(t)
   near.end(Buffer.from([0x16, 3, 1, 0, 4, 1, 0, 0, 0]))
   near.resume()
-  const said = { code: 'key', message: 'the other side speaks TLS, but is no tcp-send or tcp-recv with a key' }
+  const said = {
+    code: 'key',
+    message: 'the other side speaks TLS, but is no tcp-send, tcp-recv or tcp-chat with a key',
+  }
   t.match(await failure(secureAccepted(far, own, options())), said)
 })
 

@@ -27,6 +27,7 @@ const known: [who: string, starts: string[]][] = [
   ['an SSH peer', ['SSH-2.0-', 'SSH-1.99']],
   ['a sender, as this side is', ['tcp-send']],
   ['a receiver, as this side is', ['tcp-recv']],
+  ['tcp-chat', ['tcp-chat']],
 ]
 
 t.test('calls a peer by its name where its first bytes tell it', async (t) => {
