@@ -15,6 +15,7 @@ const notRun: { pattern: RegExp; why: string }[] = [
     pattern: /^npm ci && npm (start|test) .*\n^npm ci && npm (start|test) .*\n^npm install --global \. .*$/,
     why: 'they install, and run these tests',
   },
+  { pattern: /^npm run build:executable .*$/, why: 'test/bin/executable.test.ts runs it' },
 ]
 const examples = [...transfers, ...directories, ...scripts]
 

@@ -1,8 +1,8 @@
 /** The course of a command: parse the options, create the reporter, do the work, and report how it ended. */
-import { readFileSync } from 'node:fs'
 import { TransferError } from '../errors.js'
 import type { TransferEvent } from '../events.js'
 import type { KeyOption } from '../keys.js'
+import { packageVersion } from '../package.js'
 import { runToSummary } from '../summary.js'
 import { type Arguments, parseArguments } from './arguments.js'
 import type { CommandLine } from './command-line.js'
@@ -89,12 +89,6 @@ async function prepare(reporter: Reporter, check: () => void): Promise<null> {
   assertSpareDescriptors()
   check()
   return null
-}
-
-/** The version of this package. */
-function packageVersion(): string {
-  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
-  return (JSON.parse(text) as { version: string }).version
 }
 
 /**

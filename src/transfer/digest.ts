@@ -2,7 +2,7 @@
  * BLAKE3, the digest of this tool: native if there is a prebuilt binary for this machine, otherwise WebAssembly.
  * SHA-256 is for peers without BLAKE3, because the standard library of every language has it.
  */
-import { createRequire } from 'node:module'
+import { packageRequire } from '../package.js'
 
 export interface Digest {
   update(bytes: Buffer): void
@@ -11,8 +11,6 @@ export interface Digest {
   /** Starts anew, as if nothing had been digested. That is quicker than a new digest. */
   reset(): void
 }
-
-const packageRequire: NodeJS.Require = createRequire(import.meta.url)
 
 type Native = typeof import('@napi-rs/blake-hash')
 
@@ -29,7 +27,7 @@ const packages: readonly string[] = [...(process.platform === 'linux' ? linux : 
  * Creates a digest. `require` loads the packages, and a test may replace it. The native digest does about 8 GB/s, the
  * WebAssembly one 1 GB/s.
  */
-export async function createDigest(require: (name: string) => unknown = packageRequire): Promise<Digest> {
+export async function createDigest(require = packageRequire): Promise<Digest> {
   for (const name of packages) {
     try {
       const native = new (require(name) as Native).Blake3Hasher()
@@ -46,8 +44,6 @@ export async function createDigest(require: (name: string) => unknown = packageR
   const wasm = (await createBLAKE3()).init()
   return { update: (bytes) => void wasm.update(bytes), hex: () => wasm.digest('hex'), reset: () => void wasm.init() }
 }
-
-type Crypto = typeof import('node:crypto')
 
 export type Algorithm = 'blake3' | 'sha256'
 
@@ -66,7 +62,7 @@ export class EntryDigest {
   private constructor(blake3: Digest, algorithm: Algorithm) {
     this.#blake3 = blake3
     // Loaded only if needed: loading takes 3 ms, and few peers need it.
-    this.#sha256 = algorithm === 'sha256' ? (packageRequire('node:crypto') as Crypto).createHash('sha256') : null
+    this.#sha256 = algorithm === 'sha256' ? process.getBuiltinModule('node:crypto').createHash('sha256') : null
   }
 
   /** @param algorithm the algorithm that the peer computes */
