@@ -14,7 +14,7 @@ export const MAX_CONTROL = 64 * 1024
 
 /**
  * The most brackets and braces that are open at once in a control payload, and the most commas outside of its strings.
- * No frame needs more than 2 of the one and 80 of the other, and more of them cost more work than they are long.
+ * No frame needs more than 2 of the one and 240 of the other, and more of them cost more work than they are long.
  */
 export const MAX_NESTING = 16
 export const MAX_COMMAS = 256
@@ -26,6 +26,10 @@ export const SEGMENT = 16 * 1024 * 1024
 export const MAX_DIGESTS = 200
 export const MAX_LENGTHS = 100
 export const MAX_RANGES = 100
+
+/** The most samples of one file, and the bytes of each. */
+export const MAX_SAMPLES = 32
+export const SAMPLE = 16 * 1024
 
 /** The most ranges of one file: no list of its chunks can make more. */
 export const MAX_ALL_RANGES = 2 ** 18

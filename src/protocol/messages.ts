@@ -164,6 +164,8 @@ export interface Digests {
   digests: readonly string[]
   /** The bytes of each chunk. Absent for segments and files. */
   lengths?: readonly number[]
+  /** With the first chunks: the BLAKE3 of `SAMPLE` bytes at as many places, spread evenly over the file. */
+  samples?: readonly string[]
 }
 
 /** Where in the file the next data belong. */

@@ -5,7 +5,7 @@
  */
 import { printable } from '../text.js'
 import { Fields } from './fields.js'
-import { MAX_CONNECTIONS, MAX_DIGESTS, MAX_LISTED, MAX_RANGES, MAX_TIME, VERSION } from './limits.js'
+import { MAX_CONNECTIONS, MAX_DIGESTS, MAX_LISTED, MAX_RANGES, MAX_SAMPLES, MAX_TIME, VERSION } from './limits.js'
 import {
   type Abort,
   type Bundling,
@@ -104,7 +104,11 @@ export const parsers = {
   digests: (payload: Uint8Array): Digests => {
     const fields = new Fields('digests', payload)
     const digests = fields.digests('digests', MAX_DIGESTS)
-    return fields.finish({ digests, ...fields.present('lengths', (name) => fields.lengths(name, digests.length)) })
+    return fields.finish({
+      digests,
+      ...fields.present('lengths', (name) => fields.lengths(name, digests.length)),
+      ...fields.present('samples', (name) => fields.digests(name, MAX_SAMPLES)),
+    })
   },
   position: (payload: Uint8Array): Position => {
     const fields = new Fields('position', payload)

@@ -7,16 +7,24 @@ import type { AtHand } from '../at-hand.js'
 import { refusal } from '../errors.js'
 import { type ChunkLengths, chunkLengths } from '../protocol/cut.js'
 import { CHUNK } from '../protocol/limits.js'
-import type { Header } from '../protocol/messages.js'
+import type { Digests, Header } from '../protocol/messages.js'
 import type { ReplacedFile } from '../stores/replaced-file.js'
 import type { Sink } from '../stores/store.js'
 import type { Digest } from './digest.js'
 import type { FileDigest } from './late-digest.js'
 import { ReplacedChunks } from './replaced-chunks.js'
+import { isAlike } from './samples.js'
 import { damagedError } from './verification.js'
 
 /** The bytes of one read. */
 const PIECE = 1024 * 1024
+
+/**
+ * If the samples of a file are not in the other one, its first bytes decide: if less than an eighth of them is in twice
+ * as many of the other file, all the rest has to come, and costs no time to search for.
+ */
+const FIRST = 16 * 1024 * 1024
+const FEW = 1 / 8
 
 export interface DeltaFileOptions {
   sink: Sink
@@ -48,6 +56,10 @@ export class DeltaFile implements FileDigest {
   readonly #chunks: ReplacedChunks
   /** The end of the chunks that were listed. */
   #listed = 0
+  /** False as long as the file may have nothing in common with the other one. */
+  #isAlike = true
+  /** True once the chunks that are listed do not matter any more. */
+  #isRestWanted = false
   /** What is there, in ascending order. The copies and the ranges cover the file. */
   readonly #copies: Copy[] = []
   readonly #ranges: number[] = []
@@ -75,7 +87,8 @@ export class DeltaFile implements FileDigest {
   }
 
   /** Finds the next chunks of the file. Returns true after the last one. */
-  async find(digests: readonly string[], lengths: readonly number[]): Promise<boolean> {
+  async find({ digests, samples }: Digests, lengths: readonly number[]): Promise<boolean> {
+    if (samples && this.#listed === 0) this.#isAlike = await isAlike(samples, this.#size, this.#replaced)
     for (const [index, digest] of digests.entries()) {
       const [start, length] = [this.#listed, lengths[index] as number]
       const end = start + length
@@ -83,11 +96,23 @@ export class DeltaFile implements FileDigest {
       if (end > this.#size || length > this.#lengths.most || (length < this.#lengths.least && !isLast))
         throw refusal('protocol', `the sender lists a chunk of ${length} bytes at ${start}, which cannot be`)
       this.#listed = end
-      const from = end <= this.#sink.have ? null : await this.#chunks.offsetOf(length, digest)
+      if (this.#isRestWanted) continue
+      const searched = this.#isAlike ? this.#replaced.size : 2 * FIRST
+      const from = end <= this.#sink.have ? null : await this.#chunks.offsetOf(length, digest, searched)
       if (from === undefined) this.#addRange(start, end)
       else this.#addCopy({ start, end, from })
     }
-    return this.#listed === this.#size
+    if (this.#isRestWanted) return false
+    if (!this.#isAlike && this.#listed >= FIRST) this.#decide()
+    return this.#isRestWanted || this.#listed === this.#size
+  }
+
+  /** Decides by what was found of the first bytes whether the rest is searched. */
+  #decide(): void {
+    const found = this.#copies.reduce((sum, { start, end }) => sum + end - start, 0)
+    this.#isAlike = found >= FEW * this.#listed
+    this.#isRestWanted = !this.#isAlike
+    if (this.#isRestWanted && this.#listed < this.#size) this.#addRange(this.#listed, this.#size)
   }
 
   /** Data move in chunks of the protocol, so a range reaches over what is around it. */

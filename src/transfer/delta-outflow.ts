@@ -7,6 +7,7 @@ import type { Pending } from './answers.js'
 import { chunksOf } from './cutter.js'
 import { createDigest } from './digest.js'
 import type { FileDigest, ReadAt } from './late-digest.js'
+import { samplesOf } from './samples.js'
 
 /**
  * Sends the list. Returns the digest of the whole file, which is known after it. Null if the receiver has said before its
@@ -16,6 +17,7 @@ export async function sendChunks(link: SenderLink, readAt: ReadAt, pending: Pend
   const { header, stop } = pending
   const size = header.size as number
   const whole = await createDigest()
+  let samples = await samplesOf(readAt, size)
   let [digests, lengths, listed]: [string[], number[], number] = [[], [], 0]
   for await (const { digest, length } of chunksOf(readAt, size, chunkLengths(size), whole)) {
     stop.signal.throwIfAborted()
@@ -24,7 +26,8 @@ export async function sendChunks(link: SenderLink, readAt: ReadAt, pending: Pend
     digests.push(digest)
     lengths.push(length)
     if (digests.length < MAX_LENGTHS && listed < size) continue
-    await link.compare?.({ digests, lengths })
+    await link.compare?.({ digests, lengths, ...(samples ? { samples } : {}) })
+    samples = undefined
     digests = []
     lengths = []
   }

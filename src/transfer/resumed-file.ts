@@ -73,10 +73,10 @@ export class ResumedFile {
   }
 
   /** Compares the next segments or chunks with what is there. Returns true after the last one. */
-  async compare({ digests, lengths }: Digests): Promise<boolean> {
+  async compare(list: Digests): Promise<boolean> {
     // The sender may have sent chunks before it heard that none are needed.
-    if (lengths) return this.#delta ? await this.#delta.find(digests, lengths) : false
-    for (const digest of digests) {
+    if (list.lengths) return this.#delta ? await this.#delta.find(list, list.lengths) : false
+    for (const digest of list.digests) {
       const start = this.#segments * SEGMENT
       if (start >= this.#size) throw breach('digests of more segments than the file has')
       const end = Math.min(start + SEGMENT, this.#size)

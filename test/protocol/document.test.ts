@@ -42,6 +42,8 @@ t.test('lists the limits that the code has', async (t) => {
     segment: limits.SEGMENT,
     'digests in a frame': limits.MAX_DIGESTS,
     'lengths in a frame': limits.MAX_LENGTHS,
+    'samples of a file': limits.MAX_SAMPLES,
+    sample: limits.SAMPLE,
     'files in a frame of a list': limits.MAX_LISTED,
     'ranges in a frame': limits.MAX_RANGES,
     'ranges of a file': limits.MAX_ALL_RANGES,
@@ -87,7 +89,16 @@ t.test('gives every frame the letter that the code gives it, and knows no other'
 const values: Record<string, unknown> = {
   ...{ version: 1, software: 'x', name: 'a', size: 0, type: 'text/plain', mtime: 0, mode: 0, '!kind': 'file' },
   ...{ transfer: someToken, id: 0, source: someToken, edition: someToken, resume: 'compare' },
-  ...{ digests: [someDigest], lengths: [1], offset: 0, ranges: [0, 1], changed: true, items: ['1 2 a'], more: true },
+  ...{
+    digests: [someDigest],
+    lengths: [1],
+    samples: [someDigest],
+    offset: 0,
+    ranges: [0, 1],
+    changed: true,
+    items: ['1 2 a'],
+    more: true,
+  },
   ...{
     bytes: 0,
     blake3: someDigest,

@@ -288,6 +288,18 @@ t.test('takes as many lengths as digests, up to 100 and none of them 0, and refu
   t.throws(() => parseLengths(101, Array(101).fill(1)), breach(/^"lengths"/))
 })
 
+t.test('takes 1 to 32 samples, and refuses everything else', async (t) => {
+  const parseSamples = (samples: unknown) =>
+    parse('digests', JSON.stringify({ digests: [someDigest], lengths: [7], samples }))
+  for (const count of [1, 32])
+    t.match(parseSamples(Array(count).fill(someDigest)), { samples: Array(count).fill(someDigest) })
+  t.notOk('samples' in parseSamples(null))
+  for (const samples of [[], Array(33).fill(someDigest), [''], [1], [null], {}, 1, someDigest, true]) {
+    const message = /^"samples" of the digests frame must be 1 to 32 digests, and is /
+    t.throws(() => parseSamples(samples), breach(message), JSON.stringify(samples))
+  }
+})
+
 t.test('takes 1 to 200 digests in a frame, and refuses everything else', async (t) => {
   for (const count of [1, 200]) {
     const digests = Array(count).fill(someDigest)

@@ -11,6 +11,7 @@ import { bytesOf } from '../fixtures/folder.ts'
 import { digest } from '../fixtures/peer-frames.ts'
 
 const live = new AbortController().signal
+const MIB = 1024 * 1024
 const old = bytesOf(1_500_000, 11)
 
 interface Faults {
@@ -141,6 +142,29 @@ t.test('wants everything of a file that has nothing in common', async (t) => {
   t.strictSame(ranges, [0, content.length])
   await sendRanges(file, content, stored, ranges)
   t.equal(await file.hex(content.length), digest(content))
+})
+
+t.test('wants the rest unseen if the files are not alike, and ignores what is still listed', async (t) => {
+  const size = 17 * MIB
+  const most = chunkLengths(size).most
+  const list = (count: number) => ({ digests: Array(count).fill('x'), lengths: Array(count).fill(most) })
+  const samples = ['x', 'x']
+  const { file } = await begin(size)
+  t.notOk(await file.compare({ ...list(63), samples }))
+  t.ok(await file.compare(list(1)), 'after 16 MiB')
+  t.strictSame(file.want().ranges, [0, size])
+  t.notOk(await file.compare(list(4)), 'the end of the list')
+  await t.rejects(file.compare(list(1)), { reason: 'protocol', message: /which cannot be$/ })
+  await file.stop()
+  const other = await begin(size)
+  t.notOk(await other.file.compare(list(1)))
+  t.notOk(await other.file.compare({ ...list(63), samples }), 'these samples are no first ones')
+  t.ok(await other.file.compare(list(4)))
+  await other.file.stop()
+  const short = await begin(16 * MIB)
+  t.ok(await short.file.compare({ ...list(64), samples }))
+  t.strictSame(short.file.want().ranges, [0, 16 * MIB])
+  await short.file.stop()
 })
 
 t.test('takes no list that cannot be that of the file', async (t) => {

@@ -117,6 +117,36 @@ t.test('sends the whole file if nothing of it is there', async (t) => {
   t.equal(checkStored(t, await sendOver(t, { content }), content), 0)
 })
 
+/** Two files that have the same beginning, but for a byte. So none of their samples is the same. */
+function unlike(head: Buffer): { content: Buffer; before: Buffer } {
+  return {
+    content: Buffer.concat([head, bytesOf(30 * MIB, 14)]),
+    before: Buffer.concat([head.subarray(0, 9_999), Buffer.from('x'), head.subarray(9_999), bytesOf(29 * MIB, 15)]),
+  }
+}
+
+t.test('ends the list early if the files are not alike', async (t) => {
+  const { content, before } = unlike(bytesOf(MIB, 13))
+  const result = await sendOver(t, { content, before })
+  t.ok(checkStored(t, result, content) < 1.5 * MIB)
+  const { frames } = readFrames(result.all)
+  const listed = frames.filter(({ type }) => type === 'V').flatMap(({ fields }) => fields.lengths as number[])
+  t.ok(sum(listed) >= 16 * MIB)
+})
+
+t.test('lists everything if the files begin alike', async (t) => {
+  const { content, before } = unlike(bytesOf(4 * MIB, 13))
+  const result = await sendOver(t, { content, before })
+  t.ok(checkStored(t, result, content) > 3 * MIB)
+  const { frames } = readFrames(result.all)
+  const listed = frames.filter(({ type }) => type === 'V').flatMap(({ fields }) => fields.lengths as number[])
+  t.equal(sum(listed), content.length)
+})
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0)
+}
+
 t.test('wants more ranges than a frame holds', async (t) => {
   const long = bytesOf(40 * MIB, 9)
   const content = Buffer.from(long)
@@ -215,11 +245,12 @@ t.test('sends again what differs if the old file changes meanwhile', async (t) =
       if (path.endsWith('/a.bin') && !path.includes('/in/')) opened.push(fd)
       return fd
     })
-    let position = 0
-    // The file is read once for its chunks, and then from the first one that both files have.
+    let [position, times] = [0, 0]
+    // The file is read here and there, then once for its chunks, and then from the first one that both files have.
     replaceDuring(t, 'read', (read) => async (fd, ...rest) => {
       if (fd === opened[0]) {
-        const isCopied = Number(rest[3]) < position
+        if (Number(rest[3]) < position) times++
+        const isCopied = times === 2
         position = Number(rest[3])
         if (isCopied && change === 'shorter') truncateSync(there, 5 * MIB)
         if (isCopied && change === 'other bytes') writeFileSync(there, bytesOf(old.length, 8))
