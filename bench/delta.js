@@ -3,7 +3,7 @@
  * went to the receiver, counted by a proxy in a run of its own, and the seconds until the sender ended. Ends with 1 if
  * something that has arrived is not what was sent.
  *
- * `--size SIZE` of the file in MB (1000), `--runs N` (1), `--at FOLDER` for all files (the folder for temporary files),
+ * `--size SIZE` of the file in MB (1000), `--runs N` of all ways in turn (1), `--at FOLDER` for all files (the folder for temporary files),
  * `--cases NAMES`, `--ways NAMES` with commas. For another line than loopback: `--sender COMMAND` and `--receiver COMMAND`
  * start the two sides, and `--host ADDRESS` is that of the receiver; then nothing is counted.
  */
@@ -136,12 +136,14 @@ try {
   writeRandom(old, size)
   for (const name of values.cases.split(',')) {
     cases[name]()
-    for (const way of values.ways.split(',')) {
+    const ways = values.ways.split(',')
+    const seconds = Object.fromEntries(ways.map((way) => [way, []]))
+    for (let run = 0; run < Number(values.runs); run++)
+      for (const way of ways) seconds[way].push((await send(way, false)).toFixed(2))
+    for (const way of ways) {
       const bytes = values.sender === '' ? await send(way, true) : null
-      const seconds = []
-      for (let run = 0; run < Number(values.runs); run++) seconds.push((await send(way, false)).toFixed(2))
       const share = bytes === null ? '' : ` ${((100 * bytes) / size).toFixed(3)} % of the bytes,`
-      console.log(`${name}, ${way}:${share} ${seconds.join(' ')} s`)
+      console.log(`${name}, ${way}:${share} ${seconds[way].join(' ')} s`)
     }
   }
 } finally {
