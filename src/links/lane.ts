@@ -12,6 +12,8 @@ import { Flight } from './flight.js'
 /** What a lane needs of its bundle. */
 export interface LaneOwner {
   readonly limit: number
+  /** The number of bytes written that have arrived, over any lane. */
+  readonly arrived: number
   /** Called before memory is taken. Throws if there is no room for the block. */
   checkRoom(offset: number, length: number): void
   onBlock(offset: number, bytes: Buffer): void
@@ -50,8 +52,8 @@ export class Lane {
   /** What was said last about that. */
   #said = { blocks: 0, limit: 0 }
   #isSaying = false
-  /** The largest limit that the other side has told. */
-  #limit = 0
+  /** The largest limit that the other side has told, and how much had arrived when it told that. */
+  #told = { limit: 0, arrived: -1 }
 
   constructor(channel: Channel, owner: LaneOwner, calls: LaneCalls) {
     this.#channel = channel
@@ -184,8 +186,8 @@ export class Lane {
     if (last) {
       this.#calls.onMoved()
       this.#flight.onArrived(arrived.map(({ length }) => length))
-    } else if (limit <= this.#limit) this.#calls.countIdle()
-    this.#limit = Math.max(limit, this.#limit)
+    } else if (limit <= this.#told.limit || this.#owner.arrived === this.#told.arrived) this.#calls.countIdle()
+    this.#told = { limit: Math.max(limit, this.#told.limit), arrived: this.#owner.arrived }
     this.#owner.onReceived(arrived, limit)
   }
 }

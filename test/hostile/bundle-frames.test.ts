@@ -51,6 +51,9 @@ const wrong: Record<string, Buffer> = {
   'wishes without end': Buffer.concat(Array(1000).fill(frame('U', { connections: 64 }))),
   'heartbeats without end': Buffer.concat(Array(1000).fill(frame('B', {}))),
   'news without end that are none': Buffer.concat(Array(1000).fill(frame('K', { blocks: 0, limit: 5 }))),
+  'more room without end, although nothing has arrived': Buffer.concat(
+    Array.from({ length: 1000 }, (_, limit) => frame('K', { blocks: 0, limit })),
+  ),
   garbage: Buffer.alloc(100, 0xff),
 }
 

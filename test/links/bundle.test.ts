@@ -91,6 +91,46 @@ t.test('asks the other side for more connections, and is asked', async (t) => {
   await far.until(() => counts.idle === 6)
 })
 
+t.test('counts news of more room as such only if something has arrived since', async (t) => {
+  const { bundle, lanes, counts } = bundleOf(t, 2)
+  const [{ far }, other] = lanes
+  const more = (limit: number) => far.say(frame('K', { blocks: 0, limit }), frame('B', {}))
+  more(2 * MiB)
+  await far.until(() => counts.idle === 1)
+  more(3 * MiB)
+  await far.until(() => counts.idle === 3)
+  bundle.write(bytesOf(1024))
+  await far.until(() => far.blocks === 1)
+  far.acknowledge()
+  await far.until(() => bundle.arrived === 1024)
+  other?.far.say(frame('K', { blocks: 0, limit: 65 * MiB }), frame('B', {}))
+  await far.until(() => counts.idle === 4)
+  other?.far.say(frame('K', { blocks: 0, limit: 66 * MiB }), frame('B', {}))
+  await far.until(() => counts.idle === 6)
+})
+
+t.test('says once what has come as long as the connection takes nothing', async (t) => {
+  const { bundle, lanes } = bundleOf(t, 0)
+  t.equal(lanes.length, 0)
+  const { channel, other } = channelPair(t)
+  const written: Buffer[] = []
+  channel.write = (bytes: Buffer) => {
+    written.push(bytes)
+    return new Promise(() => {})
+  }
+  const lane = new Lane(channel, bundle, { countIdle: () => {}, onMoved: () => {} })
+  void channel.receive((bytes) => lane.consume(bytes)).catch(() => {})
+  bundle.add(lane)
+  for (let offset = 0; offset < 2000; offset++)
+    other.write(Buffer.concat([frame('P', { offset }), frame('D', Buffer.from('x'))]))
+  let read = 0
+  for await (const bytes of bundle.iterator({ destroyOnReturn: false })) {
+    read += bytes.length
+    if (read === 2000) break
+  }
+  t.equal(written.length, 1)
+})
+
 t.test('a bundle without connections asks nobody', (t) => {
   const { bundle } = bundleOf(t, 0)
   bundle.ask(3)
