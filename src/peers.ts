@@ -26,6 +26,12 @@ export interface PeerOptions {
    * bits behind its prefix. Default: all. An empty list lets nobody in.
    */
   allowFrom?: readonly string[] | undefined
+  /**
+   * When listening: the addresses and networks of proxies, such as load balancers, that begin each connection with a
+   * header of the PROXY protocol, version 1 or 2. The peer in it then counts everywhere: in events, for `allowFrom` and
+   * for `maxPerPeer`. Other connections are taken as they are. Code `usage` as for `allowFrom`. Default: none.
+   */
+  proxyFrom?: readonly string[] | undefined
 }
 
 /** The options with their defaults, for the listener. */
@@ -33,8 +39,8 @@ export function peerLimits({
   maxConnections = defaults.maxConnections,
   ...options
 }: PeerOptions & { plain?: boolean | undefined }) {
-  const { maxPerPeer = Number.POSITIVE_INFINITY, allowFrom } = options
-  return { stall: stallOf(options), maxConnections, maxPerPeer, allowFrom }
+  const { maxPerPeer = Number.POSITIVE_INFINITY, allowFrom, proxyFrom } = options
+  return { stall: stallOf(options), maxConnections, maxPerPeer, allowFrom, proxyFrom }
 }
 
 /** The limit of a transfer without progress. Without the protocol there are no heartbeats, so `timeout` is enough. */

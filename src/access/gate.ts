@@ -5,6 +5,7 @@
 import type { Socket } from 'node:net'
 import { refusal, type TransferError } from '../errors.js'
 import { isWithin, type Network, parseAddress, parseNetwork } from '../net/ip.js'
+import type { Peer } from './proxies.js'
 
 export class Gate {
   /** Null lets everybody in. */
@@ -12,13 +13,13 @@ export class Gate {
 
   /** Throws a usage error if one of the texts is no network. */
   constructor(allowFrom: readonly string[] | undefined) {
-    this.#networks = allowFrom?.map(parseNetwork) ?? null
+    this.#networks = allowFrom?.map((text) => parseNetwork(text)) ?? null
   }
 
-  /** Returns null if the peer may connect. Otherwise ends the connection, and returns the reason. */
-  refuses(socket: Socket): TransferError | null {
+  /** Returns null if `peer` may connect. Otherwise ends its connection, and returns the reason. */
+  refuses(socket: Socket, peer: Peer = socket): TransferError | null {
     if (this.#networks === null) return null
-    const address = parseAddress(socket.remoteAddress ?? '')
+    const address = parseAddress(peer.remoteAddress ?? '')
     if (address && isWithin(address, this.#networks)) return null
     socket.on('error', () => {})
     socket.resetAndDestroy()

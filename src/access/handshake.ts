@@ -2,7 +2,6 @@
 import type { Socket } from 'node:net'
 import { asTransferError, type TransferError } from '../errors.js'
 import { withLargeReads } from '../net/feed.js'
-import { peerNetwork } from '../net/ip.js'
 import type { Entered, Entrance } from './entrance.js'
 import { Motion } from './motion.js'
 import type { Holder, Places } from './places.js'
@@ -19,19 +18,20 @@ class Handshake implements Holder {
 }
 
 /**
- * Lets a peer in. Resolves with null if it has not proved the key, or has no place. The connection is closed then.
+ * Lets a peer in, which is in `network`. Resolves with null if it has not proved the key, or has no place. The connection is closed then.
  *
  * @param report called with the reason, unless the peer has not said a word
  */
 export async function enter(
   socket: Socket,
+  network: string,
   entrance: Entrance | undefined,
   places: Places,
   report: (error: TransferError) => void,
 ): Promise<Entered | null> {
   if (!entrance) return { socket: withLargeReads(socket) }
   const handshake = new Handshake()
-  const noPlace = places.take(handshake, peerNetwork(socket))
+  const noPlace = places.take(handshake, network)
   if (noPlace) {
     entrance.turnAway(socket)
     report(noPlace)

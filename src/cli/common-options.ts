@@ -102,6 +102,12 @@ export function connectionOptions(condition = ''): OptionTable {
       fallback: 'everybody',
       describe: describe('Only let this address or network connect, such as 10.0.0.0/8; may be repeated'),
     },
+    'proxy-from': {
+      value: 'CIDR',
+      many: true,
+      fallback: 'nobody',
+      describe: describe('Take the address of a peer from the PROXY header of this load balancer; may be repeated'),
+    },
   }
 }
 
@@ -110,9 +116,10 @@ export const listeningOnly = [...Object.keys(connectionOptions()), 'port-file']
 
 /** Reads `--stall`, `--limit`, `--streams` and the options of `connectionOptions`. */
 export function readPeerOptions(args: Arguments): PeerOptions & RateOptions & StreamsOptions {
-  const networks = args.list('allow-from')
+  const [networks, proxies] = [args.list('allow-from'), args.list('proxy-from')]
   const limit = args.text('limit')
   for (const network of networks) parseNetwork(network)
+  for (const network of proxies) parseNetwork(network, '--proxy-from')
   if (args.flag('plain') && args.flag('stall'))
     throw usage('--plain has no heartbeats, so --timeout is enough and --stall does not go with it')
   return {
@@ -122,6 +129,7 @@ export function readPeerOptions(args: Arguments): PeerOptions & RateOptions & St
     maxConnections: readCount(args, 'max-connections'),
     maxPerPeer: readCount(args, 'max-per-peer'),
     allowFrom: networks.length > 0 ? networks : undefined,
+    proxyFrom: proxies,
   }
 }
 

@@ -14,7 +14,7 @@ export function validPort(port: number | undefined): number {
 }
 
 /** The address of the peer of `socket`. An IPv4 peer of a dual-stack socket is shown as IPv4 (RFC 4291, 2.5.5.2). */
-export function peerAddress(socket: Socket): string {
+export function peerAddress(socket: Pick<Socket, 'remoteAddress' | 'remotePort'>): string {
   const { remoteAddress = 'unknown', remotePort = 0 } = socket
   return formatAddress(remoteAddress.replace(/^::ffff:(?=\d+\.)/, ''), remotePort)
 }

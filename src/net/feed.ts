@@ -38,14 +38,18 @@ class Reader {
   #place: Buffer
   #take: Take | null = null
   /** The bytes that were read before `start`: a socket that dials reads from the moment it is connected. */
-  #early: Buffer | null = null
+  #early: Buffer | null
   /** The memory that the consumer uses behind a promise. It stays lent if the promise rejects: a write may still use it. */
   #lent: Buffer | null = null
   #isWorking = false
   #isClosed = false
 
-  /** @param most the most bytes of one read */
-  constructor(most?: number) {
+  /**
+   * @param most the most bytes of one read
+   * @param early the bytes that were read before
+   */
+  constructor(most?: number, early: Buffer | null = null) {
+    this.#early = early
     this.#memory = takeMemory()
     this.#most = most
     this.#base = this.#memory
@@ -126,12 +130,13 @@ export function connectWithLargeReads(connect: (options: { onread: OnReadOpts })
 
 /**
  * Turns a socket of a server with `pauseOnConnect` into one with large reads, of at most `most` bytes each. Returns it
- * unchanged if it cannot.
+ * unchanged if it cannot. What was put back into it comes first.
  */
 export function withLargeReads(accepted: Socket, most?: number): Socket {
   const { _handle: handle } = accepted as unknown as { _handle?: { reading?: boolean } | null }
   if (!handle) return accepted
-  const reader = new Reader(most)
+  const early: Buffer | null = accepted.readableLength > 0 ? accepted.read() : null
+  const reader = new Reader(most, early)
   try {
     const options = { handle, allowHalfOpen: true, pauseOnCreate: true, onread: reader.onread }
     const socket = new Socket(options as SocketConstructorOpts)
@@ -141,6 +146,7 @@ export function withLargeReads(accepted: Socket, most?: number): Socket {
     return socket
   } catch {
     reader.close()
+    if (early) accepted.unshift(early)
     return accepted
   }
 }

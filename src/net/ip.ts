@@ -61,8 +61,10 @@ export function peerNetwork({ remoteAddress = '' }: { remoteAddress?: string | u
 /**
  * Reads a network (`10.0.0.0/8`, `2001:db8::/32`, `::ffff:10.0.0.0/104`) or a single address. Throws a usage error for
  * any other text, also for an address with bits behind its prefix: it would let in more than it seems to.
+ *
+ * @param option what gives the text, for the message
  */
-export function parseNetwork(text: string): Network {
+export function parseNetwork(text: string, option = '--allow-from'): Network {
   const [, host = '', length] = /^([^/%]+)(?:\/(0|[1-9]\d{0,2}))?$/.exec(text) ?? []
   const address = parseAddress(host)
   const written = isIPv4(host) ? 32 : 128
@@ -71,14 +73,14 @@ export function parseNetwork(text: string): Network {
     const examples = '10.0.0.0/8, 192.0.2.7 or 2001:db8::/32'
     throw new TransferError(
       'usage',
-      `--allow-from must be an address or a network such as ${examples}, not "${printable(text, 60)}"`,
+      `${option} must be an address or a network such as ${examples}, not "${printable(text, 60)}"`,
     )
   }
   const prefix = given - (written - address.bits)
   const rest = BigInt(address.bits - Math.max(prefix, 0))
   if (prefix < 0 || (address.value >> rest) << rest !== address.value) {
     const only = `for one address type ${host}`
-    throw new TransferError('usage', `--allow-from ${text}: the address has bits behind its first ${given}; ${only}`)
+    throw new TransferError('usage', `${option} ${text}: the address has bits behind its first ${given}; ${only}`)
   }
   return { ...address, prefix }
 }

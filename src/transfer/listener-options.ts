@@ -19,6 +19,8 @@ export interface ListenerOptions extends PlacesOptions {
   stall: number
   /** The addresses and networks that may connect. Undefined means all. */
   allowFrom: readonly string[] | undefined
+  /** The addresses and networks of proxies that name the peer for which they connect. Undefined means none. */
+  proxyFrom: readonly string[] | undefined
   signal: AbortSignal | undefined
   onEvent: OnEvent
   /** For a side with a key. */

@@ -9,6 +9,7 @@ import type { Entered } from '../access/entrance.js'
 import { Gate } from '../access/gate.js'
 import { enter } from '../access/handshake.js'
 import { Places } from '../access/places.js'
+import { type Peer, Proxies } from '../access/proxies.js'
 import { Refusals } from '../access/refusals.js'
 import { asTransferError, interruption, refusal, TransferError } from '../errors.js'
 import { failedEvent } from '../event-values.js'
@@ -32,6 +33,7 @@ export class Listener {
   /** The transfers over bundles. */
   readonly #bundled = new Set<Session>()
   readonly #gate: Gate
+  readonly #proxies: Proxies
   readonly #refusals: Refusals
   readonly #running = new Set<Promise<void>>()
   /** The failure of the last transfer, as long as its partner may try again. */
@@ -54,6 +56,7 @@ export class Listener {
     this.#places = new Places(options)
     this.#doors = new Places(options)
     this.#gate = new Gate(options.allowFrom)
+    this.#proxies = new Proxies(options.proxyFrom)
     this.#refusals = new Refusals(options.onEvent, (thrown) => this.#settle(asTransferError(thrown)))
     this.#wanted = options.count
     this.#ended = new Promise((resolve) => {
@@ -110,6 +113,7 @@ export class Listener {
     this.#ending = failure
     clearTimeout(this.#idle)
     for (const server of servers) server.close()
+    this.#proxies.close()
     const farewell = failure ?? refusal('busy', 'it has done what it waited for')
     for (const { holders } of [this.#doors, this.#places])
       for (const holder of holders) if (!holder.isLane) holder.fail(farewell)
@@ -118,7 +122,7 @@ export class Listener {
   }
 
   #onConnection(socket: Socket): void {
-    this.#track(this.#serve(socket, ++this.#connections, peerAddress(socket)))
+    this.#track(this.#proxies.has(socket) ? this.#forwarded(socket) : this.#serve(socket, ++this.#connections, socket))
   }
 
   #track(running: Promise<void>): void {
@@ -132,15 +136,27 @@ export class Listener {
     else this.#refusals.add(failedEvent(error.withMessage(`${peer}: ${message}`), { transfer }))
   }
 
-  async #serve(accepted: Socket, number: number, peer: string): Promise<void> {
-    const refused = this.#gate.refuses(accepted)
+  /** A connection that a proxy has made. Only if it has a peer, it counts. */
+  async #forwarded(socket: Socket): Promise<void> {
+    const proxy = peerAddress(socket)
+    const peer = await this.#proxies.peerOf(socket).catch(asTransferError)
+    if (peer === null || this.#isOver) return void socket.destroy()
+    const number = ++this.#connections
+    if (peer instanceof TransferError) this.#onOutsider(number, proxy, peer)
+    else await this.#serve(socket, number, peer)
+  }
+
+  /** @param from the peer, which a proxy may have named */
+  async #serve(accepted: Socket, number: number, from: Peer): Promise<void> {
+    const [peer, network] = [peerAddress(from), peerNetwork(from)]
+    const refused = this.#gate.refuses(accepted, from)
     if (refused) return this.#onOutsider(number, peer, refused)
-    const entered = await enter(accepted, this.#options.entrance, this.#doors, (error) => {
+    const entered = await enter(accepted, network, this.#options.entrance, this.#doors, (error) => {
       if (!this.#isOver) this.#onOutsider(number, peer, error)
     })
     if (!entered) return
     if (this.#isOver) return void entered.socket.destroy()
-    await this.#run(entered, number, peer, peerNetwork(accepted))
+    await this.#run(entered, number, peer, network)
   }
 
   /** Runs a transfer over a connection, or over a bundle, whose connections have their places. */

@@ -52,6 +52,8 @@ t.test('listens for the networks that it is told, with as many streams', async (
     t.testdir({}),
     '--allow-from',
     '10.0.0.0/8',
+    '--proxy-from',
+    '10.0.0.0/8',
     '--streams',
     '2',
   ]

@@ -1,23 +1,14 @@
 /** The units in deploy/systemd, and systemd's own way to pass sockets. */
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { commandLine, Running, runCommand } from '../fixtures/commands.js'
 import { unless } from '../fixtures/foreign-peers.js'
+import { freePort } from '../fixtures/free-port.ts'
 
 const service = fileURLToPath(new URL('../../deploy/systemd/tcp-recv.service', import.meta.url))
-
-/** A port that was free a moment ago: systemd-socket-activate wants to know it in advance. */
-async function freePort(): Promise<string> {
-  const server = createServer().listen({ host: '127.0.0.1', port: 0 })
-  await new Promise((resolve) => server.once('listening', resolve))
-  const { port } = server.address() as { port: number }
-  await new Promise((resolve) => server.close(resolve))
-  return String(port)
-}
 
 const activate = unless('systemd-socket-activate', ['--version'], /systemd/, 'systemd')
 t.test('is started by the first connection, on the socket of systemd', { skip: activate }, async (t) => {

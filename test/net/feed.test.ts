@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type OnReadOpts, Socket } from 'node:net'
-import { type Duplex, duplexPair } from 'node:stream'
+import { type Duplex, duplexPair, PassThrough } from 'node:stream'
 import t, { type Test } from 'tap'
 import { dial } from '../../dist/net/dial.js'
 import { type Consumer, connectWithLargeReads, feed as feedInTurns, withLargeReads } from '../../dist/net/feed.js'
@@ -314,6 +314,19 @@ t.test('falls back on the data event where there is no handle to wrap', async (t
   const strange = { _handle: {} } as unknown as Socket
   t.equal(withLargeReads(strange), strange, 'a handle of another shape')
   t.match(strange, { _handle: {} }, 'which keeps it')
+  const read = new PassThrough()
+  read.unshift('early')
+  const both = Object.assign(read, { _handle: {} }) as unknown as Socket
+  t.equal(withLargeReads(both), both)
+  t.equal(String(read.read()), 'early', 'and what was put back into it')
+})
+
+t.test('what was put back into the socket comes first', async (t) => {
+  const { client, accepted } = await connected(t)
+  accepted.unshift('early')
+  client.end(content)
+  const { bytes } = await collect(withLargeReads(accepted))
+  t.ok(bytes.equals(Buffer.concat([Buffer.from('early'), content])))
 })
 
 t.test('feeds the same bytes by the data event', async (t) => {

@@ -7,7 +7,13 @@ import { isWithin, parseAddress, parseNetwork, peerNetwork } from '../../dist/ne
 /** Whether a peer of this address may connect when only these networks may. */
 function lets(address: string, ...networks: string[]): boolean {
   const parsed = parseAddress(address)
-  return parsed !== null && isWithin(parsed, networks.map(parseNetwork))
+  return (
+    parsed !== null &&
+    isWithin(
+      parsed,
+      networks.map((text) => parseNetwork(text)),
+    )
+  )
 }
 
 t.test('reads every form of an address', async (t) => {
