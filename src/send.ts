@@ -81,6 +81,7 @@ type Ready = SendOptions & {
 async function dial(sources: readonly Source[], options: Ready, totals: Totals): Promise<TransferError | null> {
   const { host = defaults.host, port, wait = defaults.wait, timeout = defaults.timeout, onEvent = () => {} } = options
   const { retry = options.plain ? 0 : defaults.retry } = options
+  const goingOn = { transfer: newTransferName(), retries: true, insists: options.retry !== undefined }
   const signal = options.signal ?? new AbortController().signal
   let sender: Sender | undefined
   const { files, bytes, failure } = await call(
@@ -97,7 +98,7 @@ async function dial(sources: readonly Source[], options: Ready, totals: Totals):
       retry,
     },
     (connection) => {
-      sender ??= senderOf(sources, options, connection, retry > 0 ? { transfer: newTransferName(), retries: true } : {})
+      sender ??= senderOf(sources, options, connection, retry > 0 ? goingOn : {})
       return start(sender, options, connection)
     },
   )
@@ -151,7 +152,7 @@ function senderOf(
   sources: readonly Source[],
   options: Ready,
   connection: Connection,
-  goingOn: Pick<SenderOptions, 'transfer' | 'retries'>,
+  goingOn: Pick<SenderOptions, 'transfer' | 'retries' | 'insists'>,
 ): Sender {
   const { plain = false, expect = {}, onEvent = () => {}, fileEvents, rate, compress, delta } = options
   const { admit, transfer, peer, refusals } = connection

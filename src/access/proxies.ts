@@ -1,12 +1,12 @@
 /**
  * Connections that a proxy, such as a load balancer, makes for its peers. Their first bytes name the peer
- * (`protocol/proxy-header.ts`), and everything else is as if that had connected itself.
+ * (`net/proxy-header.ts`), and everything else is as if that had connected itself.
  */
 import type { Socket } from 'node:net'
 import { asTransferError, TransferError } from '../errors.js'
 import { isWithin, type Network, parseAddress, parseNetwork } from '../net/ip.js'
+import { readProxyHeader } from '../net/proxy-header.js'
 import { HEADER_DEADLINE } from '../protocol/limits.js'
-import { readProxyHeader } from '../protocol/proxy-header.js'
 
 /** The other end of a connection, as a socket has it. */
 export type Peer = Pick<Socket, 'remoteAddress' | 'remotePort'>

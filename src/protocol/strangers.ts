@@ -22,7 +22,7 @@ const strangers: readonly { who: string; starts: readonly string[] }[] = [
   { who: 'an HTTP server', starts: ['HTTP/'] },
   { who: 'a TLS peer', starts: ['\x15\x03'] },
   { who: 'an SSH peer', starts: ['SSH-'] },
-  { who: 'a proxy that is not named by --proxy-from', starts: ['PROXY ', '\r\n\r\n\0\r\nQ'] },
+  { who: 'a load balancer (see --proxy-from)', starts: ['PROXY ', '\r\n\r\n\0\r\nQ'] },
   { who: 'a sender, as this side is', starts: [SENDER_MAGIC] },
   { who: 'a receiver, as this side is', starts: [RECEIVER_MAGIC] },
   { who: 'tcp-chat', starts: [CHAT_MAGIC] },

@@ -122,6 +122,8 @@ export class Listener {
   }
 
   #onConnection(socket: Socket): void {
+    // A peer that has reset the connection already has no address any more, nor anything to say.
+    if (socket.remoteAddress === undefined) return void socket.destroy()
     this.#track(this.#proxies.has(socket) ? this.#forwarded(socket) : this.#serve(socket, ++this.#connections, socket))
   }
 

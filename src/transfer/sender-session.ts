@@ -67,9 +67,13 @@ export class SenderSession implements Session {
     this.#stopIfDone()
   }
 
-  /** True if what is unanswered can be sent again, by a receiver that knows what it has stored. */
+  /**
+   * True if what is unanswered can be sent again, by a receiver that knows what it has stored. A peer that breaks a
+   * connection without a word has confirmed nothing.
+   */
   #canGoOn(error: TransferError): boolean {
-    return isBreak(error) && error !== this.#stopped && !this.#isAnswered && this.#sender.isResumable
+    if (!isBreak(error) || error === this.#stopped || this.#isAnswered) return false
+    return this.#sender.isResumable || (this.#sender.insists && error.reason === 'broken' && !this.#link.hasHeard)
   }
 
   #onFailure(error: TransferError): void {

@@ -23,6 +23,8 @@ export interface SenderOptions {
   transfer?: string | undefined
   /** True if this side connects again after a break. Default false. */
   retries?: boolean | undefined
+  /** True if that is also wanted after a connection in which the receiver has not said a word. Default false. */
+  insists?: boolean | undefined
   /** True if of a file that the receiver has, only what differs is sent. Default false. */
   delta?: boolean | undefined
   /** The limit of the call. */
@@ -74,6 +76,8 @@ export class Sender {
    * be unreachable for a while after that, or another program may answer for it.
    */
   isResumable = false
+  /** True if this side connects again, too, if the receiver has not said a word. It may be behind a load balancer. */
+  readonly insists: boolean
   /** Grows with all that has reached the receiver for good. */
   progress = 0
   /** The next entry, fetched ahead to know whether there is one. Undefined if there is none. */
@@ -83,7 +87,8 @@ export class Sender {
 
   constructor(options: SenderOptions) {
     const { entries, report, expect, allowUnverified, transfer, retries = false, rate, compress = 'never' } = options
-    const { admit, delta = false } = options
+    const { admit, delta = false, insists = false } = options
+    this.insists = insists
     this.transfer = transfer
     this.#retries = retries
     this.#delta = delta

@@ -41,7 +41,7 @@ t.test('every sender ends well, whichever receivers come and go', { skip }, asyn
   const sending = names.slice(1).map((name) => send(name, '--limit', '2M'))
   const busy = await Promise.any(receivers.map((receiver) => connectedTo(receiver, 2)))
   await busy.kill('SIGKILL')
-  for (const outcome of await Promise.all(sending)) t.match(outcome, { code: 0 })
+  for (const outcome of await Promise.all(sending)) t.match(outcome, { code: 0 }, outcome.stderr)
 
   const stored = readdirSync(at('out')).filter((name) => name.startsWith('file'))
   t.strictSame(stored.sort(), names.sort(), 'nothing is there twice')

@@ -25,7 +25,7 @@ const known: [who: string, starts: string[]][] = [
   ['an HTTP server', ['HTTP/1.1', 'HTTP/2 2']],
   ['a TLS peer', ['\x15\x03\x03\x00\x02\x02\x28']],
   ['an SSH peer', ['SSH-2.0-', 'SSH-1.99']],
-  ['a proxy that is not named by --proxy-from', ['PROXY TC', '\r\n\r\n\0\r\nQ']],
+  ['a load balancer (see --proxy-from)', ['PROXY TC', '\r\n\r\n\0\r\nQ']],
   ['a sender, as this side is', ['tcp-send']],
   ['a receiver, as this side is', ['tcp-recv']],
   ['tcp-chat', ['tcp-chat']],

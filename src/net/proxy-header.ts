@@ -4,7 +4,7 @@
  * trusted.
  */
 import { isIPv4, isIPv6 } from 'node:net'
-import { ProtocolError } from './protocol-error.js'
+import { ProtocolError } from '../protocol/protocol-error.js'
 
 export interface ProxyHeader {
   /** The number of its bytes. */

@@ -1,7 +1,7 @@
 /** The headers of proxies: version 1 and 2, whole and cut, right and wrong. */
 import fc from 'fast-check'
 import t from 'tap'
-import { readProxyHeader } from '../../dist/protocol/proxy-header.js'
+import { readProxyHeader } from '../../dist/net/proxy-header.js'
 import { proxyAddresses, proxyBinary, proxyCheck, proxyField, proxyLine } from '../fixtures/proxy-headers.ts'
 
 const IPV4 = 0x11
