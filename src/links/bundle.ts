@@ -203,7 +203,9 @@ export class Bundle extends Duplex implements LaneOwner {
     clearInterval(this.#clock)
     for (const window of this.#windows) window.release()
     this.#ready.clear()
-    for (const lane of this.#lanes) lane.close(this.#isComplete)
+    // If this direction has ended before, the other side has had time to do the same.
+    const hasWaited = this.writableEnded && !this.#isComplete
+    for (const lane of this.#lanes) hasWaited ? lane.destroy() : lane.close(this.#isComplete)
     this.#lanes.clear()
     done(error)
   }

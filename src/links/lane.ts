@@ -106,10 +106,15 @@ export class Lane {
     )
   }
 
-  /** Ends the connection: in order, if both directions of the stream are complete. */
+  /** Ends the connection, as one that has broken if the stream is not complete in both directions. */
   close(isComplete: boolean): void {
     if (isComplete) void this.#channel.close()
     else this.#channel.fail(new TransferError('incomplete', 'the other connections have broken', { reason: 'broken' }))
+  }
+
+  /** Ends the connection at once. */
+  destroy(): void {
+    this.#channel.destroy()
   }
 
   /** Says what has come, if that is news: once for all blocks of a round of the event loop, or of a slow write. */

@@ -165,6 +165,11 @@ export class Channel {
     clearTimeout(deadline)
   }
 
+  /** Ends both directions at once. The peer may not get what was written last. */
+  destroy(): void {
+    this.#socket.destroy()
+  }
+
   /** Without a farewell, a close would look like the end of a file. A reset does not. */
   #reset(): void {
     clearInterval(this.#clock)

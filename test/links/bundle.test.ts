@@ -6,6 +6,7 @@ import { blockSizes, Flight } from '../../dist/links/flight.js'
 import { Lane } from '../../dist/links/lane.js'
 import { reserve, SMALLEST_WINDOW } from '../../dist/links/window.js'
 import { broken, channelPair } from '../fixtures/channel-pair.ts'
+import { fakeClock } from '../fixtures/clock.ts'
 import { bytesOf } from '../fixtures/folder.ts'
 import { type Frame, frame, readFrames } from '../fixtures/peer-frames.ts'
 import { fakePerformanceNow } from '../fixtures/performance-clock.ts'
@@ -60,7 +61,7 @@ function join(t: Test, bundle: Bundle, calls = { countIdle: () => {}, onMoved: (
   const far = new Far(other)
   const ended = channel.receive((bytes) => lane.consume(bytes)).catch((error) => bundle.remove(lane, error))
   bundle.add(lane)
-  return { lane, far, other, ended }
+  return { lane, far, other, ended, channel }
 }
 
 /** A bundle with so many connections. */
@@ -195,6 +196,18 @@ t.test('gives up its connections if it breaks itself', async (t) => {
   await ended
   await new Promise((resolve) => other.once('end', resolve))
   t.equal(bundle.destroyed, true)
+})
+
+t.test('ends its connections at once if the other side has had its time to end them', async (t) => {
+  // No time passes, so nothing lingers to its end.
+  fakeClock(t)
+  const { bundle, lanes } = bundleOf(t, 1)
+  const [{ far, channel }] = lanes
+  bundle.end()
+  await far.frame('E')
+  bundle.destroy()
+  await channel.closed
+  t.equal(bundle.connections, 0)
 })
 
 t.test('all bundles share their memory, and each has the least', (t) => {
