@@ -68,6 +68,7 @@ function receiverGreeting(random: Random): Buffer {
   const fields = random.pick([
     '{"version":1,"features":["directories"]}',
     '{"version":1,"features":["directories","resume","kept"]}',
+    '{"version":1,"features":["directories","brotli"]}',
     '{"version":1,"digest":"sha256"}',
   ])
   if (random.once(8)) return receiverOpening
@@ -91,7 +92,8 @@ export function randomBatch(seed: number, random: Random, right: readonly Buffer
   const sources = random.below(sourceSets)
   // The pause before another try takes longer than a thousand batches.
   const retry = random.once(500) ? 1 : 0
-  const send: PlainSend = { timeout: 700, retry, ...(random.once(4) ? { allowUnverified: true } : {}) }
+  const compress = random.pick(['auto', 'always'] as const)
+  const send: PlainSend = { timeout: 700, retry, compress, ...(random.once(4) ? { allowUnverified: true } : {}) }
   const session = (mayStall = false) => sessionOf(conversation(random), random, mayStall)
   switch (kind) {
     case 'receiver-plain': {
@@ -114,9 +116,8 @@ export function randomBatch(seed: number, random: Random, right: readonly Buffer
     case 'both': {
       const one = sessionOf(damage(random), random)
       const receive = { timeout: 700, ifExists: random.pick(['backup', 'overwrite'] as const) }
-      const compress = random.pick(['auto', 'always'] as const)
       const sessions = [{ ...one, cuts: [random.below(8000)] }]
-      return { kind, seed, sources, send: { ...send, compress }, receive, sessions }
+      return { kind, seed, sources, send, receive, sessions }
     }
     default: {
       // A listening sender with a stream can send once.

@@ -1,6 +1,9 @@
 /** What a fuzzing sender says, and what of it a receiver may store by the protocol document. */
+import zlib from 'node:zlib'
+import { compressors } from '../../dist/net/compress.js'
+import type { CompressedPiece } from '../../dist/protocol/compressed.js'
 import { backupName } from '../../dist/stores/backup-name.js'
-import { digest, entryFrames, frame, senderOpening, sha256 } from '../fixtures/peer-frames.ts'
+import { compressedFrame, digest, entryFrames, frame, senderOpening, sha256 } from '../fixtures/peer-frames.ts'
 import { referenceDecode } from '../fixtures/reference-decoder.ts'
 import { referenceTree } from '../fixtures/reference-tree.ts'
 import { directoryFrames, tree, treeDigest } from '../fixtures/tree-frames.ts'
@@ -107,7 +110,29 @@ function made(random: Random): Buffer {
     if (random.once(10)) entries.push(...resumed(random, name, entries.length))
     else entries.push(anyEntry(random, name))
   }
-  return Buffer.concat([senderOpening, ...entries.flat(), frame('F', { entries: entries.length })])
+  const frames = random.once(3) ? entries.flat().map((one) => packed(one, random)) : entries.flat()
+  return Buffer.concat([senderOpening, ...frames, frame('F', { entries: entries.length })])
+}
+
+/** The frame, or the same data compressed. */
+function packed(one: Buffer, random: Random): Buffer {
+  if (one[0] !== 0x44 || random.once(3)) return one
+  const data = one.subarray(5)
+  const params = { [zlib.constants.BROTLI_PARAM_QUALITY]: 1 }
+  return compressedFrame(zlib.brotliCompressSync(data, { params }), data.length)
+}
+
+type Inflate = (bytes: Buffer, options: object) => { buffer: Buffer; engine: { bytesWritten: number } }
+
+/** The data of a compressed piece; null if it is damaged. */
+function inflated({ compressor, length, bytes }: CompressedPiece): Buffer | null {
+  const inflate = (zlib as unknown as Record<string, Inflate>)[`${compressor}DecompressSync`] as Inflate
+  try {
+    const { buffer, engine } = inflate(bytes, { maxOutputLength: length, info: true })
+    return buffer.length === length && engine.bytesWritten === bytes.length ? buffer : null
+  } catch {
+    return null
+  }
 }
 
 function anyEntry(random: Random, name: string): Buffer[] {
@@ -157,7 +182,7 @@ export function wholeEntries(stream: Buffer): Whole[] {
   const kept = new Map<string, Buffer>()
   const keyOf = ({ name, size, source, edition }: Record<string, unknown>) => [name, size, source, edition].join('\0')
   let usesSha256 = false
-  for (const message of referenceDecode('sender', stream).messages) {
+  for (const message of referenceDecode('sender', stream, compressors).messages) {
     const fields = message as unknown as Record<string, unknown>
     if (message.frame === 'greeting') usesSha256 = fields.digest === 'sha256'
     if (message.frame === 'header') {
@@ -167,9 +192,12 @@ export function wholeEntries(stream: Buffer): Whole[] {
       number++
     }
     if (message.frame === 'position') place = message.offset
-    if (message.frame === 'data' && current) {
-      current.bytes = placed(current.bytes, message.bytes, place)
-      place += message.bytes.length
+    if (message.frame === 'data' || message.frame === 'compressed') {
+      const piece = message.frame === 'data' ? message.bytes : inflated(message)
+      // It ends the connection.
+      if (!piece || !current) break
+      current.bytes = placed(current.bytes, piece, place)
+      place += piece.length
     }
     if (message.frame === 'abort' && current) kept.set(keyOf(current.header), current.bytes)
     if (message.frame !== 'end' || !current) continue

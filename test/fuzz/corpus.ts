@@ -3,9 +3,9 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { basename, dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-export const grammars = ['sender', 'receiver', 'tree'] as const
+export const grammars = ['sender', 'receiver', 'tree', 'lane'] as const
 
-/** A sender's direction, a receiver's direction, or the content of a directory. */
+/** A sender's direction, a receiver's direction, the content of a directory, or a direction of a connection in a bundle. */
 export type GrammarName = (typeof grammars)[number]
 
 export interface Case {
@@ -51,7 +51,8 @@ export interface Parts {
 }
 
 export function partsOf({ grammar, bytes }: Case): Parts {
-  const start = grammar === 'tree' ? 0 : Math.min(8, bytes.length)
+  const hasMagic = grammar === 'sender' || grammar === 'receiver'
+  const start = hasMagic ? Math.min(8, bytes.length) : 0
   const frames: RawFrame[] = []
   let at = start
   while (bytes.length - at >= 5) {

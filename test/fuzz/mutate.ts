@@ -3,8 +3,9 @@ import { join, type Parts, type RawFrame } from './corpus.ts'
 import { editJson } from './json-edits.ts'
 import type { Random } from './random.ts'
 
-const D = 'D'.charCodeAt(0)
-const letters = Buffer.from('GHDVPEAFSRWIBOCLKXgxz\0')
+/** Data, compressed or not: no JSON. */
+const dataLetters = Buffer.from('DZ')
+const letters = Buffer.from('GHDZVPEAFSRWIUBOCLKXgxz\0')
 
 /** Lengths at which something changes. */
 const lengths = [0, 1, 2, 5, 1023, 1024, 1025, 65_535, 65_536, 65_537, 1_048_576, 1_048_577, 2 ** 31, 2 ** 32 - 1]
@@ -52,10 +53,10 @@ function changeFrames(frames: RawFrame[], other: Parts, random: Random): void {
       frames[at] = { letter: letters[random.below(letters.length)] as number, payload: frame.payload }
       return
     case 6:
-      frames.splice(at, 1, ...(frame.letter === D ? recut(frame, random) : [editJson(frame, random)]))
+      frames.splice(at, 1, ...(dataLetters.includes(frame.letter) ? recut(frame, random) : [editJson(frame, random)]))
       return
     default:
-      frames[at] = frame.letter === D ? resize(frame, random) : editJson(frame, random)
+      frames[at] = dataLetters.includes(frame.letter) ? resize(frame, random) : editJson(frame, random)
   }
 }
 

@@ -7,6 +7,7 @@ import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { receive, send } from '../../dist/index.js'
+import { compressors } from '../../dist/net/compress.js'
 import { listenAsPeer, Peer } from '../fixtures/peer.ts'
 import { digest, sha256 } from '../fixtures/peer-frames.ts'
 import { referenceDecode } from '../fixtures/reference-decoder.ts'
@@ -68,6 +69,8 @@ interface Facts {
   /** The payload of its end. */
   end: Record<string, unknown>
   content: Buffer
+  /** True if some of its data are compressed, or of an entry before it. */
+  hasPieces: boolean
   /** True if a frame before the end of the entry is none that a JSON parser can read. */
   hasOddFrame: boolean
 }
@@ -83,6 +86,7 @@ const stricter: readonly [reason: string, applies: (facts: Facts) => boolean][] 
     ({ header }) => Object.keys(header).some((key) => key[0] === '!'),
   ],
   ['it knows no file that goes on', goesOn],
+  ['it inflates nothing', ({ hasPieces }) => hasPieces],
   ['it takes fewer names', ({ header }) => !/^[\p{L}\p{N}_-][\p{L}\p{N}_. -]*$/u.test(String(header.name))],
   ['it reads every frame as JSON, also one that it could skip', ({ hasOddFrame }) => hasOddFrame],
   ['it compares the digest of the header as SHA-256 only', ({ end }) => Boolean(end.blake3 && end.header)],
@@ -99,11 +103,16 @@ const laxer: readonly [reason: string, applies: (facts: Facts) => boolean][] = [
 /** The facts of each entry, as naively as Python reads them. */
 function factsOf(said: Buffer): Facts[] {
   const all: Facts[] = []
-  let hasOddFrame = false
+  let [hasOddFrame, hasPieces] = [false, false]
   for (const { letter, payload } of partsOf({ grammar: 'sender', bytes: said }).frames) {
     const current = all.at(-1)
     if (letter === 0x44) {
       if (current) current.content = Buffer.concat([current.content, payload])
+      continue
+    }
+    if (letter === 0x5a) {
+      hasPieces = true
+      if (current) current.hasPieces = true
       continue
     }
     let fields: Record<string, unknown> = {}
@@ -112,7 +121,7 @@ function factsOf(said: Buffer): Facts[] {
     } catch {
       hasOddFrame = true
     }
-    if (letter === 0x48) all.push({ header: fields, end: {}, content: Buffer.alloc(0), hasOddFrame })
+    if (letter === 0x48) all.push({ header: fields, end: {}, content: Buffer.alloc(0), hasPieces, hasOddFrame })
     if (letter === 0x45 && current) Object.assign(current, { end: fields, hasOddFrame })
   }
   return all
@@ -124,7 +133,7 @@ export async function tryPythonReceiver(batch: Batch, place: Place): Promise<str
   for (const folder of [ours, theirs]) mkdirSync(folder)
   const mine = await weReceive(said, place, ours)
   const python = await pythonReceives(said, place, theirs)
-  const { reason } = referenceDecode('sender', said)
+  const { reason } = referenceDecode('sender', said, compressors)
   const all = factsOf(said)
   const problems: string[] = []
   for (const number of new Set([...mine, ...python])) {
