@@ -1,5 +1,6 @@
 /** The golden transcripts: the decoders read them as the messages below, and the encoder writes those as their bytes. */
 import { readFileSync } from 'node:fs'
+import { brotliDecompressSync } from 'node:zlib'
 import t from 'tap'
 import {
   BLOCK_HEAD,
@@ -23,6 +24,7 @@ import {
 import { TreeDecoder } from '../../dist/protocol/tree-decoder.js'
 import { encodeTree, type TreeMessage } from '../../dist/protocol/tree-messages.js'
 import { bytewise, decode } from '../fixtures/decode.ts'
+import { hex } from '../fixtures/literals.ts'
 import { digest, frame, sha256 } from '../fixtures/peer-frames.ts'
 import { type Line, readTranscript, transcriptNames } from '../fixtures/transcript.ts'
 
@@ -108,6 +110,15 @@ const asking = (content: string, more: object) =>
 const askingBytes = asking(resumedFile, { resume: 'offset' })
 const askingDamaged = asking(damagedFile, { resume: 'offset' })
 const comparing = asking(damagedFile, { id: 0, resume: 'compare' })
+/** The receiver inflates, and a part of the file is compressed: so, by a version of Brotli. */
+const inflating = { ...answer, features: [DIRECTORIES, 'brotli', ...answer.features.slice(1)] }
+const packedFile = longFile(4)
+const packed = hex(`
+  8b ff 07 00 80 aa aa aa ea ff 2e b7 d3 b2 df 8e 2b 1c c0 c5 af 14 9b a2 0f 07 c0 99 90 48 2c 6a 1e 59 3d 7b 0f 37 ea
+  01 80 01
+`)
+const piece: SenderMessage = { frame: 'compressed', compressor: 'brotli', length: 4096, bytes: packed }
+const packedHeader = header('numbers.txt', packedFile.length)
 const position = (offset: number): SenderMessage => ({ frame: 'position', offset })
 const SEGMENT = 16_777_216
 
@@ -203,6 +214,10 @@ const conversations: Record<string, { sender?: SenderMessage[]; receiver?: Recei
       stored(1, 'numbers.txt', damagedFile),
     ],
   },
+  compressed: {
+    sender: [greeting, packedHeader, piece, data(rest), end(packedFile, packedHeader), finished(1)],
+    receiver: [inflating, stored(0, 'numbers.txt', packedFile)],
+  },
   sha256: {
     receiver: [answer, { ...stored(0, 'hello.txt', 'hello\n'), sha256: sha256('hello\n') } as ReceiverMessage],
   },
@@ -251,6 +266,17 @@ function write(message: SenderMessage | ReceiverMessage): Buffer {
   return (encode[frame] as (fields: object) => Buffer)(fields)
 }
 
+/** What reads a sender to which the receiver has named Brotli. */
+function senderDecoder(): SenderDecoder {
+  const decoder = new SenderDecoder()
+  decoder.allow(['brotli'])
+  return decoder
+}
+
+t.test('compressed: the piece holds the first chunks of the file', async (t) => {
+  t.equal(brotliDecompressSync(packed).toString(), packedFile.slice(0, 4096))
+})
+
 t.test('there is a transcript for every conversation, and one of each is told of', async (t) => {
   t.strictSame(transcriptNames, Object.keys(conversations).sort())
   const contents = readFileSync(new URL('../../fixtures/transcripts/README.md', import.meta.url), 'utf8')
@@ -262,8 +288,8 @@ for (const [name, { sender, receiver }] of Object.entries(conversations)) {
 
   if (sender) {
     t.test(`${name}: a receiver reads the sender's bytes as these messages`, async (t) => {
-      t.strictSame(decode(new SenderDecoder(), [transcript.sender]), { messages: sender, error: null })
-      t.strictSame(decode(new SenderDecoder(), bytewise(transcript.sender)), { messages: sender, error: null })
+      t.strictSame(decode(senderDecoder(), [transcript.sender]), { messages: sender, error: null })
+      t.strictSame(decode(senderDecoder(), bytewise(transcript.sender)), { messages: sender, error: null })
     })
     t.test(`${name}: a sender writes these messages as the transcript's bytes`, async (t) => {
       t.strictSame(Buffer.concat(sender.map((message) => write(message))), transcript.sender)
