@@ -112,7 +112,7 @@ export function connectionOptions(condition = ''): OptionTable {
 }
 
 /** The options that only a side that listens can use. */
-export const listeningOnly = [...Object.keys(connectionOptions()), 'port-file']
+export const listeningOnly = [...Object.keys(connectionOptions()), 'port-file', 'metrics']
 
 /** Reads `--stall`, `--limit`, `--streams` and the options of `connectionOptions`. */
 export function readPeerOptions(args: Arguments): PeerOptions & RateOptions & StreamsOptions {

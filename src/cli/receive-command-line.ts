@@ -67,6 +67,10 @@ const options: OptionTable = {
   },
   'list-partial': { describe: 'List what is kept in the folder of --out, and exit' },
   clean: { describe: 'Remove what is kept in the folder of --out, and exit' },
+  metrics: {
+    value: 'ADDRESS',
+    describe: 'Serve figures for Prometheus at /metrics, and /health, on this PORT of 127.0.0.1, or on ADDRESS:PORT',
+  },
   'per-key-folder': { describe: 'Store what comes with a named key in a folder of that name, in the folder of --out' },
   exec: {
     value: 'COMMAND',

@@ -5,7 +5,7 @@ import type { Writable } from 'node:stream'
 import { isatty } from 'node:tty'
 import { defaults } from '../defaults.js'
 import type { TransferError } from '../errors.js'
-import type { TransferEvent } from '../events.js'
+import type { OnEvent, TransferEvent } from '../events.js'
 import type { KeyOption } from '../keys.js'
 import { isTypePattern } from '../media-type.js'
 import { formatAddress } from '../net/address.js'
@@ -26,7 +26,7 @@ import {
   readSeconds,
 } from './common-options.js'
 import { assertOpen } from './descriptors.js'
-import { readEndpoint } from './endpoint.js'
+import { readEndpoint, splitEndpoint } from './endpoint.js'
 import { splitCommand } from './exec.js'
 import { checkProgram, shellWarning } from './exec-program.js'
 import { partialWith } from './partial-command.js'
@@ -34,8 +34,9 @@ import { assertNoAddress, passedSockets } from './passed-sockets.js'
 import { portFileWriter } from './port-file.js'
 import { DEFAULT_OUT, inflateChoices, receiveCommandLine } from './receive-command-line.js'
 import { unexpectedPositionals } from './receive-positionals.js'
+import type { Reporter } from './reporter.js'
 import type { Context } from './run.js'
-import { checkNameOption, parseChoice, parseSize, parseTime, usage } from './values.js'
+import { checkNameOption, parseChoice, parseInteger, parseSize, parseTime, usage } from './values.js'
 import { assertReachable } from './working-directory.js'
 
 /** Runs `tcp-recv` with the arguments behind its name. Returns the exit status. */
@@ -53,6 +54,7 @@ async function receiveWith(args: Arguments, context: Context): Promise<TransferE
   // If standard output carries the file, JSON goes to stderr.
   const stdout = output ? process.stderr : process.stdout
   const reporter = await reporterFor('tcp-recv', args, context, stdout, output ? () => null : stdoutLine)
+  const observe = await metricsFor(args, reporter)
   const exec = args.text('exec')
   const warning = exec === undefined ? null : shellWarning(exec)
   if (warning !== null) reporter.note(`warning: ${warning}`)
@@ -68,11 +70,25 @@ async function receiveWith(args: Arguments, context: Context): Promise<TransferE
       signal: context.signal,
       onEvent: (event) => {
         writePort(event)
+        observe(event)
         return reporter.onEvent(event)
       },
       afterStored: hook && ((event) => reporter.aside(() => hook(event))),
     })
   }).finally(() => output?.destroy())
+}
+
+/** Serves what `--metrics` asks for. Returns what must hear of every event. */
+async function metricsFor(args: Arguments, reporter: Reporter): Promise<OnEvent> {
+  const text = args.text('metrics')
+  if (text === undefined) return () => {}
+  const { host, port } = splitEndpoint(text) ?? { host: '127.0.0.1', port: text }
+  const where = { host, port: parseInteger('--metrics', port, 0, 65535) }
+  const { Metrics, serveMetrics } = await import('./metrics.js')
+  const metrics = new Metrics()
+  const served = await serveMetrics(metrics, where)
+  reporter.note(`metrics: http://${formatAddress(host, served)}/metrics`)
+  return (event) => metrics.onEvent(event)
 }
 
 /** The text for scripts: the path of a stored file or directory, or a message as a single escaped line. */

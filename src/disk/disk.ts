@@ -23,6 +23,22 @@ function quick<Args extends unknown[], Result>(
   return async (...args) => await call(...args)
 }
 
+/** How long the files of this process have been flushed. */
+export const flushing = { milliseconds: 0 }
+
+function timed<Args extends unknown[], Result>(
+  call: (...args: Args) => Promise<Result>,
+): (...args: Args) => Promise<Result> {
+  return async (...args) => {
+    const start = performance.now()
+    try {
+      return await call(...args)
+    } finally {
+      flushing.milliseconds += performance.now() - start
+    }
+  }
+}
+
 /** The same, without a promise if the call has blocked. */
 function atHand<Args extends unknown[], Result>(
   callSync: (...args: Args) => Result,
@@ -79,13 +95,13 @@ export const disk = {
   link: quick<[from: string, to: string], void>(fs.linkSync, promisify(fs.link)),
   mkdir: quick<[path: string, options?: fs.MakeDirectoryOptions], unknown>(fs.mkdirSync, promisify(fs.mkdir)),
   // These calls wait for the disk by nature, free the blocks of a large file, or are rare.
-  fsync: promisify(fs.fsync),
-  fdatasync: promisify(fs.fdatasync),
+  fsync: timed(promisify(fs.fsync)),
+  fdatasync: timed(promisify(fs.fdatasync)),
   /**
    * Flushes the file system that `path` is on: syncfs(2), which reports lost writes since Linux 5.8. Returns false if
    * that was not possible or has failed. Other systems have no such call, and their `sync` need not wait for the disk.
    */
-  syncFileSystem: async (path: string): Promise<boolean> => {
+  syncFileSystem: timed(async (path: string): Promise<boolean> => {
     if (process.platform !== 'linux') return false
     const { spawn } = await import('node:child_process')
     return await new Promise((resolve) => {
@@ -97,7 +113,7 @@ export const disk = {
         resolve(false)
       }
     })
-  },
+  }),
   rename: promisify(fs.rename),
   unlink: promisify(fs.unlink),
   rmdir: promisify(fs.rmdir),

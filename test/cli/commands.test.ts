@@ -54,6 +54,8 @@ t.test('listens for the networks that it is told, with as many streams', async (
     '10.0.0.0/8',
     '--proxy-from',
     '10.0.0.0/8',
+    '--metrics',
+    '0',
     '--streams',
     '2',
   ]
