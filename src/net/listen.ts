@@ -74,7 +74,8 @@ const hints: Record<string, string> = {
   ENOTFOUND: 'there is no host of that name',
 }
 
-function listenError(host: string | undefined, port: number, error: NodeJS.ErrnoException): TransferError {
+/** The error for an address on which nothing can listen. */
+export function listenError(host: string | undefined, port: number, error: NodeJS.ErrnoException): TransferError {
   const code = error.code ?? ''
   const what = hints[code] ? `${hints[code]} (${code})` : describe(error)
   const text = `cannot listen on ${formatAddress(host ?? '*', port)}: ${what}`
