@@ -1,5 +1,5 @@
 /**
- * The build after `tsc`: bundles the two commands and writes the manual pages.
+ * The build after `tsc`: bundles the three commands and writes the manual pages.
  *
  * Each command becomes one minified CommonJS file. A process that sends a small file spends most of its time loading
  * modules. One minified file loads much faster than forty modules, and CommonJS loads faster than ES modules, because
@@ -11,7 +11,7 @@ import { asciiHelp, builtMimeTypes } from './scripts/esbuild-plugins.js'
 
 rmSync('dist/bundle', { recursive: true, force: true })
 await build({
-  entryPoints: ['dist/cli/send-command.js', 'dist/cli/receive-command.js'],
+  entryPoints: ['send', 'receive', 'chat'].map((name) => `dist/cli/${name}-command.js`),
   outdir: 'dist/bundle',
   outExtension: { '.js': '.cjs' },
   bundle: true,
@@ -27,7 +27,7 @@ await build({
 
 // The same entry points for the unbundled modules: tests measure the coverage of those.
 mkdirSync('dist/unbundled', { recursive: true })
-for (const name of ['send', 'receive']) {
+for (const name of ['send', 'receive', 'chat']) {
   const lines = `exports.${name}Command = async (args) => (await import('../cli/${name}-command.js')).${name}Command(args)`
   writeFileSync(`dist/unbundled/${name}-command.cjs`, `${lines}\n`)
 }
@@ -36,8 +36,9 @@ for (const name of ['send', 'receive']) {
 const { manualPage } = await import('./dist/cli/manual.js')
 const { sendCommandLine } = await import('./dist/cli/send-command-line.js')
 const { receiveCommandLine } = await import('./dist/cli/receive-command-line.js')
+const { chatCommandLine } = await import('./dist/cli/chat-command-line.js')
 const { version } = JSON.parse(readFileSync('package.json', 'utf8'))
 mkdirSync('dist/man', { recursive: true })
-for (const line of [sendCommandLine, receiveCommandLine]) {
+for (const line of [sendCommandLine, receiveCommandLine, chatCommandLine]) {
   writeFileSync(`dist/man/${line.command}.1`, manualPage(line, version))
 }

@@ -1,6 +1,7 @@
 /** Makes events, and values in them. */
 import type { TransferError } from './errors.js'
-import type { FailedEvent } from './events.js'
+import type { ConnectedEvent, FailedEvent, ListeningEvent } from './events.js'
+import type { Key } from './keys.js'
 
 /** What a failure is about. */
 export interface FailedAbout {
@@ -22,4 +23,17 @@ export function failedEvent(
 /** Seconds from `start` to `now` (both a `performance.now()`), to the millisecond. */
 export function secondsSince(start: number, now: number = performance.now()): number {
   return Math.round(now - start) / 1000
+}
+
+/** What the event for a listener tells of its keys. */
+export function keysFacts(keys: readonly Key[] = []): Pick<ListeningEvent, 'keys' | 'fingerprint'> {
+  const [first, ...others] = keys
+  if (!first) return {}
+  return others.length > 0 ? { keys: keys.length } : { keys: 1, fingerprint: first.fingerprint }
+}
+
+/** What the event for a connection tells of its key. */
+export function keyFacts(key: Key | undefined): Pick<ConnectedEvent, 'key' | 'fingerprint'> {
+  if (!key) return {}
+  return { ...(key.name === null ? {} : { key: key.name }), fingerprint: key.fingerprint }
 }

@@ -1,4 +1,7 @@
 /** The library: everything that the commands do, without printing, exiting or reading the command line. */
+export type * from './chat/chat-events.js'
+export type { Talk, TalkSummary } from './chat/talk.js'
+export { type ChatOptions, chat } from './chat.js'
 export { type ErrorCode, exitCodes, type Reason, reasons, TransferError } from './errors.js'
 export type * from './events.js'
 export { EVENTS_VERSION } from './events.js'

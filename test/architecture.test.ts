@@ -19,12 +19,13 @@ const layers: Record<string, { has: RegExp; imports: readonly string[] }> = {
   bin: { has: /^bin\//, imports: ['cli'] },
   cli: {
     has: /^src\/cli\//,
-    imports: ['library', 'transfer', 'stores', 'disk', 'net', ...base],
+    imports: ['library', 'chat', 'transfer', 'stores', 'disk', 'net', ...base],
   },
   library: {
-    has: /^src\/(?:index|send|send-options|receive|receive-options|list|partial|offer|peers|summary)\.ts$/,
-    imports: ['transfer', 'access', 'links', 'stores', 'sources', 'protocol', ...base],
+    has: /^src\/(?:index|chat|send|send-options|receive|receive-options|list|partial|offer|peers|summary)\.ts$/,
+    imports: ['chat', 'transfer', 'access', 'links', 'stores', 'sources', 'protocol', ...base],
   },
+  chat: { has: /^src\/chat\//, imports: ['access', 'net', 'protocol', ...base] },
   transfer: {
     has: /^src\/transfer\//,
     imports: ['access', 'links', 'stores', 'sources', 'disk', 'net', 'protocol', ...base],
@@ -114,6 +115,7 @@ t.test('lets the commands be started by nothing but their own module', async (t)
   t.strictSame(
     inner.filter(({ from }) => from.startsWith('bin/')),
     [
+      { from: 'bin/tcp-chat.js', to: 'src/cli/chat-command.ts' },
       { from: 'bin/tcp-recv.js', to: 'src/cli/receive-command.ts' },
       { from: 'bin/tcp-send.js', to: 'src/cli/send-command.ts' },
     ],
@@ -155,7 +157,7 @@ t.test('prints, exits and reads what belongs to the process only in the commands
 t.test('sets the exit status only where the process begins, but for who interrupts twice', async (t) => {
   t.strictSame(
     filesWith(/\bprocess\.exitCode\b/, () => true),
-    ['bin/tcp-recv.js', 'bin/tcp-send.js'],
+    ['bin/tcp-chat.js', 'bin/tcp-recv.js', 'bin/tcp-send.js'],
   )
   t.strictSame(
     filesWith(/\bprocess\.exit\(/, () => true),

@@ -3,15 +3,17 @@
  * cause them as fast as a network carries them, so only some are reported. The others are counted, and told with the
  * last one of them.
  */
-import type { FailedEvent, OnEvent, RefusedEvent } from '../events.js'
+import type { FailedEvent, RefusedEvent } from '../events.js'
 
 /** At most so many are reported in so many milliseconds. A table, so that a test with hundreds of them need not wait. */
 export const refusalLimits = { reported: 10, period: 10_000 }
 
 type Refusal = RefusedEvent | FailedEvent
 
+type OnRefusal = (event: Refusal) => unknown
+
 export class Refusals {
-  readonly #onEvent: OnEvent
+  readonly #onEvent: OnRefusal
   readonly #onFault: (thrown: unknown) => void
   /** Set during a period, which begins with a refusal. */
   #period: NodeJS.Timeout | undefined
@@ -23,7 +25,7 @@ export class Refusals {
   #isHeldUp = false
 
   /** @param onFault called with what `onEvent` throws outside of `add` and `end` */
-  constructor(onEvent: OnEvent, onFault: (thrown: unknown) => void) {
+  constructor(onEvent: OnRefusal, onFault: (thrown: unknown) => void) {
     this.#onEvent = onEvent
     this.#onFault = onFault
   }

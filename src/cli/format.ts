@@ -144,7 +144,11 @@ function describeAccess({ address, keys = 0, fingerprint }: ListeningEvent, peer
  * The text of an event's line for people; null if the event has none. `peerAction` is what a stranger can do at an open
  * port. With `isVerbose` a finished file has its type, its peer and its whole digest.
  */
-export function describeEvent(event: TransferEvent, peerAction: 'send' | 'receive', isVerbose = false): string | null {
+export function describeEvent(
+  event: TransferEvent,
+  peerAction: 'send' | 'receive' | 'talk',
+  isVerbose = false,
+): string | null {
   // The message itself shows an empty name as "".
   const about = 'name' in event && event.name ? ` ${printable(event.name, 80)}` : ''
   switch (event.event) {

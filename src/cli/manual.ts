@@ -13,6 +13,8 @@ function roff(text: string): string {
     .replace(/^([.'])/, '\\&$1')
 }
 
+const commands = ['tcp-send', 'tcp-recv', 'tcp-chat']
+
 /** The manual page of one command. */
 export function manualPage(line: CommandLine, version: string): string {
   const { command, purpose, usage, options, examples, epilogue } = line
@@ -34,7 +36,7 @@ export function manualPage(line: CommandLine, version: string): string {
     '.SH EXAMPLES',
     ...examples.flatMap(([example, meaning]) => ['.TP', `.B ${roff(example)}`, `${roff(meaning)}.`]),
     '.SH SEE ALSO',
-    `.BR ${roff(command === 'tcp-send' ? 'tcp-recv' : 'tcp-send')} (1),`,
+    ...commands.filter((other) => other !== command).map((other) => `.BR ${roff(other)} (1),`),
     '.BR nc (1),',
     '.BR b3sum (1)',
     '',

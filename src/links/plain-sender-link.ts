@@ -50,7 +50,10 @@ export class PlainSenderLink extends ChannelLink implements SenderLink {
 
   async receive(onMessage: OnAnswer): Promise<void> {
     // The bytes of a plain peer are ignored, but its end and a reset matter.
-    const ended = this.channel.receive((bytes) => this.#onAnswer(bytes), false)
+    const ended = this.channel.receive(
+      (bytes) => this.#onAnswer(bytes),
+      () => false,
+    )
     ended.catch(() => {})
     await onMessage({ frame: 'greeting', version: VERSION, features: [] })
     const handedOver = await this.#handedOver

@@ -44,7 +44,7 @@ export class Channel {
   /** True while the consumer works behind a promise. */
   #busy = false
   readonly #writers = new Set<(error: Error) => void>()
-  #isAwaited = true
+  #isAwaited = () => true
   #ended = false
   #finished = false
   #error: TransferError | null = null
@@ -77,9 +77,9 @@ export class Channel {
    * has ended its direction or `stopReceiving` was called. Rejects with the error of the channel or the consumer once
    * the consumer has finished its work, so that its files can be closed. Called once.
    *
-   * @param isAwaited false if nothing need ever come, so that silence is no stall
+   * @param isAwaited returns false if nothing need come, so that silence is no stall
    */
-  receive(consume: Consumer, isAwaited = true): Promise<void> {
+  receive(consume: Consumer, isAwaited = () => true): Promise<void> {
     return new Promise((resolve, reject) => {
       // A failed channel still reads, and drops everything: `close` waits for the end of the peer's direction.
       if (this.#error) reject(this.#error)
@@ -180,7 +180,7 @@ export class Channel {
   }
 
   #isWaiting(): boolean {
-    return (this.#receiving !== null && this.#isAwaited && !this.#busy) || this.#writers.size > 0
+    return (this.#receiving !== null && this.#isAwaited() && !this.#busy) || this.#writers.size > 0
   }
 
   #onBytes(bytes: Buffer): void | Promise<void> {

@@ -36,10 +36,13 @@ export function isTlsHello(start: Buffer): boolean {
   return start[0] === 0x16 && start[1] === 3
 }
 
+/** Said by a side without a key of a peer that has one. */
+export const KEY_THERE = 'the other side has a key, and this side has none; give it the same one (--key-file)'
+
 /** Who the peer is. `start` is what came in place of the magic: at most eight bytes. */
 export function describeStranger(start: Buffer): string {
   const text = start.toString('latin1')
-  if (isTlsHello(start)) return 'the other side has a key, and this side has none; give it the same one (--key-file)'
+  if (isTlsHello(start)) return KEY_THERE
   const who = strangers.find(({ starts }) => starts.some((mark) => text.startsWith(mark)))?.who
   const shown = `its first bytes are "${printable(text)}"`
   return who

@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Entered, Entrance } from '../access/entrance.js'
 import { asTransferError, interruption, TransferError } from '../errors.js'
+import { keyFacts } from '../event-values.js'
 import type { OnEvent } from '../events.js'
 import { peerAddress } from '../net/address.js'
 import { type DialOptions, dial } from '../net/dial.js'
@@ -11,7 +12,6 @@ import {
   type Connection,
   endedEvent,
   isBreak,
-  keyFacts,
   type More,
   runWatched,
   type Session,

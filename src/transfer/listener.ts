@@ -12,12 +12,12 @@ import { Places } from '../access/places.js'
 import { type Peer, Proxies } from '../access/proxies.js'
 import { Refusals } from '../access/refusals.js'
 import { asTransferError, interruption, refusal, TransferError } from '../errors.js'
-import { failedEvent } from '../event-values.js'
+import { failedEvent, keyFacts, keysFacts } from '../event-values.js'
 import { peerAddress } from '../net/address.js'
 import { peerNetwork } from '../net/ip.js'
 import { listen, listenOn } from '../net/listen.js'
 import type { ListenerOptions, Role } from './listener-options.js'
-import { endedEvent, keyFacts, keysFacts, runWatched, type Session, type TransferResult } from './session.js'
+import { endedEvent, runWatched, type Session, type TransferResult } from './session.js'
 
 export class Listener {
   readonly #options: ListenerOptions

@@ -4,7 +4,7 @@ import { type Motion, watchStall } from '../access/motion.js'
 import type { Refusals } from '../access/refusals.js'
 import { TransferError } from '../errors.js'
 import { secondsSince } from '../event-values.js'
-import type { ConnectedEvent, EndedEvent, ListeningEvent } from '../events.js'
+import type { EndedEvent } from '../events.js'
 import type { Key } from '../keys.js'
 import { Bundle } from '../links/bundle.js'
 import { Surplus } from './streams.js'
@@ -104,19 +104,6 @@ export function isUnreported(
   if (admitted) return false
   if (error instanceof Surplus) return true
   return (!hasHeard && error.reason === 'broken') || (error === stopped && error.reason !== 'busy')
-}
-
-/** What the event for a listener tells of its keys. */
-export function keysFacts(keys: readonly Key[] = []): Pick<ListeningEvent, 'keys' | 'fingerprint'> {
-  const [first, ...others] = keys
-  if (!first) return {}
-  return others.length > 0 ? { keys: keys.length } : { keys: 1, fingerprint: first.fingerprint }
-}
-
-/** What the event for a connection tells of its key. */
-export function keyFacts(key: Key | undefined): Pick<ConnectedEvent, 'key' | 'fingerprint'> {
-  if (!key) return {}
-  return { ...(key.name === null ? {} : { key: key.name }), fingerprint: key.fingerprint }
 }
 
 /** The event for the end of a transfer over `socket`. `start` is the `performance.now()` of its start. */

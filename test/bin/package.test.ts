@@ -8,8 +8,12 @@ import * as library from '../../dist/index.js'
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const manifest = JSON.parse(readFileSync(`${root}package.json`, 'utf8'))
 
-t.test('installs the two commands, as files that run node', async (t) => {
-  t.same(manifest.bin, { 'tcp-send': 'bin/tcp-send.js', 'tcp-recv': 'bin/tcp-recv.js' })
+t.test('installs the three commands, as files that run node', async (t) => {
+  t.same(manifest.bin, {
+    'tcp-send': 'bin/tcp-send.js',
+    'tcp-recv': 'bin/tcp-recv.js',
+    'tcp-chat': 'bin/tcp-chat.js',
+  })
   for (const path of Object.values<string>(manifest.bin)) {
     t.match(readFileSync(root + path, 'utf8'), /^#!\/usr\/bin\/env node\n/)
     t.equal(statSync(root + path).mode & 0o111, 0o111, 'it is executable')
@@ -25,6 +29,7 @@ t.test('exports the library with its types, and every path of the manifest exist
   t.same(Object.keys(library).toSorted(), [
     'EVENTS_VERSION',
     'TransferError',
+    'chat',
     'cleanPartial',
     'exitCodes',
     'list',
@@ -48,7 +53,7 @@ t.test('packs what runs, and nothing else', async (t) => {
   t.equal(stderr, '')
   const paths: string[] = JSON.parse(stdout)[0].files.map((file: { path: string }) => file.path)
   const expected =
-    /^(bin\/tcp-(send|recv)\.js|dist\/[\w./-]+\.(js|d\.ts)|dist\/bundle\/(send|receive)-command\.cjs|dist\/man\/tcp-(send|recv)\.1|README\.md|LICENSE|CHANGELOG\.md|package\.json)$/
+    /^(bin\/tcp-(send|recv|chat)\.js|dist\/[\w./-]+\.(js|d\.ts)|dist\/bundle\/(send|receive|chat)-command\.cjs|dist\/man\/tcp-(send|recv|chat)\.1|README\.md|LICENSE|CHANGELOG\.md|package\.json)$/
   for (const path of paths) t.match(path, expected)
   for (const path of ['LICENSE', 'README.md', 'package.json', 'dist/index.js', 'dist/index.d.ts']) {
     t.ok(paths.includes(path), path)

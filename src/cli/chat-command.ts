@@ -1,0 +1,148 @@
+/** `tcp-chat`: turns its options into options of `chat`, and its input into what is said. */
+import { isName } from '../chat/chat-protocol.js'
+import { LineReader } from '../chat/lines.js'
+import type { Talk } from '../chat/talk.js'
+import { type ChatOptions, chat, NAME_RULE } from '../chat.js'
+import { TransferError } from '../errors.js'
+import { printable, shellWord } from '../text.js'
+import type { Arguments } from './arguments.js'
+import { chatCommandLine } from './chat-command-line.js'
+import { ChatOutput } from './chat-output.js'
+import { keyFor, runCommand } from './command.js'
+import { listeningOnly, readPeerOptions, readSeconds } from './common-options.js'
+import { type EndpointGuess, guessEndpoint, readEndpoint, readHost, splitEndpoint } from './endpoint.js'
+import { portFileWriter } from './port-file.js'
+import type { Context } from './run.js'
+import { parseInteger, usage } from './values.js'
+
+/** Runs `tcp-chat` with the arguments behind its name. Returns the exit status. */
+export async function chatCommand(argv: string[]): Promise<number> {
+  return await runCommand(chatCommandLine, argv, chatWith)
+}
+
+async function chatWith(args: Arguments, context: Context): Promise<TransferError | null> {
+  const writePort = portFileWriter(args.text('port-file'))
+  const options = readOptions(args)
+  const key = await keyFor(args, context)
+  const quiet = args.flag('quiet')
+  const output = new ChatOutput({ json: args.flag('json'), quiet, abort: context.abort }, options.room === true)
+  const audience = new Audience()
+  try {
+    const talk = await chat({
+      ...options,
+      key,
+      signal: context.signal,
+      onEvent(event) {
+        if (event.event === 'listening') writePort(event)
+        if (event.event === 'joined') audience.gather()
+        return output.onEvent(event)
+      },
+    })
+    void sayInput(talk, audience, output)
+    await talk.finished.finally(() => audience.end())
+  } catch (error) {
+    // The first failure is the one that counts.
+    await output.close().catch(() => {})
+    if (error instanceof TransferError) return error
+    throw error
+  }
+  await output.close()
+  return null
+}
+
+/** Waits until there is somebody to hear what is said. */
+class Audience {
+  #resolve: (isOver: boolean) => void = () => {}
+  #next = this.#wait()
+  #isOver = false
+
+  #wait(): Promise<boolean> {
+    return new Promise((resolve) => {
+      this.#resolve = resolve
+    })
+  }
+
+  /** Resolves when somebody has come, with false if the conversation is over. */
+  async come(): Promise<boolean> {
+    return !this.#isOver && (await this.#next)
+  }
+
+  gather(): void {
+    this.#resolve(true)
+    this.#next = this.#wait()
+  }
+
+  /** Ends the input, too: nobody hears it any more. */
+  end(): void {
+    this.#isOver = true
+    this.#resolve(false)
+    process.stdin.destroy()
+  }
+}
+
+/** Says what is read from standard input, line by line, as fast as the others take it. */
+async function sayInput(talk: Talk, audience: Audience, output: ChatOutput): Promise<void> {
+  const reader = new LineReader()
+  try {
+    for await (const bytes of process.stdin) {
+      reader.push(bytes)
+      for (let line = reader.take(); line !== null; line = reader.take()) await obey(line)
+    }
+    if (reader.hasRest) await obey(reader.takeRest())
+  } catch {
+    // An input that cannot be read is at its end.
+  }
+  talk.sayNoMore()
+
+  async function obey(line: string): Promise<void> {
+    if (/^(?:q|\/quit)$/i.test(line)) talk.leave(line.length === 1 ? line : undefined)
+    else if (line === '/who') output.onEvent({ event: 'notice', message: `here: ${(await talk.who()).join(', ')}` })
+    else while (!(await talk.say(line))) if (!(await audience.come())) return
+  }
+}
+
+function readOptions(args: Arguments): ChatOptions {
+  const { maxConnections, maxPerPeer, allowFrom } = readPeerOptions(args)
+  const name = args.text('name')
+  if (name !== undefined && !isName(name))
+    throw usage(`--name must be ${NAME_RULE.replace('at most ', '1 to ')}, not "${printable(name, 60)}"`)
+  return {
+    ...(args.positionals.length > 0 ? readConnecting(args) : readListening(args)),
+    ...{ name, maxConnections, maxPerPeer, allowFrom },
+    room: args.flag('room'),
+    echo: args.flag('echo'),
+    once: args.flag('once'),
+    plain: args.flag('plain'),
+    wait: readSeconds(args, 'wait'),
+    timeout: readSeconds(args, 'timeout'),
+  }
+}
+
+type Target = Pick<ChatOptions, 'listen' | 'host' | 'port'>
+
+function readListening(args: Arguments): Target {
+  const { host, port } = readEndpoint(args, 'host', 0)
+  if (port === undefined) throw usage('to listen: tcp-chat --port 9000; to connect: tcp-chat host 9000')
+  if (args.flag('plain')) throw usage('--plain is for a side that connects; one that listens talks to any program')
+  return { listen: true, host, port }
+}
+
+/** Reads `HOST PORT` or `HOST:PORT`. Throws a usage error for anything else. */
+function readConnecting(args: Arguments): Target {
+  const [first = '', second, ...more] = args.positionals
+  const endpoint = second === undefined ? splitEndpoint(first) : null
+  const { host, port } = endpoint ?? { host: first, port: second }
+  const isOption = ['port', 'host'].some((name) => args.flag(name))
+  if (isOption || more.length > 0 || port === undefined || !/^\d+$/.test(port) || guessEndpoint(host)?.note)
+    throw correction(args)
+  const unused = [...listeningOnly, 'room', 'echo', 'once'].find((name) => args.flag(name))
+  if (unused !== undefined) throw usage(`--${unused} is for a side that listens: tcp-chat --port ${port} --${unused}`)
+  return { host: readHost('the host', host), port: parseInteger('the port', port, 1, 65535) }
+}
+
+function correction(args: Arguments): TransferError {
+  const parts = args.positionals.map((word): EndpointGuess => guessEndpoint(word) ?? { host: word })
+  const find = (part: 'host' | 'port') => parts.find((guess) => guess[part] !== undefined)?.[part] ?? args.text(part)
+  const words = [shellWord(find('host') ?? 'host'), find('port') ?? '9000']
+  return usage(`to connect, give a host and a port: ${['tcp-chat', ...args.typed('host', 'port'), ...words].join(' ')}`)
+}
