@@ -30,7 +30,6 @@ const layers: Record<string, { has: RegExp; imports: readonly string[] }> = {
     has: /^src\/transfer\//,
     imports: ['access', 'links', 'stores', 'sources', 'disk', 'net', 'protocol', ...base],
   },
-  chat: { has: /^src\/chat\//, imports: ['net', ...base] },
   access: { has: /^src\/access\//, imports: ['net', 'protocol', ...base] },
   links: { has: /^src\/links\//, imports: ['net', 'protocol', ...base] },
   stores: { has: /^src\/stores\//, imports: ['disk', 'protocol', ...base] },
