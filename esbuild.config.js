@@ -9,20 +9,36 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { build } from 'esbuild'
 import { asciiHelp, builtMimeTypes } from './scripts/esbuild-plugins.js'
 
-rmSync('dist/bundle', { recursive: true, force: true })
-await build({
-  entryPoints: ['send', 'receive', 'chat'].map((name) => `dist/cli/${name}-command.js`),
+/** The elliptic curve has a bundle of its own, which is loaded only with a code. */
+const curveApart = {
+  name: 'curve-apart',
+  setup({ onResolve }) {
+    onResolve({ filter: /\/cpace\.js$/ }, ({ kind }) =>
+      kind === 'entry-point' ? undefined : { path: './cpace.cjs', external: true },
+    )
+  },
+}
+
+/** What all bundles have in common. */
+const options = {
   outdir: 'dist/bundle',
   outExtension: { '.js': '.cjs' },
   bundle: true,
   minify: true,
   platform: 'node',
   format: 'cjs',
+  target: 'node20.20',
+}
+
+rmSync('dist/bundle', { recursive: true, force: true })
+await build({ ...options, entryPoints: ['dist/access/cpace.js'] })
+await build({
+  ...options,
+  entryPoints: ['send', 'receive', 'chat'].map((name) => `dist/cli/${name}-command.js`),
   banner: { js: "const importMetaUrl = require('node:url').pathToFileURL(__filename).href" },
   define: { 'import.meta.url': 'importMetaUrl' },
-  target: 'node20.20',
   external: ['cli-progress'],
-  plugins: [asciiHelp, builtMimeTypes],
+  plugins: [asciiHelp, builtMimeTypes, curveApart],
 })
 
 // The same entry points for the unbundled modules: tests measure the coverage of those.

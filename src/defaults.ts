@@ -8,6 +8,8 @@ export const defaults = {
   stall: 3_600_000,
   /** How long to keep trying to connect, in milliseconds. Zero makes one attempt. */
   wait: 0,
+  /** How long a side that has made a code waits for others, in milliseconds: an hour. */
+  codeWait: 3_600_000,
   /** The number of successful transfers until a listening sender ends. */
   sendCount: 1,
   /** The maximum number of simultaneous connections. */

@@ -25,8 +25,12 @@ export function secondsSince(start: number, now: number = performance.now()): nu
   return Math.round(now - start) / 1000
 }
 
-/** What the event for a listener tells of its keys. */
-export function keysFacts(keys: readonly Key[] = []): Pick<ListeningEvent, 'keys' | 'fingerprint'> {
+/** What the event for a listener tells of its keys, or of its code. */
+export function keysFacts(
+  entrance: { keys(): readonly Key[]; readonly code?: string | undefined } | undefined,
+): Pick<ListeningEvent, 'keys' | 'fingerprint' | 'words'> {
+  if (entrance?.code !== undefined) return { words: entrance.code }
+  const keys = entrance?.keys() ?? []
   const [first, ...others] = keys
   if (!first) return {}
   return others.length > 0 ? { keys: keys.length } : { keys: 1, fingerprint: first.fingerprint }

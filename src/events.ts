@@ -13,9 +13,10 @@ export interface ListeningEvent {
   /** The address and port it listens on. `::` means all interfaces. */
   address: string
   port: number
-  /** The number of keys, one of which a peer must have, and the fingerprint if it is a single one. */
+  /** The number of keys, one of which a peer must have, the fingerprint of a single one, or the words of a code. */
   keys?: number
   fingerprint?: string
+  words?: string
 }
 
 /** This side waits for another try. Nothing has failed for good. */
@@ -210,7 +211,6 @@ export interface WarningEvent {
   event: 'warning'
   /** `no-permissions`: others may access files meanwhile. `same-name`: for several sources. `key`: it cannot be used. `changed`, `damaged`: a file cannot go on where it stopped. `uncompressed`: the receiver cannot inflate. */
   reason: 'no-permissions' | 'same-name' | 'key' | 'changed' | 'damaged' | 'uncompressed'
-  /** One line for a person. */
   message: string
 }
 

@@ -75,11 +75,16 @@ function repeats(text: string, characters: number): boolean {
   return new Set(text).size < characters || pairs.size < 18
 }
 
-function derive(key: string, purpose: string, length: number): Buffer {
+function derive(key: string | Buffer, purpose: string, length: number): Buffer {
   return Buffer.from(hkdfSync('sha256', key, '', `${KEY_CONTEXT} ${purpose}`, length))
 }
 
-function createKey(name: string | null, text: string): Key {
+/** The key that two sides have agreed on: nobody else can have it. */
+export function agreedKey(secret: Buffer): Key {
+  return createKey(null, secret)
+}
+
+function createKey(name: string | null, text: string | Buffer): Key {
   const groups = derive(text, 'fingerprint', 8).toString('hex').match(/.{4}/g) as string[]
   const psks = new Map<KeyRole, Buffer>()
   // The key itself is only in this closure, where no inspection of an object shows it.

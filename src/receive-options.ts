@@ -1,5 +1,6 @@
 /** The options of `receive`, which the options of `tcp-recv` become. */
 import type { Writable } from 'node:stream'
+import type { CodeOptions } from './access/code-options.js'
 import type { KeyOptions } from './access/entrance.js'
 import type { OnEvent, StoredEvent } from './events.js'
 import type { PeerOptions } from './peers.js'
@@ -13,7 +14,13 @@ import type { StreamsOptions } from './transfer/streams.js'
  * The options of `receive`. A "code" below is the `code` of a TransferError, a "reason" its `reason`. The event
  * `refused` reports a refused entry. The transfer then counts as failed, except with the reason `skipped`.
  */
-export interface ReceiveOptions extends PeerOptions, RateOptions, RetryOptions, StreamsOptions, KeyOptions {
+export interface ReceiveOptions
+  extends PeerOptions,
+    RateOptions,
+    RetryOptions,
+    StreamsOptions,
+    KeyOptions,
+    CodeOptions {
   /**
    * The port to listen on or, with `connect`, to connect to. 0 lets the system pick a port to listen on, which the
    * event `listening` reports. Code `connect` if the port cannot be used, `usage` if it is not a whole number up to

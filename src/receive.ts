@@ -1,3 +1,4 @@
+import { withCodeDefaults } from './access/code-options.js'
 import { type Entrance, entranceFor } from './access/entrance.js'
 import { defaults } from './defaults.js'
 import { asTransferError, TransferError } from './errors.js'
@@ -35,7 +36,8 @@ import { ReceiverTrunk } from './transfer/trunk.js'
  * listen or connect, if `out` cannot be used, if `wait` has passed, if `signal` is aborted, if the transfer has failed
  * (`connect`, `oneAttempt`), or if no other transfer has followed a failed one within `timeout` (`count`).
  */
-export async function receive(options: ReceiveOptions): Promise<Summary> {
+export async function receive(given: ReceiveOptions): Promise<Summary> {
+  const options = withCodeDefaults(given)
   const { onEvent = () => {}, out, expect, maxSize = Number.MAX_SAFE_INTEGER } = options
   const { ifExists = defaults.ifExists, keepPartial = defaults.keepPartial } = options
   const totals = { files: 0, bytes: 0 }
@@ -46,7 +48,7 @@ export async function receive(options: ReceiveOptions): Promise<Summary> {
     if (problem !== null) throw new TransferError('usage', `no file can be stored under that name: ${problem}`)
     const rate = rateOf(options)
     const streams = streamsOf(options)
-    const entrance = await entranceFor(options, 'receiver')
+    const entrance = await entranceFor({ ...options, listens: !options.connect }, 'receiver')
     const names = entrance?.keys().map(({ name }) => name)
     const folders = options.perKeyFolder ? KeyFolders.below({ path: out, ifExists, keepPartial }, names) : undefined
     // Loads the digest before the first connection. Later, connections may have taken the descriptors that this needs.

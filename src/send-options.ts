@@ -1,3 +1,4 @@
+import type { CodeOptions } from './access/code-options.js'
 import type { KeyOptions } from './access/entrance.js'
 import type { OfferOptions } from './offer.js'
 import type { PeerOptions } from './peers.js'
@@ -14,6 +15,7 @@ export interface SendOptions
     RetryOptions,
     StreamsOptions,
     KeyOptions,
+    CodeOptions,
     CompressOptions {
   /**
    * The receiver to connect to. Default `localhost`. With `listen`: the address to listen on. Default: all interfaces,

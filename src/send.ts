@@ -1,4 +1,5 @@
 /** `send`, from options to summary: does for a program what `tcp-send` does for a user. */
+import { withCodeDefaults } from './access/code-options.js'
 import { type Entrance, entranceFor } from './access/entrance.js'
 import { defaults } from './defaults.js'
 import { asTransferError, type TransferError } from './errors.js'
@@ -30,8 +31,9 @@ import { SenderTrunk } from './transfer/trunk.js'
  * and has its final name (`plain` and `allowUnverified` promise less). Otherwise rejects with the TransferError of the
  * first failure. The events show which of the other sources were sent.
  */
-export async function send(options: SendOptions): Promise<Summary> {
-  const { onEvent = () => {} } = options
+export async function send(given: SendOptions): Promise<Summary> {
+  const options = withCodeDefaults(given)
+  const { onEvent = () => {}, listen: listens } = options
   const totals = { files: 0, bytes: 0 }
   return await runToSummary(onEvent, totals, async () => {
     const rate = rateOf(options)
@@ -39,7 +41,7 @@ export async function send(options: SendOptions): Promise<Summary> {
     const streams = streamsOf(options)
     return await withOffer(options, asStream(options), async ({ offered, failure }) => {
       const ready = offered.map(({ source }) => source)
-      const entrance = await entranceFor(options, 'sender')
+      const entrance = await entranceFor({ ...options, listens }, 'sender')
       const bundles = new Bundles(SMALLEST_WINDOW, LARGEST_WINDOW)
       const isMuch = offered.reduce((sum, { size }) => sum + (size ?? Number.POSITIVE_INFINITY), 0) > LITTLE
       const known = { entrance, rate, compress, bundles, streams: streams === 'auto' && !isMuch ? 1 : streams }

@@ -38,7 +38,7 @@ const layers: Record<string, { has: RegExp; imports: readonly string[] }> = {
   net: { has: /^src\/net\//, imports: ['protocol', ...base] },
   protocol: { has: /^src\/protocol\//, imports: base },
   base: {
-    has: /^src\/(?:events|event-values|errors|system-errors|text|defaults|media-type|at-hand|keys|package)\.ts$/,
+    has: /^src\/(?:events|event-values|errors|system-errors|text|defaults|media-type|at-hand|keys|codes|code-words|package)\.ts$/,
     imports: [],
   },
 }

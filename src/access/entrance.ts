@@ -2,38 +2,15 @@
  * What comes before a session if this side has a key: the other side must prove that it has the key, too. So must this
  * side to the other one.
  */
-import type { Socket } from 'node:net'
-import type { Duplex } from 'node:stream'
 import { asTransferError, TransferError } from '../errors.js'
 import type { OnEvent } from '../events.js'
 import { type Key, type KeyOption, type KeyRole, keysOf, partnerOf } from '../keys.js'
 import { type DialOptions, dial } from '../net/dial.js'
-import { encode } from '../protocol/encode.js'
 import { HEADER_DEADLINE } from '../protocol/limits.js'
-import { CHAT_LINE, STRANGER_LINE } from '../protocol/strangers.js'
+import { type CodeOptions, checkCode } from './code-options.js'
+import type { Entered, Entrance } from './entrance-types.js'
 
-/** A connection behind the entrance. */
-export interface Entered {
-  /** What a link uses. */
-  socket: Duplex
-  /** The key that both sides have proved. */
-  key?: Key
-}
-
-/** The entrance for one side with a key. */
-export interface Entrance {
-  /** The keys that count now. */
-  keys(): readonly Key[]
-  /**
-   * Rejects with a TransferError if the peer has not proved a key, and the connection is closed. Resolves with null for
-   * a peer that has come and gone without a word.
-   */
-  accept(socket: Socket, signal: AbortSignal): Promise<Entered | null>
-  /** The same for a connection that this side has dialled. */
-  dialled(socket: Socket, options: DialOptions): Promise<Entered>
-  /** Turns away a peer that has dialled, because there are too many. */
-  turnAway(socket: Socket): void
-}
+export type { Entered, Entrance }
 
 /** The keys, or a function that returns those that count now: a listener calls it for every connection. */
 export type KeySource = KeyOption | (() => KeyOption)
@@ -49,31 +26,39 @@ export interface KeyOptions {
   key?: KeySource | undefined
 }
 
-export interface EntranceOptions extends KeyOptions {
+export interface EntranceOptions extends KeyOptions, CodeOptions {
   plain?: boolean | undefined
+  /** With a code: true if this side listens, and how many peers may come in. */
+  listens?: boolean | undefined
+  count?: number | undefined
   /** True if every key needs a name. */
   perKeyFolder?: boolean | undefined
   onEvent?: OnEvent | undefined
 }
 
-/** Returns the entrance for a side that has a key; undefined without a key. Throws a usage error for an invalid key. */
-export async function entranceFor(
-  { key: source, plain = false, perKeyFolder = false, onEvent = () => {} }: EntranceOptions,
-  role: KeyRole,
-): Promise<Entrance | undefined> {
+/**
+ * Returns the entrance for a side that has a key or a code; undefined without both. Throws a usage error if one of them
+ * is invalid.
+ */
+export async function entranceFor(options: EntranceOptions, role: KeyRole): Promise<Entrance | undefined> {
+  const { key: source, plain = false, perKeyFolder = false, onEvent = () => {} } = options
+  if (options.code !== undefined) {
+    checkCode(options)
+    return (await import('./code-entrance.js')).codeEntrance(options.code, role, options.count)
+  }
   if (source === undefined) return undefined
   if (plain) throw new TransferError('usage', 'a key needs the protocol, so plain does not go with it')
   // Loaded only with a key: TLS takes a tenth of the time in which a command starts.
-  const [secure, { judgeFirstBytes, turnAway }, { provedKey }, alerts] = await Promise.all([
+  const [secure, { judge, judgeNextBytes, turnAway }, { provedKey }, alerts, outsiders] = await Promise.all([
     import('../net/secure.js'),
     import('../net/first-bytes.js'),
     import('../net/hello.js'),
     import('../net/tls-errors.js'),
+    import('./outsiders.js'),
   ])
   const { BUSY_ALERT, KEY_ALERT, NOT_TLS, noKeyError } = alerts
   secure.checkNode(process.versions.node)
-  // A receiver without a key waits for the sender to speak first. It is told before its own deadline.
-  const silence = role === 'sender' ? HEADER_DEADLINE / 2 : HEADER_DEADLINE
+  const judgeFirst = (bytes: Buffer) => judge(bytes, noKeyError())
   const partner = partnerOf[role]
   const read = typeof source === 'function' ? source : () => source
   let [option, keys]: [KeyOption | undefined, Key[]] = [undefined, []]
@@ -106,15 +91,13 @@ export async function entranceFor(
       const start = performance.now()
       const stop = () => void socket.destroy()
       signal.addEventListener('abort', stop)
-      const judged = await judgeFirstBytes(socket, silence).catch(() => null)
+      const judged = await judgeNextBytes(socket, outsiders.silenceOf(role), judgeFirst).catch(() => null)
       signal.removeEventListener('abort', stop)
       if (judged === null) return null
       if (judged instanceof TransferError) {
-        const isWaiting = role === 'sender' && judged.reason === 'timeout'
-        turnAway(socket, farewell(role, isWaiting ? noKeyError() : judged))
-        if (judged.reason === 'broken') return null
-        // Without a key a talk takes any bytes, so no peer of it speaks something else.
-        throw role === 'chat' ? noKeyError() : judged
+        const error = outsiders.turnAwayOutsider(socket, role, judged, noKeyError())
+        if (error === null) return null
+        throw error
       }
       const key = provedKey(judged, current(), partner)
       if (key instanceof TransferError) {
@@ -147,20 +130,10 @@ export async function entranceFor(
     const dialled = await dial({ ...options, wait: 0, isSecure: true }).catch(() => null)
     if (!dialled) return false
     const { socket } = dialled
-    const judged = await judgeFirstBytes(socket, SECOND_LOOK).catch((error: TransferError) => error)
+    const judged = await judgeNextBytes(socket, SECOND_LOOK, judgeFirst).catch((error: TransferError) => error)
     socket.destroy()
     return judged instanceof TransferError && judged.code === 'key'
   }
-}
-
-/** What a side with a key says in plain text to a peer that has not begun with TLS. */
-function farewell(role: KeyRole, { reason, peerMessage: message }: TransferError): Buffer {
-  if (role === 'chat') return Buffer.from(CHAT_LINE)
-  if (reason === 'magic') return Buffer.from(STRANGER_LINE)
-  const entry = null
-  return role === 'receiver'
-    ? Buffer.concat([encode.receiverOpening(), encode.refused({ entry, reason, message })])
-    : Buffer.concat([encode.senderOpening(), encode.abort({ entry, reason, message })])
 }
 
 /** How long a peer may take to speak once more, in milliseconds. */

@@ -86,7 +86,7 @@ export class Host implements Talk {
     const server = await listen({ host, port, onConnection: (socket) => this.#onConnection(socket) })
     const { address, port: bound } = server.address() as AddressInfo
     this.address = { address, port: bound }
-    this.#report.emit({ event: 'listening', ...this.address, ...keysFacts(entrance?.keys()) })
+    this.#report.emit({ event: 'listening', ...this.address, ...keysFacts(entrance) })
     if (wait !== undefined) this.#waiting = setTimeout(() => this.#settle(nobodyCame(wait)), wait)
     void this.#run(server, signal)
     return this

@@ -2,8 +2,8 @@
 import type { Socket } from 'node:net'
 import { TransferError } from '../errors.js'
 import { CHAT_MAGIC, RECEIVER_MAGIC, SENDER_MAGIC } from '../protocol/limits.js'
-import { describeStranger } from '../protocol/strangers.js'
-import { listenerError, noKeyError } from './tls-errors.js'
+import { describeStranger, isSecret } from '../protocol/strangers.js'
+import { listenerError } from './tls-errors.js'
 
 /** The types of a TLS record and of the first message of a handshake (RFC 8446, 5.1 and 4). */
 const HANDSHAKE = 0x16
@@ -16,23 +16,28 @@ const RECORD = 16 * 1024
 const [RECORD_HEADER, MESSAGE_HEADER] = [5, 4]
 
 /**
- * Returns the first message of a TLS client if `bytes` hold all of it, an error for any other peer, and undefined if
- * there are too few bytes to tell.
+ * Returns the first message of a TLS client if `bytes` hold all of it, `lacking` for a peer that speaks the protocol
+ * without TLS, an error for any other peer, and undefined if there are too few bytes to tell.
  */
-function judge(bytes: Buffer): TransferError | Buffer | undefined {
+export function judge(bytes: Buffer, lacking: TransferError): TransferError | Buffer | undefined {
   if (bytes[0] === HANDSHAKE) return judgeHello(bytes)
   const start = bytes.subarray(0, SENDER_MAGIC.length)
   const text = start.toString('latin1')
   const magic = [SENDER_MAGIC, RECEIVER_MAGIC, CHAT_MAGIC].find((magic) => magic.startsWith(text))
-  if (!magic) return new TransferError('incomplete', describeStranger(start), { reason: 'magic' })
-  return text === magic ? noKeyError() : undefined
+  if (!magic) return strangerError(start)
+  return text === magic ? lacking : undefined
+}
+
+function strangerError(start: Buffer): TransferError {
+  const text = describeStranger(start)
+  return isSecret(start) ? new TransferError('key', text) : new TransferError('incomplete', text, { reason: 'magic' })
 }
 
 /**
  * A TLS connection takes 70 KB of memory, and who has sent its whole first message has proved the key or is refused. So
  * before that there is none. No client cuts this message into several records.
  */
-function judgeHello(bytes: Buffer): TransferError | Buffer | undefined {
+export function judgeHello(bytes: Buffer): TransferError | Buffer | undefined {
   const start = RECORD_HEADER + MESSAGE_HEADER
   if (bytes.length < start) return undefined
   const length = bytes.readUInt16BE(RECORD_HEADER - 2)
@@ -43,22 +48,27 @@ function judgeHello(bytes: Buffer): TransferError | Buffer | undefined {
 }
 
 /**
- * Resolves with the first message of a TLS client, and with an error for any other peer. The socket stays paused. Of a
- * TLS client, everything that was read can be read again. Rejects if the socket is closed.
+ * Resolves with what `judge` makes of the next bytes, as soon as that is not undefined, and with an error if they do not
+ * come. The socket stays paused. Of a TLS client, everything that was read can be read again. Rejects if the socket is
+ * closed.
  *
- * @param deadline how long the first bytes may take, in milliseconds
+ * @param deadline how long the bytes may take, in milliseconds
  */
-export function judgeFirstBytes(socket: Socket, deadline: number): Promise<TransferError | Buffer> {
+export function judgeNextBytes<Outcome>(
+  socket: Socket,
+  deadline: number,
+  judge: (bytes: Buffer) => Outcome | TransferError | undefined,
+): Promise<Outcome | TransferError> {
   return new Promise((resolve, reject) => {
     const stop = () => {
       clearTimeout(timer)
       socket.off('data', onData).off('end', onEnd).off('close', onClose).off('error', onError)
     }
-    const settle = (outcome: TransferError | Buffer) => {
+    const settle = (outcome: Outcome | TransferError) => {
       stop()
       socket.pause()
       // TLS reads them again.
-      if (Buffer.isBuffer(outcome)) socket.unshift(held)
+      if (held[0] === HANDSHAKE && !(outcome instanceof TransferError)) socket.unshift(held)
       resolve(outcome)
     }
     let held: Buffer = Buffer.alloc(0)
@@ -75,7 +85,7 @@ export function judgeFirstBytes(socket: Socket, deadline: number): Promise<Trans
     // The event `close` follows.
     const onError = () => {}
     const timer = setTimeout(() => {
-      const text = `no complete header within ${deadline / 1000} seconds`
+      const text = `no complete header within ${Math.ceil(deadline / 1000)} seconds`
       settle(new TransferError('timeout', text, { peerMessage: text }))
     }, deadline)
     socket.on('data', onData).on('end', onEnd).on('close', onClose).on('error', onError).resume()

@@ -37,7 +37,7 @@ export function provedKey(hello: Buffer, keys: readonly Key[], dialler: KeyRole)
   if (use !== KEY_CONTEXT || !isRole(role))
     return keyError('the other side uses keys in a way that this version does not know')
   if (!found) return keyError('the other side has another key; compare both with --fingerprint')
-  if (role !== dialler) return keyError(`the other side is a ${role}, ${beside(role, partnerOf[dialler])}`)
+  if (role !== dialler) return roleError(role, partnerOf[dialler])
   const isProved = timingSafeEqual(binderOf(found.psk(dialler), offer.bound), offer.binder)
   return isProved ? found : listenerError(new Error('it has not proved its key'))
 }
@@ -46,8 +46,9 @@ function isRole(text: string): text is KeyRole {
   return Object.hasOwn(partnerOf, text)
 }
 
-function beside(there: KeyRole, here: KeyRole): string {
-  return there === here ? 'as this side is' : `and this side is a ${here}`
+/** The error of a side of the role `here` for a peer that cannot be its partner. */
+export function roleError(there: KeyRole, here: KeyRole): TransferError {
+  return keyError(`the other side is a ${there}, ${there === here ? 'as this side is' : `and this side is a ${here}`}`)
 }
 
 /** Returns null if `hello`, the message without the header of its record, does not offer exactly one key. */

@@ -47,6 +47,18 @@ export async function listenOn(fd: number, onConnection: OnConnection): Promise<
   throw new TransferError('connect', `${what}: it is no TCP socket`)
 }
 
+/** The same for several descriptors: for all of them, or none. */
+export async function listenOnAll(descriptors: readonly number[], onConnection: OnConnection): Promise<Server[]> {
+  const servers: Server[] = []
+  try {
+    for (const fd of descriptors) servers.push(await listenOn(fd, onConnection))
+    return servers
+  } catch (error) {
+    for (const server of servers) server.close()
+    throw error
+  }
+}
+
 function start(
   where: NodeListenOptions | { fd: number },
   onConnection: OnConnection,

@@ -52,6 +52,16 @@ function serve(): void {
   if (waiting.length > 0) setImmediate(serve)
 }
 
+function wait(resume: () => void): void {
+  if (waiting.length === 0) setImmediate(serve)
+  waiting.push(resume)
+}
+
+/** Resolves when a piece of work may begin that is longer than a turn. */
+export function nextTurn(): Promise<void> {
+  return new Promise(wait)
+}
+
 /** What happens around each wait of `Turn.work`. */
 export interface Waits {
   /** Called before it. The memory of what was read may be used again during the wait. */
@@ -126,9 +136,8 @@ export class Turn {
     this.#since = now
     if (this.#spent < (isAlone() && now - accepted > QUIET ? ALONE : TURN)) return undefined
     ended = now
-    if (waiting.length === 0) setImmediate(serve)
     return new Promise((resolve) => {
-      waiting.push(() => {
+      wait(() => {
         this.#spent = 0
         resolve()
       })

@@ -4,7 +4,7 @@
  */
 import { FRAME_HEADER, MAX_CONTROL, MAX_DATA } from './limits.js'
 import { ProtocolError } from './protocol-error.js'
-import { describeStranger, isTlsHello } from './strangers.js'
+import { describeStranger, isSecret } from './strangers.js'
 
 const EMPTY = Buffer.alloc(0)
 
@@ -142,7 +142,7 @@ export class FrameDecoder<Name extends string> {
     const text = start.toString('latin1')
     // A TLS client is recognized by two bytes.
     if (text === '\x16' || this.#grammar.magic.startsWith(text)) return
-    throw new ProtocolError(describeStranger(start), isTlsHello(start) ? 'key' : 'magic')
+    throw new ProtocolError(describeStranger(start), isSecret(start) ? 'key' : 'magic')
   }
 
   #readHeader(unit: Buffer, offset: number): void {

@@ -1,5 +1,6 @@
 /** Recognizes peers that speak something else by their first bytes, for messages that help. */
 import { printable } from '../text.js'
+import { CODE_MAGIC } from './code-exchange.js'
 import { CHAT_MAGIC, FRAME_HEADER, MAX_CONTROL, RECEIVER_MAGIC, SENDER_MAGIC } from './limits.js'
 import { frameTypes } from './messages.js'
 
@@ -39,10 +40,16 @@ export function isTlsHello(start: Buffer): boolean {
 /** Said by a side without a key of a peer that has one. */
 export const KEY_THERE = 'the other side has a key, and this side has none; give it the same one (--key-file)'
 
+/** True for a peer that has a key or a code. */
+export function isSecret(start: Buffer): boolean {
+  return isTlsHello(start) || start.equals(Buffer.from(CODE_MAGIC))
+}
+
 /** Who the peer is. `start` is what came in place of the magic: at most eight bytes. */
 export function describeStranger(start: Buffer): string {
   const text = start.toString('latin1')
   if (isTlsHello(start)) return KEY_THERE
+  if (isSecret(start)) return 'the other side has a code, and this side has none; start this side with --code'
   const who = strangers.find(({ starts }) => starts.some((mark) => text.startsWith(mark)))?.who
   const shown = `its first bytes are "${printable(text)}"`
   return who

@@ -15,7 +15,7 @@ import { asTransferError, interruption, refusal, TransferError } from '../errors
 import { failedEvent, keyFacts, keysFacts } from '../event-values.js'
 import { peerAddress } from '../net/address.js'
 import { peerNetwork } from '../net/ip.js'
-import { listen, listenOn } from '../net/listen.js'
+import { listen, listenOnAll } from '../net/listen.js'
 import type { ListenerOptions, Role } from './listener-options.js'
 import { endedEvent, runWatched, type Session, type TransferResult } from './session.js'
 
@@ -79,7 +79,7 @@ export class Listener {
     try {
       for (const server of servers) {
         const { address, port } = server.address() as AddressInfo
-        onEvent({ event: 'listening', address, port, ...keysFacts(entrance?.keys()) })
+        onEvent({ event: 'listening', address, port, ...keysFacts(entrance) })
       }
       this.#watchIdle()
       failure = await this.#ended
@@ -96,15 +96,7 @@ export class Listener {
   async #listen(): Promise<Server[]> {
     const { host, port, sockets } = this.#options
     const onConnection = (socket: Socket) => this.#onConnection(socket)
-    if (sockets === undefined) return [await listen({ host, port, onConnection })]
-    const servers: Server[] = []
-    try {
-      for (const fd of sockets) servers.push(await listenOn(fd, onConnection))
-      return servers
-    } catch (error) {
-      for (const server of servers) server.close()
-      throw error
-    }
+    return sockets ? await listenOnAll(sockets, onConnection) : [await listen({ host, port, onConnection })]
   }
 
   /** Ends all connections, and waits until they have closed their files. */
@@ -156,7 +148,7 @@ export class Listener {
     const entered = await enter(accepted, network, this.#options.entrance, this.#doors, (error) => {
       if (!this.#isOver) this.#onOutsider(number, peer, error)
     })
-    if (!entered) return
+    if (!entered) return this.#endIfBurnt()
     if (this.#isOver) return void entered.socket.destroy()
     await this.#run(entered, number, peer, network)
   }
@@ -196,6 +188,12 @@ export class Listener {
     }
   }
 
+  /** Ends the listener after too many guesses at its code, unless a transfer is under way, or may come back. */
+  #endIfBurnt(): void {
+    const { burnt } = this.#options.entrance ?? {}
+    if (burnt && this.#admitted === 0 && this.#failure === null) this.#settle(burnt)
+  }
+
   #onAdmitted(): void {
     this.#admitted++
     this.#hadPartner = true
@@ -215,6 +213,7 @@ export class Listener {
     } else {
       this.#failure = failure
     }
+    this.#endIfBurnt()
     this.#watchIdle()
   }
 

@@ -53,7 +53,7 @@ t.test('packs what runs, and nothing else', async (t) => {
   t.equal(stderr, '')
   const paths: string[] = JSON.parse(stdout)[0].files.map((file: { path: string }) => file.path)
   const expected =
-    /^(bin\/tcp-(send|recv|chat)\.js|dist\/[\w./-]+\.(js|d\.ts)|dist\/bundle\/(send|receive|chat)-command\.cjs|dist\/man\/tcp-(send|recv|chat)\.1|README\.md|LICENSE|CHANGELOG\.md|package\.json)$/
+    /^(bin\/tcp-(send|recv|chat)\.js|dist\/[\w./-]+\.(js|d\.ts)|dist\/bundle\/(?:(?:send|receive|chat)-command|cpace)\.cjs|dist\/man\/tcp-(send|recv|chat)\.1|README\.md|LICENSE|CHANGELOG\.md|package\.json)$/
   for (const path of paths) t.match(path, expected)
   for (const path of ['LICENSE', 'README.md', 'package.json', 'dist/index.js', 'dist/index.d.ts']) {
     t.ok(paths.includes(path), path)

@@ -6,10 +6,10 @@ import type { TLSSocket } from 'node:tls'
 import t, { type Test } from 'tap'
 import { TransferError } from '../../dist/errors.js'
 import { type Key, keysOf } from '../../dist/keys.js'
-import { judgeFirstBytes, turnAway } from '../../dist/net/first-bytes.js'
+import { judge, judgeNextBytes, turnAway } from '../../dist/net/first-bytes.js'
 import { Gatherer } from '../../dist/net/gather.js'
 import { checkNode, secureAccepted, secureDialled } from '../../dist/net/secure.js'
-import { BUSY_ALERT, diallerError, listenerError } from '../../dist/net/tls-errors.js'
+import { BUSY_ALERT, diallerError, listenerError, noKeyError } from '../../dist/net/tls-errors.js'
 import { fakeClock } from '../fixtures/clock.ts'
 import { key } from '../fixtures/keys.ts'
 import { settle, stateOf } from '../fixtures/turns.ts'
@@ -17,6 +17,7 @@ import { settle, stateOf } from '../fixtures/turns.ts'
 const keys = keysOf(key)
 const [own] = keys as [Key]
 const { errno } = constants
+const judgeFirst = (bytes: Buffer) => judge(bytes, noKeyError())
 
 /** The two sockets of a connection. */
 async function sockets(t: Test): Promise<{ near: Socket; far: Socket }> {
@@ -121,7 +122,7 @@ t.test('calls each way to fail by its cause', async (t) => {
 t.test('judges the first bytes within the deadline, however they come and end', async (t) => {
   const clock = fakeClock(t)
   const { near, far } = await sockets(t)
-  const silent = judgeFirstBytes(far, 10_000)
+  const silent = judgeNextBytes(far, 10_000, judgeFirst)
   near.write('tcp-')
   await settle(50)
   clock.advance(10_000)
@@ -135,14 +136,14 @@ t.test('judges the first bytes within the deadline, however they come and end', 
   await once(far, 'close')
   t.equal(clock.timers, 0)
   const slow = await sockets(t)
-  const hello = judgeFirstBytes(slow.far, 10_000)
+  const hello = judgeNextBytes(slow.far, 10_000, judgeFirst)
   for (const byte of [0x16, 3, 1, 0, 6, 1, 0, 0, 2, 3, 3]) {
     slow.near.write(Buffer.from([byte]))
     await settle(20)
   }
   t.strictSame(await hello, Buffer.from([1, 0, 0, 2, 3, 3]), 'a whole first message')
   const second = await sockets(t)
-  const broken = judgeFirstBytes(second.far, 10_000)
+  const broken = judgeNextBytes(second.far, 10_000, judgeFirst)
   second.near.write('tcp')
   await settle(50)
   second.near.resetAndDestroy()
