@@ -8,6 +8,7 @@ import { printable, shellWord } from '../text.js'
 import type { Arguments } from './arguments.js'
 import { chatCommandLine } from './chat-command-line.js'
 import { ChatOutput } from './chat-output.js'
+import { leavingWord, talkAtTerminal } from './chat-terminal.js'
 import { keyFor, runCommand } from './command.js'
 import { listeningOnly, readPeerOptions, readSeconds } from './common-options.js'
 import { type EndpointGuess, guessEndpoint, readEndpoint, readHost, splitEndpoint } from './endpoint.js'
@@ -38,8 +39,12 @@ async function chatWith(args: Arguments, context: Context): Promise<TransferErro
         return output.onEvent(event)
       },
     })
-    void sayInput(talk, audience, output)
-    await talk.finished.finally(() => audience.end())
+    const screen = await talkAtTerminal(talk, output)
+    if (!screen) void sayInput(talk, audience, output)
+    await talk.finished.finally(() => {
+      screen?.close()
+      audience.end()
+    })
   } catch (error) {
     // The first failure is the one that counts.
     await output.close().catch(() => {})
@@ -95,7 +100,8 @@ async function sayInput(talk: Talk, audience: Audience, output: ChatOutput): Pro
   talk.sayNoMore()
 
   async function obey(line: string): Promise<void> {
-    if (/^(?:q|\/quit)$/i.test(line)) talk.leave(line.length === 1 ? line : undefined)
+    const word = leavingWord(line)
+    if (word !== undefined) talk.leave(word)
     else if (line === '/who') output.onEvent({ event: 'notice', message: `here: ${(await talk.who()).join(', ')}` })
     else while (!(await talk.say(line))) if (!(await audience.come())) return
   }

@@ -3,6 +3,7 @@ import type { ChatEvent } from '../chat/chat-events.js'
 import { shown } from '../chat/chat-protocol.js'
 import { EVENTS_VERSION } from '../events.js'
 import { printable, printableJson } from '../text.js'
+import type { ChatScreen } from './chat-screen.js'
 import { describeEvent } from './format.js'
 import { Lines, Output } from './output.js'
 import { inspectStdio } from './stdio.js'
@@ -21,6 +22,8 @@ export class ChatOutput {
   readonly #stdio = inspectStdio(process.stdout, process.stderr, process.env)
   /** True if there can be more than one other, so that each line needs a name. */
   #isRoom: boolean
+  #screen: ChatScreen | undefined
+  #isSpokenOnScreen = false
 
   constructor(options: ChatOutputOptions, isRoom: boolean) {
     this.#options = options
@@ -28,14 +31,29 @@ export class ChatOutput {
     this.#output = new Output(process.stdout, 1, options.abort)
   }
 
+  get isJson(): boolean {
+    return this.#options.json
+  }
+
+  /** From now on, lines for people go to `screen`, and what others say, too, if `isSpoken`. */
+  showOn(screen: ChatScreen, isSpoken: boolean): void {
+    this.#screen = screen
+    this.#isSpokenOnScreen = isSpoken
+  }
+
   /** Returns a promise while nobody reads stdout. */
   onEvent(event: ChatEvent): Promise<void> | undefined {
     const { json, quiet } = this.#options
     if (event.event === 'joined') this.#isRoom ||= event.room === true
     if (json) this.#output.write(`${printableJson({ v: EVENTS_VERSION, ...event })}\n`)
-    else if (event.event === 'line') this.#output.write(`${this.#spoken(event.from, event.text)}\n`)
+    else if (event.event === 'line') this.#speak(this.#spoken(event.from, event.text))
     else if (!quiet || event.event === 'failed' || event.event === 'refused') this.note(describe(event))
     return this.#output.drained
+  }
+
+  #speak(text: string): void {
+    if (this.#isSpokenOnScreen) this.#screen?.show(text)
+    else this.#output.write(`${text}\n`)
   }
 
   #spoken(from: string, text: string): string {
@@ -44,7 +62,9 @@ export class ChatOutput {
 
   /** Prints a line for people. */
   note(text: string | null): void {
-    if (text !== null) this.#notices.write(`${this.#stdio.linePrefix()}tcp-chat: ${text}\n`)
+    if (text === null) return
+    if (this.#screen) this.#screen.show(`tcp-chat: ${text}`)
+    else this.#notices.write(`${this.#stdio.linePrefix()}tcp-chat: ${text}\n`)
   }
 
   /** Ends the output. Throws if it could not be written. */
