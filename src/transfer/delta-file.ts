@@ -11,13 +11,10 @@ import type { Digests, Header } from '../protocol/messages.js'
 import type { ReplacedFile } from '../stores/replaced-file.js'
 import type { Sink } from '../stores/store.js'
 import type { Digest } from './digest.js'
-import type { FileDigest } from './late-digest.js'
+import { type FileDigest, PIECE } from './late-digest.js'
 import { ReplacedChunks } from './replaced-chunks.js'
 import { isAlike } from './samples.js'
 import { damagedError } from './verification.js'
-
-/** The bytes of one read. */
-const PIECE = 1024 * 1024
 
 /**
  * If the samples of a file are not in the other one, its first bytes decide: if less than an eighth of them is in twice

@@ -12,11 +12,29 @@ export type FileDigest = Pick<LateDigest, 'seek' | 'update' | 'hex' | 'stop'>
 /** Reads bytes that are there into the buffer. Returns how many. */
 export type ReadAt = (buffer: Buffer, position: number) => Promise<number>
 
-/** The bytes of one read. */
-const PIECE = 1024 * 1024
+/** The bytes of one read of what was there before. */
+export const PIECE = 1024 * 1024
 
 /** If no more than this is missing before a piece, the piece waits for it. Otherwise the digest would never catch up. */
 const NEAR = 4 * PIECE
+
+/** The digest of the bytes from `start` to `end`, of those that are there. Reads no more once `isOver` returns true. */
+export async function digestOfPart(
+  digest: Digest,
+  readAt: ReadAt,
+  [start, end]: [start: number, end: number],
+  isOver: () => boolean,
+): Promise<string> {
+  digest.reset()
+  const buffer = Buffer.allocUnsafe(PIECE)
+  for (let position = start; position < end && !isOver(); ) {
+    const count = await readAt(buffer.subarray(0, Math.min(PIECE, end - position)), position)
+    if (count === 0) break
+    digest.update(buffer.subarray(0, count))
+    position += count
+  }
+  return digest.hex()
+}
 
 export class LateDigest {
   readonly #digest: Digest

@@ -5,9 +5,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { disk, metadata } from '../disk/disk.js'
 import { createDigest, type Digest } from './digest.js'
-
-/** The bytes of one read. */
-const PIECE = 1024 * 1024
+import { PIECE } from './late-digest.js'
 
 /** A file below this size is read by one call, which blocks while such calls are quick. */
 const SMALL = 64 * 1024

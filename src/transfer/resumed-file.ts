@@ -11,10 +11,7 @@ import { bytesIn, type Digests, type Wanted } from '../protocol/messages.js'
 import type { Sink } from '../stores/store.js'
 import { DeltaFile } from './delta-file.js'
 import { createDigest, type Digest } from './digest.js'
-import { type FileDigest, LateDigest } from './late-digest.js'
-
-/** The bytes of one read. */
-const PIECE = 1024 * 1024
+import { digestOfPart, type FileDigest, LateDigest } from './late-digest.js'
 
 export class ResumedFile {
   readonly #sink: Sink
@@ -87,15 +84,8 @@ export class ResumedFile {
   }
 
   async #digestOf(start: number, end: number): Promise<string> {
-    this.#segmentDigest.reset()
-    const buffer = Buffer.allocUnsafe(PIECE)
-    for (let position = start; position < end && !this.#isOver; ) {
-      const count = await this.#sink.readAt(buffer.subarray(0, Math.min(PIECE, end - position)), position)
-      if (count === 0) break
-      this.#segmentDigest.update(buffer.subarray(0, count))
-      position += count
-    }
-    return this.#segmentDigest.hex()
+    const readAt = (buffer: Buffer, position: number) => this.#sink.readAt(buffer, position)
+    return await digestOfPart(this.#segmentDigest, readAt, [start, end], () => this.#isOver)
   }
 
   /** Ranges that touch each other are one. The last one allowed reaches over what is right behind it. */

@@ -6,11 +6,8 @@ import type { OpenEntry } from '../sources/source.js'
 import type { Pending } from './answers.js'
 import { sendChunks } from './delta-outflow.js'
 import { createDigest } from './digest.js'
-import { LateDigest, type ReadAt } from './late-digest.js'
+import { digestOfPart, LateDigest, type ReadAt } from './late-digest.js'
 import type { Pump, Totals } from './pump.js'
-
-/** The bytes of one read. */
-const PIECE = 1024 * 1024
 
 interface ResumedFlow {
   link: SenderLink
@@ -61,18 +58,12 @@ export async function sendWanted(
 /** Sends the digest of each segment of the file. */
 async function sendDigests(link: SenderLink, readAt: ReadAt, size: number, signal: AbortSignal): Promise<void> {
   const digest = await createDigest()
-  const buffer = Buffer.allocUnsafeSlow(PIECE)
   let digests: string[] = []
   for (let start = 0; start < size; start += SEGMENT) {
     const end = Math.min(start + SEGMENT, size)
-    digest.reset()
-    // A read that brings less makes the segment another one, and so it is sent.
-    for (let position = start; position < end; position += PIECE) {
-      signal.throwIfAborted()
-      const count = await readAt(buffer.subarray(0, Math.min(PIECE, end - position)), position)
-      digest.update(buffer.subarray(0, count))
-    }
-    digests.push(digest.hex())
+    // A segment of which less is there is another one, and so it is sent.
+    digests.push(await digestOfPart(digest, readAt, [start, end], () => signal.aborted))
+    signal.throwIfAborted()
     if (digests.length < MAX_DIGESTS && end < size) continue
     await link.compare?.({ digests })
     digests = []

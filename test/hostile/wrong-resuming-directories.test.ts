@@ -15,10 +15,11 @@ const digests = (...all: string[]) => frame('V', { digests: all })
 const [one, two] = [digest('one.1'), digest('two.2')]
 const good = entryFrames('good.txt', 'good')
 
-/** A directory breaks off after these two files. */
-async function breakOff(t: Test, receiver: Listening): Promise<void> {
+const twoFiles = [tree.file('a', 'one.1', { mtime }), tree.open('d'), tree.file('b', 'two.2', { mtime })]
+
+/** A directory breaks off after these items. */
+async function breakOff(t: Test, receiver: Listening, whole = twoFiles): Promise<void> {
   const peer = await Peer.dial(t, receiver.port)
-  const whole = [tree.file('a', 'one.1', { mtime }), tree.open('d'), tree.file('b', 'two.2', { mtime })]
   peer.finish(senderOpening, directoryHeader('project', { source: someToken }), ...dataFrames(Buffer.concat(whole)))
   await peer.ended
   t.match(await receiver.events.until('failed'), { name: 'project', reason: 'broken', kept: String })
@@ -55,6 +56,7 @@ const breaches: Record<string, [items: Buffer[], refusal: object, header?: objec
   'a kept file of another time': [[kept('a', { mtime: mtime + 1 }), digests(one)], notThere('a')],
   'a kept file that is a directory': [[kept('d'), digests(one)], notThere('d')],
   'a kept file that came again': [[tree.file('a', 'one.1'), kept('a'), digests(one)], { reason: 'protocol' }],
+  'a kept file twice': [[kept('a'), kept('a'), digests(one, one)], { reason: 'protocol' }],
   'a kept file with a path for its name': [[kept('d/b'), digests(two)], { reason: 'name' }],
   'a kept file of a name that leads out': [[kept('..'), digests(two)], { reason: 'name' }],
   'no digests of kept files': [all, { reason: 'protocol' }],
@@ -133,5 +135,36 @@ t.test('has no list of a directory that it refuses, or that nothing is there of'
     { type: 'I', entry: 1, items: [] },
     { type: 'S', entry: 1, name: 'project' },
   ])
+  await receiver.stop()
+})
+
+const asking = { source: someToken, resume: 'list' }
+
+t.test('places no data in a directory, even if it has a size', async (t) => {
+  const receiver = await startReceiver(t, { out: t.testdir() })
+  const peer = await Peer.dial(t, receiver.port)
+  const header = directoryHeader('project', { ...asking, size: 5000 })
+  await peer.write(senderOpening, header, frame('P', { offset: 1024 }))
+  t.match((await peer.next('R')).fields, { entry: null, reason: 'protocol', message: /^a position frame may not come/ })
+  peer.finish()
+  await peer.closed
+  await receiver.stop()
+})
+
+t.test('lists files with the longest paths in frames that a sender takes', async (t) => {
+  const receiver = await startReceiver(t, { out: t.testdir() })
+  const deep = Array.from({ length: 11 }, () => tree.open('x'.repeat(254)))
+  const names = Array.from({ length: 100 }, (_, index) => `${'\\'.repeat(200)}${1000 + index}`)
+  const files = names.map((name) => tree.file(name.replaceAll('\\', 'y'), '', { mtime }))
+  await breakOff(t, receiver, [...deep, ...files, ...deep.map(() => tree.close())])
+  const peer = await Peer.dial(t, receiver.port)
+  await peer.write(senderOpening, directoryHeader('project', asking))
+  const lists = [await peer.next('I')]
+  while (lists.at(-1)?.fields.more) lists.push(await peer.next('I'))
+  t.equal(lists.flatMap(({ fields }) => fields.items as string[]).length, 100)
+  for (const { bytes } of lists) t.ok(bytes.length <= 65_536, `${bytes.length} bytes`)
+  t.ok(lists.length > 4)
+  peer.finish(frame('A', { entry: 0, reason: 'changed', message: 'x' }), frame('F', { entries: 1 }))
+  await peer.ended
   await receiver.stop()
 })

@@ -93,7 +93,8 @@ t.test('holds no more than so much of a list, and sends what is beyond', async (
 /** What comes instead of a list, and what the sender makes of it. */
 const breaches: Record<string, [frames: Buffer[], message: RegExp]> = {
   'nothing, and that more follows': [[listed([], { more: true })], /^a list without a file has "more"$/],
-  'two lists': [[listed([]), listed([])], /which was not asked for$|has answered/],
+  'two lists': [[listed([]), listed([])], /which was not asked for$/],
+  'a file without a time': [[listed(['5 x a'])], /^the receiver lists what is no file$/],
   'no files': [[listed(['a'])], /^the receiver lists what is no file$/],
   'a negative size': [[listed(['-1 1 a'])], /^the receiver lists what is no file$/],
   'too many files at once': [[listed(Array(201).fill('1 1 a'))], /^"items" of the listed frame/],
@@ -106,6 +107,8 @@ for (const [what, [frames, message]] of Object.entries(breaches)) {
       await peer.write(opening())
       await peer.next('H')
       await peer.write(...frames)
+      await peer.ended
+      t.match(peer.frames.at(-1), { type: 'A', fields: { entry: null, reason: 'protocol', message } })
     })
     t.match(error, { code: 'incomplete', reason: 'protocol', message })
     t.strictSame(events.of('sent'), [])
