@@ -20,7 +20,7 @@ import { damagedError } from './verification.js'
  * If the samples of a file are not in the other one, its first bytes decide: if less than an eighth of them is in twice
  * as many of the other file, all the rest has to come, and costs no time to search for.
  */
-const FIRST = 16 * 1024 * 1024
+const FIRST = 8 * 1024 * 1024
 const FEW = 1 / 8
 
 export interface DeltaFileOptions {

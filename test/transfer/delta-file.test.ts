@@ -145,25 +145,25 @@ t.test('wants everything of a file that has nothing in common', async (t) => {
 })
 
 t.test('wants the rest unseen if the files are not alike, and ignores what is still listed', async (t) => {
-  const size = 17 * MIB
+  const size = 9 * MIB
   const most = chunkLengths(size).most
   const list = (count: number) => ({ digests: Array(count).fill('x'), lengths: Array(count).fill(most) })
   const samples = ['x', 'x']
   const { file } = await begin(size)
-  t.notOk(await file.compare({ ...list(63), samples }))
-  t.ok(await file.compare(list(1)), 'after 16 MiB')
+  t.notOk(await file.compare({ ...list(31), samples }))
+  t.ok(await file.compare(list(1)), 'after 8 MiB')
   t.strictSame(file.want().ranges, [0, size])
   t.notOk(await file.compare(list(4)), 'the end of the list')
   await t.rejects(file.compare(list(1)), { reason: 'protocol', message: /which cannot be$/ })
   await file.stop()
   const other = await begin(size)
   t.notOk(await other.file.compare(list(1)))
-  t.notOk(await other.file.compare({ ...list(63), samples }), 'these samples are no first ones')
+  t.notOk(await other.file.compare({ ...list(31), samples }), 'these samples are no first ones')
   t.ok(await other.file.compare(list(4)))
   await other.file.stop()
-  const short = await begin(16 * MIB)
-  t.ok(await short.file.compare({ ...list(64), samples }))
-  t.strictSame(short.file.want().ranges, [0, 16 * MIB])
+  const short = await begin(8 * MIB)
+  t.ok(await short.file.compare({ ...list(32), samples }))
+  t.strictSame(short.file.want().ranges, [0, 8 * MIB])
   await short.file.stop()
 })
 
