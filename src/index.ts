@@ -12,6 +12,7 @@ export type { ReceiveOptions } from './receive-options.js'
 export { send } from './send.js'
 export type { SendOptions } from './send-options.js'
 export type {
+  BytesToSend,
   DescriptorToSend,
   FileToSend,
   MessageToSend,

@@ -4,6 +4,7 @@ import { asTransferError, interruption, TransferError } from './errors.js'
 import { failedEvent } from './event-values.js'
 import type { ListedEvent, OnEvent } from './events.js'
 import { type OfferOptions, withOffer } from './offer.js'
+import { checkOptions, onEventOf } from './option-checks.js'
 import { sendStream } from './sources/file-source.js'
 import { FolderSource, partsOf } from './sources/folder-source.js'
 import { MessageSource } from './sources/message-source.js'
@@ -28,9 +29,10 @@ interface Totals {
  * read while it is reported, so memory does not depend on the number of files.
  */
 export async function list(options: ListOptions): Promise<Summary> {
-  const { onEvent = () => {} } = options
+  const onEvent = onEventOf(options)
   const totals: Totals = { files: 0, bytes: 0 }
   return await runToSummary(onEvent, totals, async () => {
+    checkOptions('list', options)
     return await withOffer(options, sendStream, async ({ offered, failure }) => {
       let first = failure
       for (const { source, size } of offered) {

@@ -1,5 +1,6 @@
 /** `listPartial` and `cleanPartial`: what receivers keep because it was not completed. No connection is made. */
 import type { OnEvent, PartialEvent } from './events.js'
+import { checkOptions, onEventOf } from './option-checks.js'
 import { cleanFolder, listFolder, pathOf } from './stores/kept-folder.js'
 import type { Kept } from './stores/kept-list.js'
 import { runToSummary, type Summary } from './summary.js'
@@ -29,9 +30,12 @@ export async function cleanPartial(options: PartialOptions): Promise<Summary> {
   return await report(options, cleanFolder)
 }
 
-async function report({ out, onEvent = () => {} }: PartialOptions, work: typeof listFolder): Promise<Summary> {
+async function report(options: PartialOptions, work: typeof listFolder): Promise<Summary> {
+  const onEvent = onEventOf(options)
   const totals = { files: 0, bytes: 0 }
   return await runToSummary(onEvent, totals, async () => {
+    checkOptions('partial', options)
+    const { out } = options
     for (const kept of await work(out)) {
       totals.files++
       totals.bytes += kept.bytes

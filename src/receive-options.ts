@@ -119,9 +119,10 @@ export interface ReceiveOptions
   /** The maximum number of directories inside each other. A deeper one is refused (reason `files`). Default 32. */
   maxDepth?: number | undefined
   /**
-   * Called after each stored file or directory, one call at a time; not for each file in a directory. `receive` waits for all calls before it settles. If a call
-   * rejects, the stored file stays, the event `failed` reports the error, and `receive` rejects with the first such
-   * error, unless it rejects for another reason. Default: none.
+   * Called after each stored file or directory, one call at a time; not for each file in a directory. `receive` waits for
+   * all calls before it settles. If a call throws or rejects, the stored file stays, the event `failed` reports the error
+   * with the code `hook`, and `receive` rejects with the first such error, unless it rejects for another reason.
+   * Default: none.
    */
   afterStored?: ((event: StoredEvent) => Promise<void>) | undefined
   /** If false, a directory has one event `stored` and the files in it have none. Default true. */

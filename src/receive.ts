@@ -1,14 +1,15 @@
 import { withCodeDefaults } from './access/code-options.js'
 import { type Entrance, entranceFor } from './access/entrance.js'
 import { defaults } from './defaults.js'
-import { asTransferError, TransferError } from './errors.js'
-import { failedEvent } from './event-values.js'
+import { TransferError } from './errors.js'
 import type { OnEvent } from './events.js'
+import { Hooks } from './hooks.js'
 import { ownerOf } from './keys.js'
 import { FramedReceiverLink } from './links/framed-receiver-link.js'
 import type { ReceiverLink } from './links/link.js'
 import { PlainReceiverLink } from './links/plain-receiver-link.js'
 import { LARGEST_WINDOW, SMALLEST_WINDOW } from './links/window.js'
+import { checkOptions, onEventOf } from './option-checks.js'
 import { peerLimits, stallOf } from './peers.js'
 import { BUNDLE, type Heartbeat } from './protocol/messages.js'
 import type { ReceiveOptions } from './receive-options.js'
@@ -37,11 +38,13 @@ import { ReceiverTrunk } from './transfer/trunk.js'
  * (`connect`, `oneAttempt`), or if no other transfer has followed a failed one within `timeout` (`count`).
  */
 export async function receive(given: ReceiveOptions): Promise<Summary> {
+  const onEvent = onEventOf(given)
   const options = withCodeDefaults(given)
-  const { onEvent = () => {}, out, expect, maxSize = Number.MAX_SAFE_INTEGER } = options
+  const { out, expect, maxSize = Number.MAX_SAFE_INTEGER } = options
   const { ifExists = defaults.ifExists, keepPartial = defaults.keepPartial } = options
   const totals = { files: 0, bytes: 0 }
   return await runToSummary(onEvent, totals, async () => {
+    checkOptions('receive', options)
     if ((expect?.size ?? 0) > maxSize)
       throw new TransferError('usage', 'the expected size is beyond the largest allowed')
     const problem = options.name === undefined ? null : nameProblem(options.name, nameRules(options))
@@ -55,7 +58,7 @@ export async function receive(given: ReceiveOptions): Promise<Summary> {
     await createDigest()
     const destination = createDestination(out, { ifExists, keepPartial })
     for (const warning of await destination.prepare()) onEvent({ event: 'warning', ...warning })
-    const hooks = new Hooks(onEvent, options.afterStored)
+    const hooks = new Hooks({ ...options, onEvent })
     const returns = new Returns()
     const bundles = new Bundles(LARGEST_WINDOW, SMALLEST_WINDOW)
     const observed = { ...options, onEvent: hooks.onEvent, entrance, rate, folders, returns, bundles, streams }
@@ -81,36 +84,6 @@ interface Observed extends ReceiveOptions {
   returns: Returns
   bundles: Bundles
   streams: Streams
-}
-
-/** So many calls of `afterStored` may wait. Then transfers wait, too. */
-const MAX_HOOKS = 100
-
-/** Runs `afterStored` for one file at a time, while transfers continue. */
-class Hooks {
-  readonly onEvent: OnEvent
-  settled: Promise<void> = Promise.resolve()
-  /** The first failure. All failures have been reported. */
-  failure: TransferError | null = null
-  #waiting = 0
-
-  constructor(onEvent: OnEvent, afterStored: ReceiveOptions['afterStored']) {
-    this.onEvent = (event) => {
-      const drained = onEvent(event)
-      if (event.event !== 'stored' || event.directory !== undefined || !afterStored) return drained
-      const run = async () => await afterStored(event)
-      this.#waiting++
-      this.settled = this.settled
-        .then(run)
-        .catch((error) => {
-          const failure = asTransferError(error)
-          this.failure ??= failure
-          onEvent(failedEvent(failure, event))
-        })
-        .finally(() => this.#waiting--)
-      return this.#waiting > MAX_HOOKS ? this.settled : drained
-    }
-  }
 }
 
 type Totals = Pick<TransferResult, 'files' | 'bytes'>

@@ -9,6 +9,7 @@ import { FramedSenderLink } from './links/framed-sender-link.js'
 import { PlainSenderLink } from './links/plain-sender-link.js'
 import { LARGEST_WINDOW, SMALLEST_WINDOW } from './links/window.js'
 import { withOffer } from './offer.js'
+import { checkOptions, onEventOf } from './option-checks.js'
 import { peerLimits, stallOf } from './peers.js'
 import type { SendOptions } from './send-options.js'
 import type { Entry, Source } from './sources/source.js'
@@ -32,10 +33,12 @@ import { SenderTrunk } from './transfer/trunk.js'
  * first failure. The events show which of the other sources were sent.
  */
 export async function send(given: SendOptions): Promise<Summary> {
+  const onEvent = onEventOf(given)
   const options = withCodeDefaults(given)
-  const { onEvent = () => {}, listen: listens } = options
+  const { listen: listens } = options
   const totals = { files: 0, bytes: 0 }
   return await runToSummary(onEvent, totals, async () => {
+    checkOptions('send', options)
     const rate = rateOf(options)
     const compress = compressModeOf(options)
     const streams = streamsOf(options)

@@ -1,9 +1,10 @@
 /** A message as a source (`--text`). Its size is limited, so both ends hold it in memory. */
 import { isUtf8 } from 'node:buffer'
-import type { Readable } from 'node:stream'
 import { localError } from '../disk/local-error.js'
 import { type Reason, TransferError } from '../errors.js'
 import { MAX_MESSAGE } from '../protocol/limits.js'
+import type { ByteStream } from './byte-stream.js'
+import { openBytes } from './bytes-source.js'
 import { type OpenEntry, SingleSource } from './source.js'
 
 const NEWLINE = 10
@@ -15,10 +16,10 @@ export class MessageSource extends SingleSource {
   readonly name = 'message'
   /** `inspect` reads a stream and keeps its bytes. */
   readonly isOnce = false
-  readonly #text: string | Readable
+  readonly #text: string | ByteStream
   #bytes: Buffer = Buffer.alloc(0)
 
-  constructor(text: string | Readable) {
+  constructor(text: string | ByteStream) {
     super()
     this.#text = text
   }
@@ -32,7 +33,7 @@ export class MessageSource extends SingleSource {
   }
 
   /** Reads the stream, without the final newline that most programs write. */
-  async #collect(stream: Readable): Promise<Buffer> {
+  async #collect(stream: ByteStream): Promise<Buffer> {
     const pieces: Buffer[] = []
     let length = 0
     try {
@@ -55,17 +56,7 @@ export class MessageSource extends SingleSource {
   }
 
   async open(): Promise<OpenEntry> {
-    const bytes = this.#bytes
-    let position = 0
-    return {
-      header: { kind: 'message', name: this.name, size: bytes.length, type: 'text/plain', mtime: null, mode: null },
-      read: async (buffer, offset, length) => {
-        const count = bytes.copy(buffer, offset, position, position + length)
-        position += count
-        return count
-      },
-      check: async () => {},
-      close: async () => {},
-    }
+    const facts = { size: this.#bytes.length, type: 'text/plain', mtime: null, mode: null }
+    return openBytes({ kind: 'message', name: this.name, ...facts }, this.#bytes)
   }
 }

@@ -1,10 +1,11 @@
-/** A stream as a source: the input of a terminal, or a stream passed to the library. */
+/** A stream as a source: the input of a terminal, or what is passed to the library. */
 import type { Readable } from 'node:stream'
 import { localError } from '../disk/local-error.js'
 import { TransferError } from '../errors.js'
 import { CHUNK } from '../protocol/limits.js'
 import type { Header } from '../protocol/messages.js'
 import { printable } from '../text.js'
+import { type ByteStream, readableOf } from './byte-stream.js'
 import { type OpenEntry, SingleSource, streamHeader } from './source.js'
 
 /** A stream of unknown length, read once. */
@@ -15,13 +16,13 @@ export class StreamSource extends SingleSource {
   readonly name: string
   readonly #stream: Readable
 
-  constructor(stream: Readable, name: string, label: string) {
+  constructor(stream: ByteStream, name: string, label: string) {
     super()
-    this.#stream = stream
+    this.#stream = readableOf(stream)
     this.name = name
     this.label = printable(label)
     // The next read reports the error. Without a listener, an error before the first read would end the process.
-    stream.on('error', () => {})
+    this.#stream.on('error', () => {})
   }
 
   async inspect(): Promise<null> {
@@ -57,8 +58,8 @@ class OpenStream implements OpenEntry {
     let filled = 0
     while (filled < length) {
       if (this.#rest.length === 0) {
-        const next = this.#stream.read() as Buffer | string | null
-        if (next !== null) this.#rest = typeof next === 'string' ? Buffer.from(next) : next
+        const next: unknown = this.#stream.read()
+        if (next !== null) this.#rest = this.#bytesOf(next)
       }
       if (this.#rest.length > 0) {
         const count = this.#rest.copy(buffer, offset + filled, 0, length - filled)
@@ -69,6 +70,17 @@ class OpenStream implements OpenEntry {
       }
     }
     return this.#keepWholeChunks(buffer, offset, filled)
+  }
+
+  /** A stream in object mode may give anything. */
+  #bytesOf(piece: unknown): Buffer {
+    if (Buffer.isBuffer(piece)) return piece
+    if (typeof piece === 'string' || piece instanceof Uint8Array) return Buffer.from(piece)
+    throw localError(
+      'cannot read',
+      this.#label,
+      new TypeError(`it gave neither bytes nor text but this: ${typeof piece}`),
+    )
   }
 
   /** Puts an incomplete chunk back, unless the stream has ended: then it is the last chunk. */

@@ -4,7 +4,6 @@
  */
 import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { TransferError } from '../errors.js'
 import { limitReads } from '../net/feed.js'
 import { CHUNK } from '../protocol/limits.js'
 
@@ -53,9 +52,7 @@ async function wait(milliseconds: number, signal: AbortSignal): Promise<void> {
   await sleep(milliseconds, undefined, { signal }).catch(() => signal.throwIfAborted())
 }
 
-/** The limit of one call, if there is one. Throws a usage error if it cannot be kept. */
+/** The limit of one call, if there is one. */
 export function rateOf({ limit = Number.POSITIVE_INFINITY }: RateOptions): Rate | undefined {
-  if (!(limit >= LOWEST_LIMIT))
-    throw new TransferError('usage', `the limit must be at least ${LOWEST_LIMIT} bytes per second`)
   return limit === Number.POSITIVE_INFINITY ? undefined : new Rate(limit)
 }

@@ -18,13 +18,11 @@ export interface StreamsOptions {
   streams?: Streams | undefined
 }
 
-/** Throws a usage error if the value is none. */
+/** What the options say. Throws a usage error if they say what cannot be. */
 export function streamsOf({
   streams = 'auto',
   plain = false,
 }: StreamsOptions & { plain?: boolean | undefined }): Streams {
-  const isRight = streams === 'auto' || (Number.isInteger(streams) && streams >= 1 && streams <= MAX_STREAMS)
-  if (!isRight) throw new TransferError('usage', `the number of streams must be auto, or from 1 to ${MAX_STREAMS}`)
   if (plain && streams !== 'auto' && streams > 1)
     throw new TransferError('usage', 'several streams need the protocol, so plain does not go with them')
   return plain ? 1 : streams
