@@ -172,6 +172,7 @@ const both = {
   maxConnections: whole(1),
   maxPerPeer: whole(1),
   allowFrom: list(text),
+  proxyFrom: list(text),
   count: whole(1),
   oneAttempt: flag,
   wait: number(0, LONGEST),

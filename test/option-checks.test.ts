@@ -106,6 +106,7 @@ const both: Cases = {
   maxConnections: numbers('maxConnections', [0], 'a number of at least 1'),
   maxPerPeer: numbers('maxPerPeer', [0], 'a number of at least 1'),
   allowFrom: textLists('allowFrom'),
+  proxyFrom: textLists('proxyFrom'),
   count: [...numbers('count', [0, -1], 'a number of at least 1'), [1.5, 'count must be a whole number, not 1.5']],
   oneAttempt: flags('oneAttempt'),
   wait: timers('wait', 0),
