@@ -9,6 +9,7 @@ export { type ListOptions, list } from './list.js'
 export { cleanPartial, listPartial, type PartialOptions } from './partial.js'
 export { receive } from './receive.js'
 export type { ReceiveOptions } from './receive-options.js'
+export type { Address, Received, Receiving } from './receiving.js'
 export { send } from './send.js'
 export type { SendOptions } from './send-options.js'
 export type {

@@ -2,7 +2,7 @@ import { withCodeDefaults } from './access/code-options.js'
 import { type Entrance, entranceFor } from './access/entrance.js'
 import { defaults } from './defaults.js'
 import { TransferError } from './errors.js'
-import type { OnEvent } from './events.js'
+import type { OnEvent, TransferEvent } from './events.js'
 import { Hooks } from './hooks.js'
 import { ownerOf } from './keys.js'
 import { FramedReceiverLink } from './links/framed-receiver-link.js'
@@ -13,6 +13,7 @@ import { checkOptions, onEventOf } from './option-checks.js'
 import { peerLimits, stallOf } from './peers.js'
 import { BUNDLE, type Heartbeat } from './protocol/messages.js'
 import type { ReceiveOptions } from './receive-options.js'
+import { type Course, type Receiving, receivingOf } from './receiving.js'
 import { createDestination } from './stores/create-destination.js'
 import { KeyFolders } from './stores/key-folders.js'
 import type { Destination } from './stores/store.js'
@@ -33,11 +34,16 @@ import { TransferReport } from './transfer/transfer-report.js'
 import { ReceiverTrunk } from './transfer/trunk.js'
 
 /**
- * Receives until `count` transfers have succeeded, or one with `connect`. Rejects with a TransferError if it cannot
- * listen or connect, if `out` cannot be used, if `wait` has passed, if `signal` is aborted, if the transfer has failed
- * (`connect`, `oneAttempt`), or if no other transfer has followed a failed one within `timeout` (`count`).
+ * Receives until `count` transfers have succeeded, or one with `connect`, or `close` is called. Rejects with a
+ * TransferError if it cannot listen or connect, if `out` cannot be used, if `wait` has passed, if `signal` is aborted, if
+ * the transfer has failed (`connect`, `oneAttempt`), or if no other transfer has followed a failed one within `timeout`
+ * (`count`).
  */
-export async function receive(given: ReceiveOptions): Promise<Summary> {
+export function receive(options: ReceiveOptions): Receiving {
+  return receivingOf((course) => run(options, course))
+}
+
+async function run(given: ReceiveOptions, course: Course): Promise<Summary> {
   const onEvent = onEventOf(given)
   const options = withCodeDefaults(given)
   const { out, expect, maxSize = Number.MAX_SAFE_INTEGER } = options
@@ -59,9 +65,19 @@ export async function receive(given: ReceiveOptions): Promise<Summary> {
     const destination = createDestination(out, { ifExists, keepPartial })
     for (const warning of await destination.prepare()) onEvent({ event: 'warning', ...warning })
     const hooks = new Hooks({ ...options, onEvent })
+    const observe = (event: TransferEvent) => {
+      const drained = onEvent(event)
+      if (event.event === 'listening') course.listening({ address: event.address, port: event.port })
+      if (event.event !== 'stored' || event.directory !== undefined) return drained
+      hooks.add(event)
+      course.files.add(event)
+      return drained
+    }
+    const held = () => hooks.held ?? course.files.held
+    const { closing } = course
     const returns = new Returns()
     const bundles = new Bundles(LARGEST_WINDOW, SMALLEST_WINDOW)
-    const observed = { ...options, onEvent: hooks.onEvent, entrance, rate, folders, returns, bundles, streams }
+    const observed = { ...options, onEvent: observe, held, closing, entrance, rate, folders, returns, bundles, streams }
     try {
       const failure = await (options.connect ? dial : listen)(destination, observed, totals)
       await hooks.settled
@@ -78,6 +94,8 @@ export async function receive(given: ReceiveOptions): Promise<Summary> {
 /** The options, with an `onEvent` that is always set. */
 interface Observed extends ReceiveOptions {
   onEvent: OnEvent
+  held: () => Promise<void> | undefined
+  closing: AbortSignal
   entrance: Entrance | undefined
   rate: Rate | undefined
   folders: KeyFolders | undefined
@@ -90,7 +108,7 @@ type Totals = Pick<TransferResult, 'files' | 'bytes'>
 
 async function listen(destination: Destination, options: Observed, totals: Totals): Promise<TransferError | null> {
   const { host, port, sockets, wait, signal, timeout = defaults.timeout, oneAttempt = false, onEvent } = options
-  const { count = Number.POSITIVE_INFINITY } = options
+  const { count = Number.POSITIVE_INFINITY, closing } = options
   const isOnce = destination.isOnce || oneAttempt
   const listener = new Listener(
     {
@@ -101,6 +119,7 @@ async function listen(destination: Destination, options: Observed, totals: Total
       sockets,
       wait,
       signal,
+      closing,
       timeout,
       onEvent,
       count: isOnce ? 1 : count,
@@ -122,8 +141,13 @@ async function dial(destination: Destination, options: Observed, totals: Totals)
   const { host = defaults.host, port, wait = defaults.wait, timeout = defaults.timeout, onEvent } = options
   const retry = options.plain || destination.isOnce ? 0 : (options.retry ?? defaults.retry)
   let receiver: Receiver | undefined
-  const signal = options.signal ?? new AbortController().signal
-  const { admitted, files, bytes, failure, lastReported } = await call(
+  const closed = new AbortController()
+  // As long as there is no transfer, nothing is to be ended.
+  const close = () => receiver || closed.abort()
+  options.closing.addEventListener('abort', close)
+  if (options.closing.aborted) close()
+  const signal = AbortSignal.any([closed.signal, ...(options.signal ? [options.signal] : [])])
+  const called = call(
     {
       host,
       port,
@@ -141,6 +165,11 @@ async function dial(destination: Destination, options: Observed, totals: Totals)
       return start(receiver, options, connection)
     },
   )
+  const result = await called.catch((error) => {
+    if (!closed.signal.aborted || options.signal?.aborted) throw error
+  })
+  if (!result) return null
+  const { admitted, files, bytes, failure, lastReported } = result
   Object.assign(totals, { files, bytes })
   if (failure && !lastReported) throw failure
   if (!failure && !admitted) {
@@ -152,11 +181,11 @@ async function dial(destination: Destination, options: Observed, totals: Totals)
 /** One transfer into the destination. `connection` is its first one. */
 function receiverOf(destination: Destination, options: Observed, connection: Connection, retries = false): Receiver {
   const { admit, transfer, peer, refusals } = connection
-  const { onEvent, fileEvents, folders, rate, returns, compress } = options
+  const { onEvent, held, fileEvents, folders, rate, returns, compress } = options
   const key = connection.key?.name ?? undefined
   const owner = ownerOf(connection.key)
   const place = folders && key !== undefined ? folders.of(key) : destination
-  const report = new TransferReport({ onEvent, transfer, peer, key, fileEvents, refusals })
+  const report = new TransferReport({ onEvent, held, transfer, peer, key, fileEvents, refusals })
   const policy = policyOf(place, options)
   return new Receiver({ policy, destination: place, owner, returns, retries, report, rate, compress, admit })
 }

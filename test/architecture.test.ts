@@ -22,7 +22,7 @@ const layers: Record<string, { has: RegExp; imports: readonly string[] }> = {
     imports: ['library', 'chat', 'transfer', 'stores', 'disk', 'net', ...base],
   },
   library: {
-    has: /^src\/(?:index|chat|send|send-options|receive|receive-options|list|partial|offer|option-checks|hooks|peers|summary)\.ts$/,
+    has: /^src\/(?:index|chat|send|send-options|receive|receive-options|receiving|stored-files|list|partial|offer|option-checks|hooks|peers|summary)\.ts$/,
     imports: ['chat', 'transfer', 'access', 'links', 'stores', 'sources', 'protocol', ...base],
   },
   chat: { has: /^src\/chat\//, imports: ['access', 'net', 'protocol', ...base] },

@@ -22,6 +22,8 @@ export interface ListenerOptions extends PlacesOptions {
   /** The addresses and networks of proxies that name the peer for which they connect. Undefined means none. */
   proxyFrom: readonly string[] | undefined
   signal: AbortSignal | undefined
+  /** When it is aborted, no other transfer begins, and the listener ends with the last one under way. */
+  closing?: AbortSignal | undefined
   onEvent: OnEvent
   /** For a side with a key. */
   entrance?: Entrance | undefined

@@ -16,6 +16,7 @@ import { failedEvent, keyFacts, keysFacts } from '../event-values.js'
 import { peerAddress } from '../net/address.js'
 import { peerNetwork } from '../net/ip.js'
 import { listen, listenOnAll } from '../net/listen.js'
+import { idleEnd } from './idle.js'
 import type { ListenerOptions, Role } from './listener-options.js'
 import { endedEvent, runWatched, type Session, type TransferResult } from './session.js'
 
@@ -69,10 +70,12 @@ export class Listener {
    * has reported it, and throws it otherwise.
    */
   async run(): Promise<TransferError | null> {
-    const { signal, onEvent, entrance } = this.#options
+    const { signal, closing, onEvent, entrance } = this.#options
     const servers = await this.#listen()
     const interrupt = () => this.#settle(interruption(signal as AbortSignal))
+    const close = () => this.#close(servers)
     signal?.addEventListener('abort', interrupt)
+    closing?.addEventListener('abort', close)
     // The signal may have been aborted before, or while the server was starting.
     if (signal?.aborted) interrupt()
     let failure: TransferError | null = null
@@ -82,6 +85,7 @@ export class Listener {
         onEvent({ event: 'listening', address, port, ...keysFacts(entrance) })
       }
       this.#watchIdle()
+      if (closing?.aborted) close()
       failure = await this.#ended
     } catch (error) {
       failure = asTransferError(error)
@@ -97,6 +101,15 @@ export class Listener {
     const { host, port, sockets } = this.#options
     const onConnection = (socket: Socket) => this.#onConnection(socket)
     return sockets ? await listenOnAll(sockets, onConnection) : [await listen({ host, port, onConnection })]
+  }
+
+  /** Takes no other transfer. Those under way end as they would, and with the last one the listener. */
+  #close(servers: readonly Server[]): void {
+    for (const server of servers) server.close()
+    clearTimeout(this.#idle)
+    this.#failure = null
+    this.#wanted = this.#admitted
+    if (this.#wanted === 0) this.#settle(null)
   }
 
   /** Ends all connections, and waits until they have closed their files. */
@@ -203,15 +216,15 @@ export class Listener {
   #onTransferEnd({ failure, lastReported }: TransferResult, isReturn: boolean): void {
     this.#admitted--
     if (this.#ending && lastReported === this.#ending) this.#reported = lastReported
-    if (failure === null) {
+    if (failure && this.#role.cannotRetry()) {
+      if (lastReported) this.#reported ??= failure
+      this.#settle(failure)
+    } else if (failure && !this.#options.closing?.aborted) {
+      this.#failure = failure
+    } else {
       this.#wanted--
       if (isReturn) this.#failure = null
       if (this.#wanted === 0) this.#settle(null)
-    } else if (this.#role.cannotRetry()) {
-      if (lastReported) this.#reported ??= failure
-      this.#settle(failure)
-    } else {
-      this.#failure = failure
     }
     this.#endIfBurnt()
     this.#watchIdle()
@@ -226,19 +239,10 @@ export class Listener {
     const { wait, timeout, onEvent } = this.#options
     const { partner } = this.#role
     const isCounting = this.#wanted !== Number.POSITIVE_INFINITY
-    if (this.#failure && isCounting) {
-      const seconds = timeout / 1000
-      const { code, message } = this.#failure
-      // The text of a refusal is for the sender and calls the receiver "it".
-      const what = code === 'refused' && partner === 'sender' ? `the sender was refused: ${message}` : message
-      const failure = this.#failure.withMessage(`${what}; no ${partner} came back within ${seconds} seconds`)
-      this.#idle = setTimeout(() => this.#settle(failure), timeout)
-      const waiting = `waiting up to ${seconds} seconds for a ${partner} to try again`
-      onEvent({ event: 'waiting', for: partner, seconds, message: waiting })
-    } else if (wait !== undefined && (isCounting || !this.#hadPartner)) {
-      const text = `no ${this.#hadPartner ? 'other ' : ''}${partner} came within ${wait / 1000} seconds`
-      const failure = new TransferError('timeout', text, { peerMessage: 'it has stopped waiting' })
-      this.#idle = setTimeout(() => this.#settle(failure), wait)
-    }
+    const patience = { failure: isCounting ? this.#failure : null, hadPartner: this.#hadPartner, partner, timeout }
+    const end = idleEnd({ ...patience, wait: isCounting || !this.#hadPartner ? wait : undefined })
+    if (!end) return
+    this.#idle = setTimeout(() => this.#settle(end.failure), end.time)
+    if (end.message) onEvent({ event: 'waiting', for: partner, seconds: end.time / 1000, message: end.message })
   }
 }

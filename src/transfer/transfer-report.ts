@@ -31,6 +31,8 @@ export interface Reporting {
   key?: string | undefined
   /** False if nobody needs an event for each file in a directory. Ten thousand events take time. Default true. */
   fileEvents?: boolean | undefined
+  /** Returns a promise as long as no transfer of the call may begin another entry. */
+  held?: (() => Promise<unknown> | undefined) | undefined
   /** Takes the failures and refusals of a peer that is not admitted yet. Default: they are events like all others. */
   refusals?: Refusals | undefined
 }
@@ -50,13 +52,14 @@ export class TransferReport {
 
   /** Waits until more events can be taken, or `signal` is aborted. */
   async untilDrained(signal: AbortSignal): Promise<void> {
-    if (!(this.#drained instanceof Promise) || signal.aborted) return
+    const waiting = [this.#drained, this.#reporting.held?.()].filter((held) => held instanceof Promise)
+    if (waiting.length === 0 || signal.aborted) return
     let stop!: () => void
     const aborted = new Promise<void>((resolve) => {
       stop = resolve
     })
     signal.addEventListener('abort', stop)
-    await Promise.race([this.#drained, aborted])
+    await Promise.race([Promise.all(waiting), aborted])
     signal.removeEventListener('abort', stop)
   }
 
