@@ -127,7 +127,8 @@ const key: Check = (name, key) => {
 
 /** Nor a code. */
 const code: Check = (name, code) => {
-  if (!isText(code) && typeof code !== 'boolean') throw new TransferError('usage', `${name} must be true, or four words`)
+  if (!isText(code) && typeof code !== 'boolean')
+    throw new TransferError('usage', `${name} must be true, or four words`)
 }
 
 const streamCount = whole(1, MAX_STREAMS)
