@@ -81,6 +81,10 @@ t.test('ends a connection with a list that has another form', async (t) => {
     'a length too few': [header(), frame('V', { digests: [someDigest, someDigest], lengths: [LONGEST] })],
     'an empty chunk': [header(), chunks(0)],
     'too many chunks in a frame': [header(), chunks(...Array(101).fill(16_384))],
+    'too many samples': [
+      header(),
+      frame('V', { digests: [someDigest], lengths: [LONGEST], samples: Array(33).fill(someDigest) }),
+    ],
     'chunks after data': [header(), whole, frame('D', old.subarray(0, 1_024)), chunks(LONGEST)],
     'chunks where segments are compared': [header({ resume: 'compare' }), chunks(LONGEST)],
     'a file without an edition': [header({ edition: null })],
