@@ -85,6 +85,11 @@ export class Metrics {
     }
   }
 
+  /** The receiver takes nothing new any more. */
+  onDrain(): void {
+    this.#isListening = false
+  }
+
   get text(): string {
     this.#metrics.flush.set(Math.round(flushing.milliseconds) / 1000)
     return Object.values(this.#metrics)

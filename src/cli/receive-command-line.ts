@@ -67,6 +67,7 @@ const options: OptionTable = {
   },
   'list-partial': { describe: 'List what is kept in the folder of --out, and exit' },
   clean: { describe: 'Remove what is kept in the folder of --out, and exit' },
+  drain: { describe: 'After SIGTERM, take nothing new, let what is under way go on to its end, and exit 0' },
   metrics: {
     value: 'ADDRESS',
     describe: 'Serve figures for Prometheus at /metrics, and /health, on this PORT of 127.0.0.1, or on ADDRESS:PORT',

@@ -5,7 +5,7 @@ import type { Writable } from 'node:stream'
 import { isatty } from 'node:tty'
 import { defaults } from '../defaults.js'
 import type { TransferError } from '../errors.js'
-import type { OnEvent, TransferEvent } from '../events.js'
+import type { TransferEvent } from '../events.js'
 import type { KeyOption } from '../keys.js'
 import { isTypePattern } from '../media-type.js'
 import { formatAddress } from '../net/address.js'
@@ -29,6 +29,7 @@ import { assertOpen } from './descriptors.js'
 import { readEndpoint, splitEndpoint } from './endpoint.js'
 import { splitCommand } from './exec.js'
 import { checkProgram, shellWarning } from './exec-program.js'
+import type { Metrics } from './metrics.js'
 import { partialWith } from './partial-command.js'
 import { assertNoAddress, passedSockets } from './passed-sockets.js'
 import { portFileWriter } from './port-file.js'
@@ -54,14 +55,14 @@ async function receiveWith(args: Arguments, context: Context): Promise<TransferE
   // If standard output carries the file, JSON goes to stderr.
   const stdout = output ? process.stderr : process.stdout
   const reporter = await reporterFor('tcp-recv', args, context, stdout, output ? () => null : stdoutLine)
-  const observe = await metricsFor(args, reporter)
+  const metrics = await metricsFor(args, reporter)
   const exec = args.text('exec')
   const warning = exec === undefined ? null : shellWarning(exec)
   if (warning !== null) reporter.note(`warning: ${warning}`)
   const check = () => (output ? assertOpen(1) : assertReachable([options.out]))
   return await runReported(reporter, check, async () => {
     const hook = exec === undefined ? undefined : (await import('./exec.js')).createExecHook(exec, context.signal)
-    await receive({
+    const receiving = receive({
       ...options,
       key,
       perKeyFolder,
@@ -70,25 +71,33 @@ async function receiveWith(args: Arguments, context: Context): Promise<TransferE
       signal: context.signal,
       onEvent: (event) => {
         writePort(event)
-        observe(event)
+        metrics?.onEvent(event)
         return reporter.onEvent(event)
       },
       afterStored: hook && ((event) => reporter.aside(() => hook(event))),
     })
+    if (args.flag('drain')) {
+      context.drain = () => {
+        reporter.note('takes nothing new, and ends after what is under way')
+        metrics?.onDrain()
+        receiving.close()
+      }
+    }
+    await receiving
   }).finally(() => output?.destroy())
 }
 
-/** Serves what `--metrics` asks for. Returns what must hear of every event. */
-async function metricsFor(args: Arguments, reporter: Reporter): Promise<OnEvent> {
+/** Serves what `--metrics` asks for. Returns what must hear of every event, or null. */
+async function metricsFor(args: Arguments, reporter: Reporter): Promise<Metrics | null> {
   const text = args.text('metrics')
-  if (text === undefined) return () => {}
+  if (text === undefined) return null
   const { host, port } = splitEndpoint(text) ?? { host: '127.0.0.1', port: text }
   const where = { host, port: parseInteger('--metrics', port, 0, 65535) }
   const { Metrics, serveMetrics } = await import('./metrics.js')
   const metrics = new Metrics()
   const served = await serveMetrics(metrics, where)
   reporter.note(`metrics: http://${formatAddress(host, served)}/metrics`)
-  return (event) => metrics.onEvent(event)
+  return metrics
 }
 
 /** The text for scripts: the path of a stored file or directory, or a message as a single escaped line. */
@@ -166,6 +175,8 @@ function readConnectionOptions(
   const count = readCount(args, 'count')
   const oneAttempt = args.flag('one-attempt')
   const once = args.flag('once') || oneAttempt
+  if (args.flag('drain') && (once || connect || count !== undefined || out === '-'))
+    throw usage('--drain is for a receiver without an end of its own')
   if (sockets !== undefined) assertNoAddress(args)
   else if (port === undefined) {
     throw usage(

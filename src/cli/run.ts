@@ -8,6 +8,8 @@ export interface Context {
   abort(error: Error): void
   /** The text of the environment variable that holds a key. Undefined if it is not set. */
   key?: string | undefined
+  /** What the first SIGTERM does in place of aborting. Default: it aborts. */
+  drain?: (() => void) | undefined
 }
 
 const signals: Record<string, ErrorCode> = { SIGINT: 'interrupted', SIGTERM: 'terminated', SIGHUP: 'hung-up' }
@@ -22,8 +24,14 @@ const ignore = () => {}
 export async function run(command: string, main: (context: Context) => Promise<TransferError | null>): Promise<number> {
   const controller = new AbortController()
   const abort = (error: Error) => controller.abort(error)
+  const context: Context = { signal: controller.signal, abort }
   const handlers = Object.entries(signals).map(([name, code]) => {
     const handler = () => {
+      const { drain } = context
+      if (name === 'SIGTERM' && drain) {
+        context.drain = undefined
+        return drain()
+      }
       // A second signal means not to wait for a clean end, except SIGHUP: when a terminal closes, both the terminal and
       // its shell send it.
       if (controller.signal.aborted && name !== 'SIGHUP') process.exit(exitCodes[code])
@@ -36,7 +44,7 @@ export async function run(command: string, main: (context: Context) => Promise<T
     return { name, handler }
   })
   process.stderr.off('error', ignore).on('error', ignore)
-  const status = await main({ signal: controller.signal, abort }).then(
+  const status = await main(context).then(
     (failure) => {
       if (failure) process.stderr.write(bugReport(failure))
       return failure?.exitCode ?? 0
