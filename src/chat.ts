@@ -3,10 +3,11 @@ import { userInfo } from 'node:os'
 import { entranceFor, type KeyOptions } from './access/entrance.js'
 import type { OnChatEvent } from './chat/chat-events.js'
 import { isName } from './chat/chat-protocol.js'
+import { DatagramTalk } from './chat/datagram-talk.js'
 import { dialTalk } from './chat/guest.js'
 import { Host } from './chat/host.js'
 import { Report } from './chat/report.js'
-import type { Talk } from './chat/talk.js'
+import type { Talk, TalkOptions } from './chat/talk.js'
 import { defaults } from './defaults.js'
 import { asTransferError, TransferError } from './errors.js'
 import type { TransferEvent, WarningEvent } from './events.js'
@@ -30,6 +31,11 @@ export interface ChatOptions extends KeyOptions, Omit<PeerOptions, 'stall' | 'pr
   once?: boolean | undefined
   /** When connecting: the other side is no tcp-chat, but any program that sends and takes lines. Default false. */
   plain?: boolean | undefined
+  /**
+   * Over UDP: each line is a datagram of at most 1,200 bytes, and nobody is told what becomes of it. Without a key,
+   * `plain`, `echo` and `once`. Default false.
+   */
+  udp?: boolean | undefined
   /**
    * When connecting: how long to keep trying, in milliseconds; default 0, one attempt. When listening: fail with the
    * code `timeout` if nobody has come within this time; default: never.
@@ -57,6 +63,7 @@ export async function chat(options: ChatOptions): Promise<Talk> {
   try {
     const name = options.name ?? defaultName()
     if (!isName(name)) throw new TransferError('usage', `that is no name: ${NAME_RULE}`)
+    if (options.udp) return await talkOverUdp(options, { name, timeout, signal, onEvent }, report)
     // It warns of keys that cannot be used.
     const warn = (event: TransferEvent) => report.emit(event as WarningEvent)
     const entrance = await entranceFor({ ...options, plain, onEvent: warn }, 'chat')
@@ -70,6 +77,16 @@ export async function chat(options: ChatOptions): Promise<Talk> {
     report.end(asTransferError(error))
     throw error
   }
+}
+
+async function talkOverUdp(
+  { key, listen = false, host, port, wait, room = false, allowFrom }: ChatOptions,
+  common: Pick<TalkOptions, 'name' | 'timeout' | 'signal' | 'onEvent'>,
+  report: Report,
+): Promise<Talk> {
+  if (key !== undefined) throw new TransferError('usage', 'a key needs a connection, so UDP does not go with it')
+  const target = listen ? host : (host ?? defaults.host)
+  return await new DatagramTalk({ ...common, host: target, port, wait, listen, room, allowFrom }, report).open()
 }
 
 /** For messages. */

@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
+import { chatCommandLine } from '../dist/cli/chat-command-line.js'
 import { receiveCommandLine } from '../dist/cli/receive-command-line.js'
 import { sendCommandLine } from '../dist/cli/send-command-line.js'
 import { exitCodes, reasons } from '../dist/errors.js'
@@ -43,15 +44,17 @@ t.test('lists every option of each command with its value, and no other', async 
     const inCode = Object.entries(line.options).map(([name, { value }]) => `${name} ${value ?? ''}`.trim())
     t.strictSame([...optionsIn(own), ...common].sort(), inCode.sort(), line.command)
   }
+  const inCode = Object.entries(chatCommandLine.options).map(([name, { value }]) => `${name} ${value ?? ''}`.trim())
+  t.strictSame(optionsIn(part('chat-options')).sort(), inCode.sort(), 'tcp-chat')
 })
 
 t.test('gives the letters, defaults and choices that the commands have', async (t) => {
-  for (const { options } of [receiveCommandLine, sendCommandLine]) {
+  for (const { command, options } of [receiveCommandLine, sendCommandLine, chatCommandLine]) {
     for (const [name, { short, fallback, choices = [] }] of Object.entries(options)) {
-      const row = part('options')
+      const row = part(command === 'tcp-chat' ? 'chat-options' : 'options')
         .split('\n')
         .find((line) => line.includes(`\`--${name} `) || line.includes(`\`--${name}\``))
-      if (short) t.ok(row?.startsWith(`| \`-${short}\`, \`--${name}`), `-${short}, --${name}`)
+      if (short) t.ok(row?.includes(`\`-${short}\`, \`--${name}`), `-${short}, --${name}`)
       for (const choice of choices) t.ok(row?.includes(`\`${choice}\``), `--${name} ${choice}`)
       if (/^\d{2,}$/.test(fallback ?? '')) t.ok(row?.includes(`default ${fallback}`), `--${name}: ${fallback}`)
     }

@@ -33,10 +33,12 @@ export interface LeftEvent {
   message?: string
 }
 
-/** Lines of a room are missing here, because nobody read the events. */
+/** Lines are missing here, because nobody read the events, or over UDP because there were too many. */
 export interface DroppedEvent {
   event: 'dropped'
   lines: number
+  /** Over UDP: whose lines. */
+  from?: string
 }
 
 /** Something to know, as one line for a person. */

@@ -32,6 +32,7 @@ const options = {
   echo: { describe: 'When listening: who says a line hears it, too' },
   once: { describe: 'When listening: exit when the first partner has left' },
   plain: { describe: 'When connecting: to a program that is no tcp-chat, such as a server of a course or nc' },
+  udp: { describe: 'Over UDP: no connection, no key; lines may be lost, come twice or in another order, untold' },
   wait: {
     value: 'SECONDS',
     describe: 'Keep trying to connect for this many seconds; when listening, wait this long for somebody',
@@ -77,6 +78,7 @@ export const chatCommandLine: CommandLine = {
     ['tcp-chat host 9000', 'Talk to: tcp-chat --port 9000'],
     ['tcp-chat --port 9000 --room', 'Any number may join; each hears all others'],
     ['tcp-chat --plain host 9000', 'Talk to a program that is no tcp-chat, such as: nc -l 9000'],
+    ['tcp-chat --udp host 9000', 'Send each line as a datagram to: tcp-chat --udp --port 9000'],
     ['tail -f log | tcp-chat host 9000', 'Say what a command prints, line by line'],
     ['tcp-chat --key-file key host 9000', 'Talk encrypted to: tcp-chat --key-file key --port 9000'],
   ],

@@ -1,14 +1,13 @@
 /** `tcp-chat`: turns its options into options of `chat`, and its input into what is said. */
 import { isName } from '../chat/chat-protocol.js'
-import { LineReader } from '../chat/lines.js'
-import type { Talk } from '../chat/talk.js'
 import { type ChatOptions, chat, NAME_RULE } from '../chat.js'
 import { TransferError } from '../errors.js'
 import { printable, shellWord } from '../text.js'
 import type { Arguments } from './arguments.js'
 import { chatCommandLine } from './chat-command-line.js'
+import { Audience, sayInput } from './chat-input.js'
 import { ChatOutput } from './chat-output.js'
-import { leavingWord, talkAtTerminal } from './chat-terminal.js'
+import { talkAtTerminal } from './chat-terminal.js'
 import { keyFor, runCommand } from './command.js'
 import { listeningOnly, readPeerOptions, readSeconds } from './common-options.js'
 import { type EndpointGuess, guessEndpoint, readEndpoint, readHost, splitEndpoint } from './endpoint.js'
@@ -25,8 +24,10 @@ async function chatWith(args: Arguments, context: Context): Promise<TransferErro
   const writePort = portFileWriter(args.text('port-file'))
   const options = readOptions(args)
   const key = await keyFor(args, context)
-  const quiet = args.flag('quiet')
-  const output = new ChatOutput({ json: args.flag('json'), quiet, abort: context.abort }, options.room === true)
+  const switches = { json: args.flag('json'), quiet: args.flag('quiet') }
+  // Over UDP, anybody can write to a side that listens.
+  const showsNames = options.room === true || (options.udp === true && options.listen === true)
+  const output = new ChatOutput({ ...switches, abort: context.abort }, showsNames)
   const audience = new Audience()
   try {
     const talk = await chat({
@@ -55,73 +56,33 @@ async function chatWith(args: Arguments, context: Context): Promise<TransferErro
   return null
 }
 
-/** Waits until there is somebody to hear what is said. */
-class Audience {
-  #resolve: (isOver: boolean) => void = () => {}
-  #next = this.#wait()
-  #isOver = false
-
-  #wait(): Promise<boolean> {
-    return new Promise((resolve) => {
-      this.#resolve = resolve
-    })
-  }
-
-  /** Resolves when somebody has come, with false if the conversation is over. */
-  async come(): Promise<boolean> {
-    return !this.#isOver && (await this.#next)
-  }
-
-  gather(): void {
-    this.#resolve(true)
-    this.#next = this.#wait()
-  }
-
-  /** Ends the input, too: nobody hears it any more. */
-  end(): void {
-    this.#isOver = true
-    this.#resolve(false)
-    process.stdin.destroy()
-  }
-}
-
-/** Says what is read from standard input, line by line, as fast as the others take it. */
-async function sayInput(talk: Talk, audience: Audience, output: ChatOutput): Promise<void> {
-  const reader = new LineReader()
-  try {
-    for await (const bytes of process.stdin) {
-      reader.push(bytes)
-      for (let line = reader.take(); line !== null; line = reader.take()) await obey(line)
-    }
-    if (reader.hasRest) await obey(reader.takeRest())
-  } catch {
-    // An input that cannot be read is at its end.
-  }
-  talk.sayNoMore()
-
-  async function obey(line: string): Promise<void> {
-    const word = leavingWord(line)
-    if (word !== undefined) talk.leave(word)
-    else if (line === '/who') output.onEvent({ event: 'notice', message: `here: ${(await talk.who()).join(', ')}` })
-    else while (!(await talk.say(line))) if (!(await audience.come())) return
-  }
-}
-
 function readOptions(args: Arguments): ChatOptions {
+  const target = args.positionals.length > 0 ? readConnecting(args) : readListening(args)
   const { maxConnections, maxPerPeer, allowFrom } = readPeerOptions(args)
   const name = args.text('name')
   if (name !== undefined && !isName(name))
     throw usage(`--name must be ${NAME_RULE.replace('at most ', '1 to ')}, not "${printable(name, 60)}"`)
   return {
-    ...(args.positionals.length > 0 ? readConnecting(args) : readListening(args)),
+    ...target,
     ...{ name, maxConnections, maxPerPeer, allowFrom },
     room: args.flag('room'),
     echo: args.flag('echo'),
     once: args.flag('once'),
     plain: args.flag('plain'),
+    udp: readUdp(args),
     wait: readSeconds(args, 'wait'),
     timeout: readSeconds(args, 'timeout'),
   }
+}
+
+/** Reads `--udp`. Throws a usage error for what needs a connection. */
+function readUdp(args: Arguments): boolean {
+  const isUdp = args.flag('udp')
+  const unused = ['plain', 'echo', 'once', 'key-file', 'max-connections', 'max-per-peer'].find((name) =>
+    args.flag(name),
+  )
+  if (isUdp && unused !== undefined) throw usage(`--${unused} needs a connection, so it does not go with --udp`)
+  return isUdp
 }
 
 type Target = Pick<ChatOptions, 'listen' | 'host' | 'port'>

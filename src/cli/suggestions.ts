@@ -17,6 +17,8 @@ const foreignNames: Record<string, string> = {
   '--follow': 'L dereference copy-links',
   '--dry-run': 'n simulate list-only',
   '--max-depth': 'depth',
+  '--udp': 'u',
+  '--room': 'chat broker',
   '--if-exists overwrite': 'f force overwrite',
   '--if-exists skip': 'n no-clobber ignore-existing',
 }
@@ -24,8 +26,10 @@ const foreignNames: Record<string, string> = {
 const directory = 'a directory needs no option: tcp-send dir host 9000'
 const key = '--key-file FILE encrypts everything; tcp-recv --generate-key makes a key'
 
+type CommandName = 'tcp-send' | 'tcp-recv' | 'tcp-chat'
+
 /** Foreign options without a counterpart here, and what to do instead. */
-const explanations: Record<'both' | 'tcp-send' | 'tcp-recv', Record<string, string>> = {
+const explanations: Record<'both' | CommandName, Record<string, string>> = {
   both: {
     'i key identity code pass password secret tls ssl encrypt': key,
     'u udp': 'files go over TCP only',
@@ -40,6 +44,11 @@ const explanations: Record<'both' | 'tcp-send' | 'tcp-recv', Record<string, stri
   'tcp-recv': {
     'l listen': 'tcp-recv listens unless --connect is given',
     'text message': 'tcp-recv accepts messages anyway; --text-only accepts nothing else',
+  },
+  'tcp-chat': {
+    'l listen': 'tcp-chat --port PORT listens',
+    'connect c': 'to connect: tcp-chat host 9000',
+    'z C gzip': 'a talk is not compressed',
   },
 }
 
@@ -57,7 +66,7 @@ export function suggestion(command: string, names: readonly string[], typed: str
   const typos = dashed((name) => word.length > 2 && isTypo(normalize(word), normalize(name)))
   const found = [exact, foreign, typos].find((options) => options.length > 0)
   if (found) return didYouMean(found)
-  const rows = { ...explanations.both, ...explanations[command as 'tcp-send' | 'tcp-recv'] }
+  const rows = { ...explanations.both, ...explanations[command as CommandName] }
   const answer = Object.entries(rows).find(([words]) => isOneOf(words, word))
   if (answer) return `; ${answer[1]}`
   return didYouMean(dashed((name) => word.length > 1 && (name.startsWith(word) || name.split('-').includes(word))))

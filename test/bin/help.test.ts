@@ -1,13 +1,14 @@
 import { readFileSync } from 'node:fs'
 import t from 'tap'
+import { chatCommandLine } from '../../dist/cli/chat-command-line.js'
 import { receiveCommandLine } from '../../dist/cli/receive-command-line.js'
 import { sendCommandLine } from '../../dist/cli/send-command-line.js'
 import { exitCodes } from '../../dist/errors.js'
 import { runCommand, shell } from '../fixtures/commands.js'
 
-const lines = { 'tcp-send': sendCommandLine, 'tcp-recv': receiveCommandLine } as const
+const lines = { 'tcp-send': sendCommandLine, 'tcp-recv': receiveCommandLine, 'tcp-chat': chatCommandLine } as const
 
-for (const name of ['tcp-send', 'tcp-recv'] as const) {
+for (const name of ['tcp-send', 'tcp-recv', 'tcp-chat'] as const) {
   t.test(`${name} --help names every option and every exit status, in at most 100 columns`, async (t) => {
     const { code, stdout, stderr } = await runCommand(t, name, ['--help'], { covered: true })
     t.equal(code, 0)
@@ -18,8 +19,9 @@ for (const name of ['tcp-send', 'tcp-recv'] as const) {
       t.ok(stdout.replace(/\s+/g, ' ').includes(firstWords), firstWords)
     }
     for (const status of Object.values(exitCodes)) {
-      // 4 is for keys, which neither command takes yet.
-      if (status !== 4) t.match(stdout.replace(/\s+/g, ' '), new RegExp(`[:;] ${status} `), `status ${status}`)
+      // A talk compares no digests, and runs no --exec command.
+      if (name !== 'tcp-chat' || ![7, 10].includes(status))
+        t.match(stdout.replace(/\s+/g, ' '), new RegExp(`[:;] ${status} `), `status ${status}`)
     }
     for (const line of stdout.split('\n')) {
       t.ok(line.length <= 100, line)
@@ -36,7 +38,7 @@ for (const name of ['tcp-send', 'tcp-recv'] as const) {
   })
 
   t.test(`eval "$(${name} --completion bash)" completes the command`, async (t) => {
-    const command = name === 'tcp-send' ? '$SEND' : '$RECV'
+    const command = { 'tcp-send': '$SEND', 'tcp-recv': '$RECV', 'tcp-chat': '$CHAT' }[name]
     const script = `eval "$(${command} --completion bash)"; complete -p ${name}`
     const { code, stdout, stderr } = await shell(t, script, {}, { covered: true }).done
     t.same({ code, stderr }, { code: 0, stderr: '' })

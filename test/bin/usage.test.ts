@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { runCommand } from '../fixtures/commands.js'
-import { type WrongUsage, wrongReceiveUsage, wrongSendUsage } from '../fixtures/wrong-usage.js'
+import { type WrongUsage, wrongChatUsage, wrongReceiveUsage, wrongSendUsage } from '../fixtures/wrong-usage.js'
 
 /** Every sixth row: test/cli/commands.test.ts has them all, without a process for each. */
 function some(table: readonly WrongUsage[]): WrongUsage[] {
@@ -12,6 +12,7 @@ function some(table: readonly WrongUsage[]): WrongUsage[] {
 for (const [name, table] of [
   ['tcp-send', some(wrongSendUsage)],
   ['tcp-recv', some(wrongReceiveUsage)],
+  ['tcp-chat', some(wrongChatUsage)],
 ] as const) {
   t.test(`${name} ends with 2 and says what is wrong with its command line`, async (t) => {
     const outcomes = await Promise.all(table.map(([args]) => runCommand(t, name, args)))

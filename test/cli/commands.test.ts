@@ -1,13 +1,15 @@
 import { chmodSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
+import { chatCommand } from '../../dist/cli/chat-command.js'
+import { chatCommandLine } from '../../dist/cli/chat-command-line.js'
 import { receiveCommand } from '../../dist/cli/receive-command.js'
 import { receiveCommandLine } from '../../dist/cli/receive-command-line.js'
 import { sendCommand } from '../../dist/cli/send-command.js'
 import { sendCommandLine } from '../../dist/cli/send-command-line.js'
 import { isUnsafe } from '../../dist/text.js'
 import { key, otherKey } from '../fixtures/keys.ts'
-import { type WrongUsage, wrongReceiveUsage, wrongSendUsage } from '../fixtures/wrong-usage.js'
+import { type WrongUsage, wrongChatUsage, wrongReceiveUsage, wrongSendUsage } from '../fixtures/wrong-usage.js'
 
 /** Runs a command in this process to its end: its exit status, and what it wrote to stderr. */
 async function runHere(t: Test, command: (args: string[]) => Promise<number>, args: readonly string[]) {
@@ -26,7 +28,7 @@ async function isWrong(t: Test, command: (args: string[]) => Promise<number>, ta
     const bound = args.includes('--wait') ? [] : ['--wait', '0.1']
     const { code, stderr } = await runHere(t, command, [...bound, ...args])
     const [first = '', ...more] = stderr.split('\n')
-    const said = first.replace(/^tcp-(?:send|recv): /, '')
+    const said = first.replace(/^tcp-(?:send|recv|chat): /, '')
     t.equal(code, 2, args.join(' '))
     if (typeof message === 'string') t.equal(said, message)
     else t.match(said, message)
@@ -40,6 +42,10 @@ t.test('tcp-send names what is wrong with its command line', async (t) => {
 
 t.test('tcp-recv names what is wrong with its command line', async (t) => {
   await isWrong(t, receiveCommand, wrongReceiveUsage)
+})
+
+t.test('tcp-chat names what is wrong with its command line', async (t) => {
+  await isWrong(t, chatCommand, wrongChatUsage)
 })
 
 t.test('listens for the networks that it is told, with as many streams', async (t) => {
@@ -98,7 +104,7 @@ t.test('says which receipt cannot be written, and does nothing else', async (t) 
 })
 
 t.test('describes every option in ASCII, by which the help is laid out', async (t) => {
-  for (const { options, usage, examples, epilogue } of [sendCommandLine, receiveCommandLine]) {
+  for (const { options, usage, examples, epilogue } of [sendCommandLine, receiveCommandLine, chatCommandLine]) {
     for (const text of [...usage, ...examples.flat(), epilogue, ...Object.values(options).map((o) => o.describe)]) {
       t.match(text, /^[ -~]+$/)
     }

@@ -1,6 +1,7 @@
 /** Completion in a real bash, as it happens when somebody presses Tab: the script is evaluated as the README says. */
 import { spawnSync } from 'node:child_process'
 import t from 'tap'
+import { chatCommandLine } from '../../dist/cli/chat-command-line.js'
 import { receiveCommandLine } from '../../dist/cli/receive-command-line.js'
 import { sendCommandLine } from '../../dist/cli/send-command-line.js'
 import { type CommandName, commandLine } from '../fixtures/commands.js'
@@ -41,7 +42,7 @@ COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMP_LINE="$*" COMP_POINT=\${#COMP_LINE
 
 t.test('offers every option', { skip }, async (t) => {
   const folder = t.testdir()
-  for (const { command, options } of [sendCommandLine, receiveCommandLine]) {
+  for (const { command, options } of [sendCommandLine, receiveCommandLine, chatCommandLine]) {
     const all = Object.keys(options)
       .map((name) => `--${name}`)
       .toSorted()
@@ -53,7 +54,7 @@ t.test('offers every option', { skip }, async (t) => {
 
 t.test('offers the values that there are, and nothing where none can be known', { skip }, async (t) => {
   const folder = t.testdir({ backup: '' })
-  for (const { command, options } of [sendCommandLine, receiveCommandLine]) {
+  for (const { command, options } of [sendCommandLine, receiveCommandLine, chatCommandLine]) {
     for (const [name, { value, choices }] of Object.entries(options)) {
       const isPath = ['FILE', 'DIR', 'COMMAND'].includes(value ?? 'DIR')
       const values = choices?.toSorted() ?? (isPath ? ['backup'] : [])

@@ -1,13 +1,14 @@
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import t from 'tap'
+import { chatCommandLine } from '../../dist/cli/chat-command-line.js'
 import { completion } from '../../dist/cli/completion.js'
 import { receiveCommandLine } from '../../dist/cli/receive-command-line.js'
 import { sendCommandLine } from '../../dist/cli/send-command-line.js'
 import { shells } from '../../dist/cli/shells.js'
 import { withoutProgram } from '../fixtures/required.js'
 
-const lines = [sendCommandLine, receiveCommandLine]
+const lines = [sendCommandLine, receiveCommandLine, chatCommandLine]
 
 /** What a real bash offers for the last of `words`, in a folder that holds `files`. */
 function bashOffers(script: string, words: string[], folder: string): string[] {

@@ -1,10 +1,11 @@
 import { spawnSync } from 'node:child_process'
 import t from 'tap'
+import { chatCommandLine } from '../../dist/cli/chat-command-line.js'
 import { manualPage } from '../../dist/cli/manual.js'
 import { receiveCommandLine } from '../../dist/cli/receive-command-line.js'
 import { sendCommandLine } from '../../dist/cli/send-command-line.js'
 
-const lines = [sendCommandLine, receiveCommandLine]
+const lines = [sendCommandLine, receiveCommandLine, chatCommandLine]
 
 /** The page as a person reads it, without bold and underlined letters, and what groff complains of. */
 function formatted(page: string): { text: string; warnings: string } {
@@ -26,7 +27,7 @@ t.test('says in every section what the command line says', async (t) => {
       const minus = name.replaceAll('-', '\\-')
       t.match(page, `\n.B ${short ? `\\-${short}, ` : ''}\\-\\-${minus}${value ? ` \\fI${value}\\fR` : ''}\n`, name)
     }
-    t.match(page, '(default: auto).')
+    t.match(page, /\(default: (?:auto|30)\)\./)
     t.notMatch(page, /undefined|Exit status:/)
   }
 })

@@ -1,5 +1,6 @@
 /** Options that there are not: what was meant by each, with the real tables of both commands. */
 import t from 'tap'
+import { chatCommandLine } from '../../dist/cli/chat-command-line.js'
 import type { CommandLine } from '../../dist/cli/command-line.js'
 import { receiveCommandLine } from '../../dist/cli/receive-command-line.js'
 import { sendCommandLine } from '../../dist/cli/send-command-line.js'
@@ -56,7 +57,7 @@ t.test('has nothing to say of what is like no option', async (t) => {
 })
 
 t.test('names no option that the command has not', async (t) => {
-  for (const line of [sendCommandLine, receiveCommandLine]) {
+  for (const line of [sendCommandLine, receiveCommandLine, chatCommandLine]) {
     for (const typed of 's O P b w l m filename e type f n dest retry run'.split(' ')) {
       const [, option] = /did you mean --([a-z-]+)/.exec(of(line, `--${typed}`)) ?? []
       t.ok(option === undefined || Object.hasOwn(line.options, option), `${line.command}: ${typed}`)
