@@ -6,6 +6,7 @@ import t from 'tap'
 import { directories } from './fixtures/readme-directories.ts'
 import { findExamples } from './fixtures/readme-examples.ts'
 import { scripts } from './fixtures/readme-scripts.ts'
+import { talks } from './fixtures/readme-talks.ts'
 import { transfers } from './fixtures/readme-transfers.ts'
 
 t.jobs = 2
@@ -17,7 +18,7 @@ const notRun: { pattern: RegExp; why: string }[] = [
   },
   { pattern: /^npm run build:executable .*$/, why: 'test/bin/executable.test.ts runs it' },
 ]
-const examples = [...transfers, ...directories, ...scripts]
+const examples = [...transfers, ...directories, ...talks, ...scripts]
 
 const { found, left } = findExamples([...notRun, ...examples].map(({ pattern }) => pattern))
 
