@@ -13,7 +13,7 @@ const HOUR = 3_600_000
 const heartbeat = frame('B', {})
 
 /** Silence itself is another matter here. */
-const patient = { timeout: 1_000 * HOUR }
+const patient = { timeout: 500 * HOUR }
 
 /** Lets time pass while the peer sends heartbeats. */
 async function passAlive(clock: { advance(ms: number): void }, peer: Peer, ms: number, beat = heartbeat) {
