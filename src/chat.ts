@@ -1,5 +1,6 @@
 /** Talks over a TCP connection, to one partner or in a room. */
 import { userInfo } from 'node:os'
+import { type CodeOptions, withCodeDefaults } from './access/code-options.js'
 import { entranceFor, type KeyOptions } from './access/entrance.js'
 import type { OnChatEvent } from './chat/chat-events.js'
 import { isName } from './chat/chat-protocol.js'
@@ -14,7 +15,7 @@ import type { TransferEvent, WarningEvent } from './events.js'
 import { type PeerOptions, peerLimits } from './peers.js'
 
 /** The options of `chat`. */
-export interface ChatOptions extends KeyOptions, Omit<PeerOptions, 'stall' | 'proxyFrom'> {
+export interface ChatOptions extends KeyOptions, CodeOptions, Omit<PeerOptions, 'stall' | 'proxyFrom'> {
   /** If true, listens instead of connecting. Default false. */
   listen?: boolean | undefined
   /** The host to connect to, or the address to listen on. Default: `localhost`, or all interfaces. */
@@ -56,23 +57,29 @@ export interface ChatOptions extends KeyOptions, Omit<PeerOptions, 'stall' | 'pr
  * Begins a conversation. Resolves when it listens, or when the other side has answered. Rejects with a TransferError if
  * it cannot listen or connect, if the keys differ (`key`), or if the other side sends it away (`refused`).
  */
-export async function chat(options: ChatOptions): Promise<Talk> {
+export async function chat(given: ChatOptions): Promise<Talk> {
+  const options = withCodeDefaults(given)
   const { onEvent = () => {}, timeout = defaults.timeout, signal = new AbortController().signal } = options
   const { listen = false, host, port, wait, plain = false, room = false, echo = false, once = false } = options
   const report = new Report(onEvent)
   try {
     const name = options.name ?? defaultName()
     if (!isName(name)) throw new TransferError('usage', `that is no name: ${NAME_RULE}`)
+    if (room && options.code !== undefined)
+      throw new TransferError('usage', 'a code is for one partner, so it does not go with a room')
     if (options.udp) return await talkOverUdp(options, { name, timeout, signal, onEvent }, report)
     // It warns of keys that cannot be used.
     const warn = (event: TransferEvent) => report.emit(event as WarningEvent)
-    const entrance = await entranceFor({ ...options, plain, onEvent: warn }, 'chat')
+    const entrance = await entranceFor({ ...options, plain, listens: listen, onEvent: warn }, 'chat')
     const common = { port, name, timeout, signal, onEvent, entrance }
     if (!listen) {
       const { host: target, wait: patience } = { host: host ?? defaults.host, wait: wait ?? defaults.wait }
       return await dialTalk({ ...common, host: target, wait: patience, plain }, report)
     }
-    return await new Host({ ...common, ...peerLimits(options), host, wait, room, echo, once }, report).open()
+    return await new Host(
+      { ...common, ...peerLimits(options), host, wait, room, echo, once: once || options.code === true },
+      report,
+    ).open()
   } catch (error) {
     report.end(asTransferError(error))
     throw error
@@ -80,11 +87,12 @@ export async function chat(options: ChatOptions): Promise<Talk> {
 }
 
 async function talkOverUdp(
-  { key, listen = false, host, port, wait, room = false, allowFrom }: ChatOptions,
+  { key, code, listen = false, host, port, wait, room = false, allowFrom }: ChatOptions,
   common: Pick<TalkOptions, 'name' | 'timeout' | 'signal' | 'onEvent'>,
   report: Report,
 ): Promise<Talk> {
-  if (key !== undefined) throw new TransferError('usage', 'a key needs a connection, so UDP does not go with it')
+  if ((key ?? code) !== undefined)
+    throw new TransferError('usage', 'a key needs a connection, so UDP does not go with it')
   const target = listen ? host : (host ?? defaults.host)
   return await new DatagramTalk({ ...common, host: target, port, wait, listen, room, allowFrom }, report).open()
 }

@@ -132,11 +132,17 @@ export class Host implements Talk {
     if (refused) return turnedAway(refused)
     const { entrance } = this.#options
     const entered = entrance ? await enter(accepted, network, entrance, this.#doors, turnedAway) : { socket: accepted }
-    if (!entered) return
+    if (!entered) return this.#endIfBurnt()
     if (this.#isOver) return void entered.socket.destroy()
     const seat = new Seat()
     const noPlace = this.#places.take(seat, network)
     await this.#seat(seat, entered, peer, noPlace, turnedAway)
+  }
+
+  /** Ends the conversation after too many guesses at its code, unless there is a partner. */
+  #endIfBurnt(): void {
+    const { burnt } = this.#options.entrance ?? {}
+    if (burnt && this.#room.size === 0) this.#settle(burnt)
   }
 
   /** Runs a connection to its end. */

@@ -1,7 +1,7 @@
 /** What the other side of a connection is by its first bytes, and why it is turned away or given up. */
 import { TransferError } from '../errors.js'
 import { HEADER_DEADLINE } from '../protocol/limits.js'
-import { CHAT_LINE, isTlsHello, KEY_THERE, NO_KEY_ALERT } from '../protocol/strangers.js'
+import { CHAT_LINE, describeStranger, isSecret, KEY_THERE, NO_KEY_ALERT } from '../protocol/strangers.js'
 import { printable } from '../text.js'
 import { type Bye, greetingLine, MAGIC, Outgoing } from './chat-protocol.js'
 
@@ -15,7 +15,8 @@ export type Kind = 'native' | 'plain'
 export function judge(bytes: Buffer, isDialled: boolean): Kind | undefined {
   const start = bytes.toString('latin1', 0, MAGIC.length)
   if (start === MAGIC) return 'native'
-  if (isTlsHello(bytes)) throw new TransferError('key', KEY_THERE)
+  const first = bytes.subarray(0, MAGIC.length)
+  if (isSecret(first)) throw new TransferError('key', describeStranger(first))
   if (isDialled && CHAT_LINE.startsWith(bytes.toString('latin1', 0, CHAT_LINE.length))) {
     if (bytes.length < CHAT_LINE.length) return undefined
     throw new TransferError('key', KEY_THERE)

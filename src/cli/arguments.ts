@@ -46,7 +46,8 @@ export function parseArguments(line: CommandLine, args: string[]): Arguments {
     typed: (...except) =>
       [...given].flatMap(([name, list]) => {
         if (except.includes(name)) return []
-        return options[name]?.value ? list.flatMap((value) => [`--${name}`, shellWord(value)]) : [`--${name}`]
+        const { value, takes } = options[name] as Option
+        return value && !takes ? list.flatMap((value) => [`--${name}`, shellWord(value)]) : [`--${name}`]
       }),
   }
 }
@@ -58,11 +59,31 @@ export function parseArguments(line: CommandLine, args: string[]): Arguments {
 function parse(line: CommandLine, args: string[]): Values {
   const end = args.includes('--') ? args.indexOf('--') : args.length
   const errors = args.map((word, index) => (index < end ? shortGroupError(line, word) : null))
-  const readable = args.filter((_word, index) => errors[index] === null)
+  const readable = joinOptional(
+    line,
+    args.filter((_word, index) => errors[index] === null),
+  )
   const values = createParser(line, readable).parseSync() as unknown as Values
   const error = errors.find((error) => error !== null)
   if (error && !values.help && !values.version) throw error
   return values
+}
+
+/** Stands for the value of an option that has none. Nobody can type it. */
+const NONE = '\0'
+
+/** Joins each option whose value may be absent with its value, because yargs would take any word for it. */
+function joinOptional({ options }: CommandLine, args: string[]): string[] {
+  const end = args.includes('--') ? args.indexOf('--') : args.length
+  const joined: string[] = []
+  for (let index = 0; index < args.length; index++) {
+    const [word = '', next] = args.slice(index, index + 2)
+    const takes = index < end && word.startsWith('--') ? options[word.slice(2)]?.takes : undefined
+    const isTaken = takes !== undefined && next !== undefined && takes(next)
+    joined.push(takes ? `${word}=${isTaken ? next : NONE}` : word)
+    if (isTaken) index++
+  }
+  return joined
 }
 
 /** The checked values of an option; empty for a switch. */
@@ -71,7 +92,7 @@ function valuesOf(args: string[], name: string, option: Option, value: Values[st
   const list = [value].flat() as string[]
   for (const text of list) checkOptionValue(args, name, option, text)
   if (list.length > 1 && !option.many) throw usage(`--${name} was given more than once`)
-  return list
+  return list.filter((text) => text !== NONE)
 }
 
 /**

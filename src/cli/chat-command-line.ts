@@ -6,6 +6,7 @@ import { commonOptions, connectionOptions } from './common-options.js'
 const {
   quiet,
   json,
+  code,
   completion,
   help,
   version,
@@ -47,6 +48,7 @@ const options = {
   json,
   'port-file': portFile,
   'key-file': keyFile,
+  code,
   fingerprint,
   completion,
   help,

@@ -8,7 +8,7 @@ import { chatCommandLine } from './chat-command-line.js'
 import { Audience, sayInput } from './chat-input.js'
 import { ChatOutput } from './chat-output.js'
 import { talkAtTerminal } from './chat-terminal.js'
-import { keyFor, runCommand } from './command.js'
+import { runCommand, secretFor } from './command.js'
 import { listeningOnly, readPeerOptions, readSeconds } from './common-options.js'
 import { type EndpointGuess, guessEndpoint, readEndpoint, readHost, splitEndpoint } from './endpoint.js'
 import { portFileWriter } from './port-file.js'
@@ -23,7 +23,7 @@ export async function chatCommand(argv: string[]): Promise<number> {
 async function chatWith(args: Arguments, context: Context): Promise<TransferError | null> {
   const writePort = portFileWriter(args.text('port-file'))
   const options = readOptions(args)
-  const key = await keyFor(args, context)
+  const secret = await secretFor(args, context, options.listen === true)
   const switches = { json: args.flag('json'), quiet: args.flag('quiet') }
   // Over UDP, anybody can write to a side that listens.
   const showsNames = options.room === true || (options.udp === true && options.listen === true)
@@ -32,7 +32,7 @@ async function chatWith(args: Arguments, context: Context): Promise<TransferErro
   try {
     const talk = await chat({
       ...options,
-      key,
+      ...secret,
       signal: context.signal,
       onEvent(event) {
         if (event.event === 'listening') writePort(event)
@@ -78,7 +78,7 @@ function readOptions(args: Arguments): ChatOptions {
 /** Reads `--udp`. Throws a usage error for what needs a connection. */
 function readUdp(args: Arguments): boolean {
   const isUdp = args.flag('udp')
-  const unused = ['plain', 'echo', 'once', 'key-file', 'max-connections', 'max-per-peer'].find((name) =>
+  const unused = ['plain', 'echo', 'once', 'key-file', 'code', 'max-connections', 'max-per-peer'].find((name) =>
     args.flag(name),
   )
   if (isUdp && unused !== undefined) throw usage(`--${unused} needs a connection, so it does not go with --udp`)

@@ -4,7 +4,7 @@ import { shown } from '../chat/chat-protocol.js'
 import { EVENTS_VERSION } from '../events.js'
 import { printable, printableJson } from '../text.js'
 import type { ChatScreen } from './chat-screen.js'
-import { describeEvent } from './format.js'
+import { describeCode, describeEvent } from './format.js'
 import { Lines, Output } from './output.js'
 import { inspectStdio } from './stdio.js'
 
@@ -48,6 +48,8 @@ export class ChatOutput {
     if (json) this.#output.write(`${printableJson({ v: EVENTS_VERSION, ...event })}\n`)
     else if (event.event === 'line') this.#speak(this.#spoken(event.from, event.text))
     else if (!quiet || event.event === 'failed' || event.event === 'refused') this.note(describe(event))
+    // Without the code nobody gets in, so it is told in any case.
+    if (event.event === 'listening' && event.words !== undefined) this.note(describeCode(event.words))
     return this.#output.drained
   }
 

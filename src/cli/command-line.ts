@@ -5,6 +5,8 @@ export interface Option {
   short?: string
   /** The placeholder of the value, such as `SECONDS`. An option without one is a switch. */
   value?: string
+  /** If set, the value may be absent, and the next word is the value only if this says so. */
+  takes?: (word: string) => boolean
   /** True if the option may be repeated. */
   many?: boolean
   /** The allowed values, if there is a fixed set. */

@@ -48,9 +48,21 @@ function takeKeyVariable(): string | undefined {
 }
 
 /** Reads the key that the options or the environment give; undefined if there is none. Throws a usage error. */
-export async function keyFor(args: Arguments, { key }: Context): Promise<(() => KeyOption) | undefined> {
+async function keyFor(args: Arguments, { key }: Context): Promise<(() => KeyOption) | undefined> {
   if (key === undefined && !args.flag('key-file')) return undefined
   return (await import('./key-options.js')).readKey(args, key)
+}
+
+/** The secret of this side: a key, a code, or none. */
+export interface Secret {
+  key?: (() => KeyOption) | undefined
+  code?: boolean | string | undefined
+}
+
+/** Reads the key or the code that the options or the environment give. Throws a usage error. */
+export async function secretFor(args: Arguments, context: Context, listens: boolean): Promise<Secret> {
+  if (!args.flag('code')) return { key: await keyFor(args, context) }
+  return { code: await (await import('./code-option.js')).readCode(args, context, listens) }
 }
 
 async function print(text: string): Promise<void> {

@@ -1,4 +1,5 @@
 /** The options that both commands share, and how option values become options of the library. */
+import { isMeantAsCode } from '../codes.js'
 import { defaults } from '../defaults.js'
 import { parseNetwork } from '../net/ip.js'
 import type { PeerOptions } from '../peers.js'
@@ -55,6 +56,12 @@ export const commonOptions: OptionTable = {
   'key-file': {
     value: 'FILE',
     describe: 'Encrypt everything, and take only peers with the same key, which this file holds (or TCP_TRANSFER_KEY)',
+  },
+  code: {
+    value: 'WORDS',
+    takes: isMeantAsCode,
+    describe:
+      'Encrypt everything: the side that listens makes a code of four words for one transfer, the other one needs them',
   },
   fingerprint: { describe: 'Print the fingerprint of each key, for two people to compare, and exit' },
   receipt: { value: 'FILE', describe: 'Write the digest of each finished file to this file, for "b3sum --check"' },

@@ -12,13 +12,18 @@ function takesPath({ value }: Option): boolean {
   return value === 'FILE' || value === 'DIR' || value === 'COMMAND'
 }
 
+/** True if a value must follow the option. */
+function needsValue({ value, takes }: Option): boolean {
+  return value !== undefined && takes === undefined
+}
+
 function bash(command: string, options: [string, Option][]): string {
   const cases = options.flatMap(([name, option]) => {
     const typed = option.short ? `--${name}|-${option.short}` : `--${name}`
     if (option.choices)
       return [`    ${typed}) mapfile -t COMPREPLY < <(compgen -W '${option.choices.join(' ')}' -- "$word"); return ;;`]
     if (takesPath(option)) return [`    ${typed}) mapfile -t COMPREPLY < <(compgen -f -- "$word"); return ;;`]
-    return option.value ? [`    ${typed}) return ;;`] : []
+    return needsValue(option) ? [`    ${typed}) return ;;`] : []
   })
   const words = options.map(([name]) => `--${name}`).join(' ')
   const name = `_${command.replace('-', '_')}`
@@ -40,7 +45,7 @@ function zsh(command: string, options: [string, Option][]): string {
   const lines = options.map(([name, option]) => {
     const about = option.describe.replace(/['[\]:\\]/g, (character) => (character === "'" ? "'\\''" : `\\${character}`))
     const values = option.choices ? `(${option.choices.join(' ')})` : takesPath(option) ? '_files' : ' '
-    const value = option.value ? `:${option.value}:${values}` : ''
+    const value = needsValue(option) ? `:${option.value}:${values}` : ''
     const rest = `[${about}]${value}' \\`
     if (option.short === undefined) return `  '${option.many ? '*' : ''}--${name}${rest}`
     // The shell expands the braces to two specifications. The list in parentheses says that the two exclude each other.
@@ -63,7 +68,7 @@ function fish(command: string, options: [string, Option][]): string {
       ? ` -x -a '${option.choices.join(' ')}'`
       : takesPath(option)
         ? ' -r -F'
-        : option.value
+        : needsValue(option)
           ? ' -x'
           : ''
     const short = option.short ? ` -s ${option.short}` : ''

@@ -133,8 +133,14 @@ function describeKept({ kept }: FailedEvent): string {
   return '; what came is kept, and it goes on there when it is sent again'
 }
 
+/** The line that tells the code of a listener. */
+export function describeCode(words: string): string {
+  return `the code for the other side is ${words}`
+}
+
 /** Who can use an open port. Nothing is said of one that only this machine can reach. */
-function describeAccess({ address, keys = 0, fingerprint }: ListeningEvent, peerAction: string): string {
+function describeAccess({ address, keys = 0, fingerprint, words }: ListeningEvent, peerAction: string): string {
+  if (words !== undefined) return `; only a peer with its code can ${peerAction}`
   if (fingerprint !== undefined) return `; only peers with its key (${fingerprint}) can ${peerAction}`
   if (keys > 0) return `; only peers with one of its ${keys} keys can ${peerAction}`
   return isLoopback(address) ? '' : `; whoever can reach this port can ${peerAction}, and nothing is encrypted`

@@ -105,6 +105,7 @@ export const receiveCommandLine: CommandLine = {
     ['tcp-recv --connect host --port 9000 --out dir', 'Fetch from: tcp-send --listen --port 9000 file.txt'],
     ['umask 077; tcp-recv --generate-key >key', 'Make a key, for both sides: --key-file key'],
     ['tcp-recv --key-file key --port 9000 --out dir', 'Receive from: tcp-send --key-file key file.txt host 9000'],
+    ['tcp-recv --code --port 9000 --out dir', 'Print a code, and receive once, encrypted, from who has it'],
     ['tcp-recv --plain --port 9000 --name file.txt', 'Receive from: nc -N host 9000 <file.txt'],
   ],
   epilogue: exitCodesHelp,

@@ -15,7 +15,7 @@ import { ifExistsChoices } from '../stores/final-name.js'
 import { printable } from '../text.js'
 import { isExpecting } from '../transfer/expectation.js'
 import type { Arguments } from './arguments.js'
-import { keyFor, reporterFor, runCommand, runReported } from './command.js'
+import { reporterFor, runCommand, runReported, secretFor } from './command.js'
 import {
   listeningOnly,
   readAllowUnverified,
@@ -49,8 +49,8 @@ async function receiveWith(args: Arguments, context: Context): Promise<TransferE
   if (args.flag('list-partial') || args.flag('clean')) return await partialWith(args, context)
   const writePort = portFileWriter(args.text('port-file'))
   const options = readOptions(args)
-  const key = await keyFor(args, context)
-  const perKeyFolder = readPerKeyFolder(args, key?.())
+  const secret = await secretFor(args, context, !options.connect)
+  const perKeyFolder = readPerKeyFolder(args, secret.key?.())
   const output = options.out === '-' ? standardOutput() : null
   // If standard output carries the file, JSON goes to stderr.
   const stdout = output ? process.stderr : process.stdout
@@ -64,7 +64,7 @@ async function receiveWith(args: Arguments, context: Context): Promise<TransferE
     const hook = exec === undefined ? undefined : (await import('./exec.js')).createExecHook(exec, context.signal)
     const receiving = receive({
       ...options,
-      key,
+      ...secret,
       perKeyFolder,
       out: output ?? options.out,
       fileEvents: reporter.fileEvents,

@@ -17,7 +17,7 @@ import type { TransferError } from '../errors.js'
 import { failedEvent } from '../event-values.js'
 import { EVENTS_VERSION, type TransferEvent } from '../events.js'
 import { printableJson } from '../text.js'
-import { describeEvent } from './format.js'
+import { describeCode, describeEvent } from './format.js'
 import { Lines, Output } from './output.js'
 import { ProblemLines } from './problem-lines.js'
 import type { ProgressDisplay } from './progress.js'
@@ -157,6 +157,8 @@ class EventPrinter {
     if (!json) for (const line of this.#problems.rest(event)) this.#line(line)
     if (this.#isForPeople) this.#printForPeople(event)
     else if (!json && (event.event === 'failed' || event.event === 'refused')) this.#printListed(event)
+    // Without the code nobody gets in, so it is told in any case.
+    if (event.event === 'listening' && event.words !== undefined) this.#line(describeCode(event.words))
     if (json) this.#printJson(event)
     else this.#printText(event)
   }

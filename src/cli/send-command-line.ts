@@ -72,6 +72,10 @@ export const sendCommandLine: CommandLine = {
     ['tcp-send --wait 60 file.txt host 9000', 'Wait up to a minute for the receiver to start'],
     ['tcp-send --listen --port 9000 file.txt', 'Serve a receiver behind NAT: tcp-recv --connect host --port 9000'],
     ['tcp-send --key-file key file.txt host 9000', 'Send encrypted to: tcp-recv --key-file key --port 9000'],
+    [
+      'tcp-send --code file.txt host 9000',
+      'Send encrypted to: tcp-recv --code --port 9000; asks for the words it prints',
+    ],
     ['tcp-send --plain file.txt host 9000', 'Send to: nc -l 9000 >file.txt'],
     ['tcp-send --text "build 42 is up" host 9000', 'Send a message'],
   ],

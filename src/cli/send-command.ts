@@ -10,7 +10,7 @@ import type { SendOptions } from '../send-options.js'
 import { printable } from '../text.js'
 import { type CompressMode, compressModes } from '../transfer/compression.js'
 import type { Arguments } from './arguments.js'
-import { keyFor, reporterFor, runCommand, runReported } from './command.js'
+import { reporterFor, runCommand, runReported, secretFor } from './command.js'
 import {
   listeningOnly,
   readAllowUnverified,
@@ -43,7 +43,7 @@ async function sendWith(args: Arguments, context: Context): Promise<TransferErro
   const isDryRun = args.flag('dry-run')
   const writePort = portFileWriter(isDryRun ? undefined : args.text('port-file'))
   const { usesInput, paths, ...options } = readOptions(args)
-  const key = await keyFor(args, context)
+  const secret = isDryRun ? {} : await secretFor(args, context, options.listen === true)
   const reporter = await reporterFor('tcp-send', args, context, process.stdout, stdoutLine)
   if (usesInput && isatty(0) && !isDryRun) reporter.note('reading standard input from the terminal; Ctrl-D ends it')
   let exclude: string[] = []
@@ -58,7 +58,7 @@ async function sendWith(args: Arguments, context: Context): Promise<TransferErro
       return reporter.onEvent(event)
     }
     const { fileEvents } = reporter
-    await (isDryRun ? list : send)({ ...options, key, exclude, fileEvents, signal: context.signal, onEvent })
+    await (isDryRun ? list : send)({ ...options, ...secret, exclude, fileEvents, signal: context.signal, onEvent })
   })
 }
 

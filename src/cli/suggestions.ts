@@ -24,14 +24,14 @@ const foreignNames: Record<string, string> = {
 }
 
 const directory = 'a directory needs no option: tcp-send dir host 9000'
-const key = '--key-file FILE encrypts everything; tcp-recv --generate-key makes a key'
+const key = '--code encrypts one transfer, --key-file FILE all; tcp-recv --generate-key makes a key'
 
 type CommandName = 'tcp-send' | 'tcp-recv' | 'tcp-chat'
 
 /** Foreign options without a counterpart here, and what to do instead. */
 const explanations: Record<'both' | CommandName, Record<string, string>> = {
   both: {
-    'i key identity code pass password secret tls ssl encrypt': key,
+    'i key identity pass password secret tls ssl encrypt': key,
     'u udp': 'files go over TCP only',
     'z C gzip': 'tcp-send compresses by itself where that is faster; tcp-send --compress always does so always',
   },

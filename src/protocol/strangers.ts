@@ -33,7 +33,7 @@ const strangers: readonly { who: string; starts: readonly string[] }[] = [
 export const NO_KEY_ALERT = Buffer.from([0x15, 0x03, 0x03, 0, 2, 2, 115])
 
 /** True for the first message of a TLS client, as a peer with a key sends it. */
-export function isTlsHello(start: Buffer): boolean {
+function isTlsHello(start: Buffer): boolean {
   return start[0] === 0x16 && start[1] === 3
 }
 

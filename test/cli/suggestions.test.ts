@@ -37,7 +37,7 @@ t.test('knows the words of other programs', async (t) => {
     ['--force', '', '; did you mean --if-exists overwrite?'],
     [
       '--ssl',
-      ...(Array(2).fill('; --key-file FILE encrypts everything; tcp-recv --generate-key makes a key') as [
+      ...(Array(2).fill('; --code encrypts one transfer, --key-file FILE all; tcp-recv --generate-key makes a key') as [
         string,
         string,
       ]),
