@@ -81,8 +81,9 @@ export async function chat(given: ChatOptions): Promise<Talk> {
       report,
     ).open()
   } catch (error) {
-    report.end(asTransferError(error))
-    throw error
+    const failure = asTransferError(error)
+    report.end(failure)
+    throw failure
   }
 }
 
@@ -101,13 +102,14 @@ async function talkOverUdp(
 export const NAME_RULE = 'at most 32 letters, digits, dots, dashes and underscores'
 
 function defaultName(): string {
-  try {
-    const { username } = userInfo()
-    return isName(username) ? username : GUEST
-  } catch {
-    // The user has no name.
-    return GUEST
-  }
+  return [userName()].find(isName) ?? 'guest'
 }
 
-const GUEST = 'guest'
+/** Null if the user has none, as in a container. */
+function userName(): string | null {
+  try {
+    return userInfo().username
+  } catch {
+    return null
+  }
+}

@@ -79,7 +79,6 @@ class Guest implements Talk {
   async #run(signal: AbortSignal): Promise<TransferError | null> {
     const interrupt = () => this.#member.fail(interruption(signal))
     signal.addEventListener('abort', interrupt)
-    if (signal.aborted) interrupt()
     const failure = await this.#member.run()
     signal.removeEventListener('abort', interrupt)
     this.#isOver = true

@@ -83,7 +83,7 @@ export class Host implements Talk {
   /** Listens from now on. Throws a TransferError if it cannot. */
   async open(): Promise<this> {
     const { host, port, wait, signal, entrance } = this.#options
-    const server = await listen({ host, port, onConnection: (socket) => this.#onConnection(socket) })
+    const server = await listen({ host, port, onConnection: (socket) => this.#track(this.#serve(socket)) })
     const { address, port: bound } = server.address() as AddressInfo
     this.address = { address, port: bound }
     this.#report.emit({ event: 'listening', ...this.address, ...keysFacts(entrance) })
@@ -109,12 +109,6 @@ export class Host implements Talk {
     await Promise.allSettled(this.#running)
     this.#refusals.end()
     this.#report.end(failure)
-  }
-
-  #onConnection(socket: Socket): void {
-    // A peer that has reset the connection already has no address any more, nor anything to say.
-    if (socket.remoteAddress === undefined) socket.destroy()
-    else this.#track(this.#serve(socket))
   }
 
   #track(running: Promise<void>): void {
@@ -197,8 +191,8 @@ export class Host implements Talk {
 
   #onMessage(member: Member, message: Message): Promise<void> | undefined {
     if ('who' in message && message.who === true) this.#room.tellNames(member)
-    const name = this.#room.nameOf(member)
-    if (!('say' in message) || name === undefined) return undefined
+    if (!('say' in message)) return undefined
+    const name = this.#room.nameOf(member) as string
     this.#report.linesIn++
     this.#room.say(name, message.say, this.#options.echo ? undefined : member)
     return this.#hear(name, message.say)

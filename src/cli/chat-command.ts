@@ -1,7 +1,7 @@
 /** `tcp-chat`: turns its options into options of `chat`, and its input into what is said. */
 import { isName } from '../chat/chat-protocol.js'
 import { type ChatOptions, chat, NAME_RULE } from '../chat.js'
-import { TransferError } from '../errors.js'
+import { asTransferError, type TransferError } from '../errors.js'
 import { printable, shellWord } from '../text.js'
 import type { Arguments } from './arguments.js'
 import { chatCommandLine } from './chat-command-line.js'
@@ -49,8 +49,7 @@ async function chatWith(args: Arguments, context: Context): Promise<TransferErro
   } catch (error) {
     // The first failure is the one that counts.
     await output.close().catch(() => {})
-    if (error instanceof TransferError) return error
-    throw error
+    return asTransferError(error)
   }
   await output.close()
   return null

@@ -1,6 +1,6 @@
 /** `tcp-chat` as people and scripts use it: two processes, pipes, and programs that are no tcp-chat. */
 import t from 'tap'
-import { runCommand, shell, start, startChat } from '../fixtures/commands.js'
+import { portOf, runCommand, shell, start, startChat } from '../fixtures/commands.js'
 
 t.test('two talk, and Q of one ends it for both', async (t) => {
   const bob = await startChat(t, ['--name', 'bob', '--once'], { input: 'pipe', covered: true })
@@ -102,3 +102,30 @@ t.test('a reader of the lines that has gone ends it', async (t) => {
     await Promise.race([bob.says('stderr', /has gone/), bob.write(`${'x'.repeat(4000)}\n`)])
   t.match(await line.done, { code: 8, stdout: 'one\n' })
 })
+
+t.test('an input that ends, or cannot be read, before somebody comes', async (t) => {
+  const waiting = await startChat(t, [], { input: 'nobody hears this\n', covered: true })
+  t.equal((await waiting.kill('SIGTERM')).code, 143)
+  const bob = shell(t, '$CHAT --host 127.0.0.1 --port 0 --name bob </', {}, { covered: true })
+  const port = await portOf(bob)
+  const anna = shell(
+    t,
+    'printf "hello\\n/who" | $CHAT --name anna 127.0.0.1 "$PORT"',
+    { PORT: port },
+    { covered: true },
+  )
+  t.match(await anna.done, { code: 0, stderr: /talking to bob/ })
+  t.match(await bob.done, { code: 0, stdout: 'hello\n' })
+})
+
+t.test(
+  'a user without a name is a guest',
+  { skip: process.geteuid?.() === 0 ? false : 'only root can become another user' },
+  async (t) => {
+    const bob = await startChat(t, ['--room', '--once'], { user: 54_321, input: 'pipe', covered: true })
+    await bob.write('/who\n')
+    await bob.says('stderr', /here: guest\n/)
+    await bob.write('q\n')
+    t.equal((await bob.done).code, 0)
+  },
+)

@@ -1,6 +1,14 @@
 /** Two that talk, over real connections: both sides are looked at. */
+import type { Socket } from 'node:net'
 import t from 'tap'
+import type { Entrance } from '../../dist/access/entrance.js'
+import { Host } from '../../dist/chat/host.js'
+import type { Member } from '../../dist/chat/member.js'
+import { Report } from '../../dist/chat/report.js'
+import { Seat } from '../../dist/chat/seat.js'
 import { chat } from '../../dist/chat.js'
+import { TransferError } from '../../dist/errors.js'
+import { gate } from '../fixtures/gate.ts'
 import { listenAsPeer, Peer } from '../fixtures/peer.ts'
 import { dialling, endOf, listening, pair, Told } from '../fixtures/talks.ts'
 
@@ -243,4 +251,59 @@ t.test('a listener that is no tcp-chat is told apart, with a hint', async (t) =>
     const ended = chat({ host: '127.0.0.1', port, name: 'anna' })
     await t.rejects(ended, { code: 'incomplete', reason: says === 'tcp-chat' ? 'broken' : 'magic' }, says)
   }
+})
+
+t.test('events that somebody fails to take are no failure of the conversation', async (t) => {
+  let joined = () => {}
+  const isJoined = new Promise<void>((resolve) => {
+    joined = resolve
+  })
+  const bob = await listening(t, {
+    async onEvent({ event }) {
+      if (event === 'joined') joined()
+      throw new Error('no')
+    },
+  })
+  const anna = await dialling(t, bob.port)
+  await isJoined
+  await bob.talk.say('hello')
+  t.same(await anna.told.said(1), ['bob: hello'])
+})
+
+t.test('a seat is lost by who has said nothing, and its member hears why', async (t) => {
+  const seat = new Seat()
+  t.ok(seat.motion.idle >= 0)
+  const failure = new TransferError('refused', 'busy')
+  seat.fail(failure)
+  const heard: unknown[] = []
+  seat.member = { fail: (error: unknown) => heard.push(error) } as unknown as Member
+  seat.fail(failure)
+  t.same(heard, [failure])
+  seat.hasBegun = true
+  t.equal(seat.motion.idle, 0)
+})
+
+t.test('a peer that proves its key when the listener has just left is not let in', async (t) => {
+  const left = gate()
+  const entered = gate()
+  const entrance = {
+    keys: () => [],
+    async accept(socket: Socket) {
+      entered.open()
+      await left.opened
+      return { socket }
+    },
+  } as unknown as Entrance
+  const report = new Report(() => {})
+  const signal = new AbortController().signal
+  const options = { host: '127.0.0.1', port: 0, name: 'bob', wait: undefined, timeout: 1000, signal, entrance }
+  const limits = { maxConnections: 9, maxPerPeer: 9, allowFrom: undefined, room: false, echo: false, once: false }
+  const host = await new Host({ ...options, ...limits, onEvent: () => {} }, report).open()
+  const peer = await Peer.dial(t, host.address?.port ?? 0)
+  await entered.opened
+  host.leave()
+  setImmediate(left.open)
+  await host.finished
+  await peer.ended
+  t.equal(peer.received.length, 0)
 })

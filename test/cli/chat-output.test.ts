@@ -1,0 +1,28 @@
+import t from 'tap'
+import { ChatOutput } from '../../dist/cli/chat-output.js'
+
+t.test('each event has its line for people, in which nobody else can write', async (t) => {
+  const calls = t.capture(process.stderr, 'write', () => true)
+  const output = new ChatOutput({ json: false, quiet: false, abort: () => {} }, true)
+  output.onEvent({ event: 'joined', name: 'peer-1', peer: '127.0.0.1:9', plain: true, key: 'a\u001b' })
+  output.onEvent({ event: 'joined', name: '1.2.3.4:9', peer: '1.2.3.4:9' })
+  output.onEvent({ event: 'joined', name: 'bob', you: 'anna-2', room: true })
+  output.onEvent({ event: 'left', name: 'carl', reason: 'broken', message: 'gone\n' })
+  output.onEvent({ event: 'dropped', lines: 1 })
+  output.onEvent({ event: 'dropped', lines: 2 })
+  output.onEvent({ event: 'notice', message: 'a\u0007b' })
+  output.onEvent({ event: 'warning', reason: 'key', message: 'it is gone' })
+  output.onEvent({ event: 'done', linesIn: 0, linesOut: 0, seconds: 0, exitCode: 0 })
+  calls.restore()
+  const lines = calls().map(({ args }) => String(args[0]).replace(/^[\d-]+ [\d:]+ /, ''))
+  t.strictSame(lines, [
+    'tcp-chat: peer-1 has joined (127.0.0.1:9, key a\\u{1b}, no tcp-chat)\n',
+    'tcp-chat: 1.2.3.4:9 has joined\n',
+    'tcp-chat: in the room of bob; you are anna-2\n',
+    'tcp-chat: carl has gone: gone\\u{a}\n',
+    'tcp-chat: (1 line left out here, because nobody read them)\n',
+    'tcp-chat: (2 lines left out here, because nobody read them)\n',
+    'tcp-chat: a\\u{7}b\n',
+    'tcp-chat: warning: it is gone\n',
+  ])
+})
