@@ -23,7 +23,7 @@ import {
   removeKeepable,
 } from './about.js'
 import { inKept, removeOlder, removeSmallest } from './kept-list.js'
-import { inStaging, KEPT, makePrivate, stagedName } from './staging.js'
+import { cleanReceivers, inStaging, KEPT, makePrivate, stagedName } from './staging.js'
 
 /** What another receiver may have done in the meantime: removed the empty folder, or kept the same. */
 const raceErrors = new Set(['ENOENT', 'ENOTEMPTY', 'EEXIST'])
@@ -83,6 +83,12 @@ async function replace(kept: Directory, id: string, own: Directory, staged: stri
 }
 
 /**
+ * The folders for which those of other receivers have been searched: once for each transfer. A sender comes back to one
+ * receiver when another one that shares the folder has been killed.
+ */
+const searched = new WeakSet<Directory>()
+
+/**
  * Moves what is kept of this origin to the folder of this receiver. Returns its name there, or null if there is nothing,
  * or nothing that can be used. Never throws.
  */
@@ -92,7 +98,15 @@ export async function take(own: Directory, origin: Origin): Promise<{ staged: st
   const move = async (kept: Directory) => {
     isTaken = await takeAway(kept, idOf(origin), own, staged)
   }
-  await besides(own, (staging) => inKept(staging, move)).catch(() => {})
+  const look = (staging: Directory) => inKept(staging, move)
+  await besides(own, look).catch(() => {})
+  if (!isTaken && !searched.has(own)) {
+    searched.add(own)
+    await besides(own, async (staging) => {
+      await cleanReceivers(staging, (other) => rescue(other, Number.POSITIVE_INFINITY), own)
+      await look(staging)
+    }).catch(() => {})
+  }
   if (!isTaken) return null
   const about = await readAbout(own, staged)
   if (about && idOf(about) === idOf(origin)) return { staged, about }

@@ -151,17 +151,22 @@ export async function removeReceiver(root: Directory, receiverId: string): Promi
   await inStaging(root, (staging) => removeFolder(staging, receiverId))
 }
 
-/**
- * Removes the folders of receivers that no longer run, after a call of `rescue` for each. Called when a receiver starts.
- * Never throws.
- */
+/** Removes the folders of receivers that no longer run, after a call of `rescue` for each. Never throws. */
 export async function cleanStaging(root: Directory, rescue: (own: Directory) => Promise<void>): Promise<void> {
-  await inStaging(root, async (staging) => {
-    for (const receiverId of await disk.readdir(staging.path())) {
-      if (receiverId === KEPT) continue
-      if (await isAbandoned(staging, receiverId).catch(() => false)) await removeFolder(staging, receiverId, rescue)
-    }
-  })
+  await inStaging(root, (staging) => cleanReceivers(staging, rescue))
+}
+
+/** The same in the staging folder, for all receivers but the one whose folder is `own`. */
+export async function cleanReceivers(
+  staging: Directory,
+  rescue: (own: Directory) => Promise<void>,
+  own?: Directory,
+): Promise<void> {
+  const self = await own?.stat()
+  for (const receiverId of await disk.readdir(staging.path())) {
+    if (receiverId === KEPT || (self && (await disk.lstat(staging.path(receiverId))).ino === self.ino)) continue
+    if (await isAbandoned(staging, receiverId).catch(() => false)) await removeFolder(staging, receiverId, rescue)
+  }
 }
 
 /** Removes the staging folder afterwards if it is empty. Never throws. */
@@ -194,7 +199,7 @@ async function removeFolder(
     }
     await disk.rmdir(staging.path(receiverId))
   } catch {
-    // The next receiver to start tries again.
+    // Another receiver tries again.
   }
 }
 

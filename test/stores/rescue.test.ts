@@ -84,6 +84,22 @@ t.test('goes on after the receiver was killed, and leaves one alone that runs', 
   t.strictSame(stagedFiles(path), [])
 })
 
+t.test('goes on at another receiver that has run all the time', async (t) => {
+  const path = t.testdir()
+  const before = await openFolder(t, { path })
+  const kill = await receiveElsewhere(t, path)
+  t.strictSame(await haveIn(before), { have: 0, changed: false }, 'the other one runs')
+  await kill()
+  t.strictSame(await haveIn(before), { have: 0, changed: false }, 'a transfer looks once')
+  const store = await openFolder(t, { path })
+  const sink = await store.begin(largeHeader())
+  t.equal(sink.have, part.length)
+  await sink.writeLater(whole.subarray(part.length), part.length)
+  await sink.commit()
+  t.ok(readFileSync(join(path, 'large.bin')).equals(whole))
+  t.strictSame(stagedFiles(path), [])
+})
+
 t.test('keeps what a dead receiver has left, and removes the rest of it', async (t) => {
   const path = t.testdir()
   const receiverId = await deadReceiver()
