@@ -2,6 +2,7 @@
 import { basename } from 'node:path'
 
 const commands = {
+  'tcp-chat': async () => (await import('../../dist/cli/chat-command.js')).chatCommand,
   'tcp-recv': async () => (await import('../../dist/cli/receive-command.js')).receiveCommand,
   'tcp-send': async () => (await import('../../dist/cli/send-command.js')).sendCommand,
 }
