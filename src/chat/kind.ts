@@ -49,7 +49,7 @@ export function tooSlow(): TransferError {
 }
 
 export function turnedAway(bye: Bye): TransferError {
-  const why = bye === 'busy' ? 'it talks to somebody else, or has no place' : `it said: ${bye === true ? 'bye' : bye}`
+  const why = bye === 'busy' ? 'it talks to somebody else, or has no place' : `it said: ${bye}`
   return new TransferError('refused', `the other side has turned you away (${why})`, {
     reason: bye === true ? 'policy' : bye,
   })

@@ -6,7 +6,7 @@ import { leavingWord } from './chat-terminal.js'
 
 /** Waits until there is somebody to hear what is said. */
 export class Audience {
-  #resolve: (isThere: boolean) => void = () => {}
+  #resolve!: (isThere: boolean) => void
   #next = this.#wait()
   #isOver = false
 

@@ -118,14 +118,16 @@ t.test('an input that ends, or cannot be read, before somebody comes', async (t)
   t.match(await bob.done, { code: 0, stdout: 'hello\n' })
 })
 
-t.test(
-  'a user without a name is a guest',
-  { skip: process.geteuid?.() === 0 ? false : 'only root can become another user' },
-  async (t) => {
-    const bob = await startChat(t, ['--room', '--once'], { user: 54_321, input: 'pipe', covered: true })
-    await bob.write('/who\n')
-    await bob.says('stderr', /here: guest\n/)
-    await bob.write('q\n')
-    t.equal((await bob.done).code, 0)
-  },
-)
+t.test('over UDP a side that listens shows who says what, and --quiet only what fails', async (t) => {
+  const bob = await startChat(t, ['--udp', '--quiet', '--json'], { covered: true })
+  const carl = await startChat(t, ['--udp'], { input: 'pipe', covered: true })
+  for (const { port } of [bob, carl]) {
+    const args = ['--udp', '--quiet', '127.0.0.1', port]
+    t.match(await runCommand(t, 'tcp-chat', args, { input: 'hello\n', covered: true }), { code: 0, stderr: '' })
+  }
+  await bob.says('stdout', /"event":"line","from":"peer-1","text":"hello"/)
+  await carl.says('stdout', /^peer-1: hello\n$/)
+  await carl.write('/quit\n')
+  t.equal((await carl.done).code, 0)
+  t.match(await bob.kill('SIGINT'), { code: 130, stderr: '' })
+})

@@ -87,8 +87,8 @@ const pretending = (version: string) => ({
 
 t.test('2: a version of Node.js that is too old is named, with those that will do', parallel, async (t) => {
   const { engines } = JSON.parse(readFileSync(`${root}package.json`, 'utf8')) as { engines: { node: string } }
-  t.equal(engines.node, '^20.20.0 || ^22.22.0 || >=24.13.0', 'as both commands have it')
-  for (const name of ['tcp-send', 'tcp-recv'] as const) {
+  t.equal(engines.node, '^20.20.0 || ^22.22.0 || >=24.13.0', 'as all commands have it')
+  for (const name of ['tcp-send', 'tcp-recv', 'tcp-chat'] as const) {
     for (const version of ['18.20.8', '20.19.9', '23.11.0', '24.12.1']) {
       const options = { ...pretending(version), covered: version === '18.20.8' }
       const { code, stdout, stderr } = await runCommand(t, name, ['--version'], options)

@@ -3,11 +3,13 @@ import type { Socket } from 'node:net'
 import t from 'tap'
 import type { Entrance } from '../../dist/access/entrance.js'
 import { Host } from '../../dist/chat/host.js'
+import { judge } from '../../dist/chat/kind.js'
 import type { Member } from '../../dist/chat/member.js'
 import { Report } from '../../dist/chat/report.js'
 import { Seat } from '../../dist/chat/seat.js'
 import { chat } from '../../dist/chat.js'
 import { TransferError } from '../../dist/errors.js'
+import { CHAT_LINE } from '../../dist/protocol/strangers.js'
 import { gate } from '../fixtures/gate.ts'
 import { listenAsPeer, Peer } from '../fixtures/peer.ts'
 import { dialling, endOf, listening, pair, Told } from '../fixtures/talks.ts'
@@ -306,4 +308,54 @@ t.test('a peer that proves its key when the listener has just left is not let in
   await host.finished
   await peer.ended
   t.equal(peer.received.length, 0)
+})
+
+t.test(
+  'a user without a name is a guest',
+  { skip: process.geteuid?.() === 0 ? false : 'only root can be another user' },
+  async (t) => {
+    process.seteuid?.(54_321)
+    const beginning = listening(t, { name: undefined })
+    process.seteuid?.(0)
+    t.same(await (await beginning).talk.who(), ['guest'])
+  },
+)
+
+t.test('an onEvent that throws before there is a conversation ends nothing else', async (t) => {
+  const onEvent = () => {
+    throw new Error('no')
+  }
+  await t.rejects(chat({ port: 1, name: 'anna', onEvent }), { code: 'connect' })
+})
+
+t.test('what is missing among the events is not told after the last one', async (t) => {
+  let take = () => {}
+  const events: string[] = []
+  const bob = await listening(t, {
+    room: true,
+    onEvent({ event }) {
+      events.push(event)
+      if (event !== 'line') return undefined
+      return new Promise<void>((resolve) => {
+        take = resolve
+      })
+    },
+  })
+  const [anna, carl] = [await dialling(t, bob.port), await dialling(t, bob.port, { name: 'carl' })]
+  for (const line of ['one', 'two']) await anna.talk.say(line)
+  await carl.told.said(2)
+  bob.talk.leave()
+  await bob.talk.finished
+  take()
+  await new Promise(setImmediate)
+  t.equal(events.at(-1), 'done')
+})
+
+t.test('tells what a listener is, however its first bytes are cut', async (t) => {
+  for (let length = 1; length < CHAT_LINE.length; length++)
+    t.equal(judge(Buffer.from(CHAT_LINE.slice(0, length)), true), undefined)
+  t.throws(() => judge(Buffer.from(CHAT_LINE), true), /has a key/)
+  t.equal(judge(Buffer.from(CHAT_LINE), false), 'plain')
+  const { port } = await listenAsPeer(t, (peer) => peer.finish('tcp-chat/1 {"bye":true}\n'))
+  await t.rejects(dialling(t, port), { code: 'refused', reason: 'policy' })
 })
