@@ -15,8 +15,7 @@ export type Kind = 'native' | 'plain'
 export function judge(bytes: Buffer, isDialled: boolean): Kind | undefined {
   const start = bytes.toString('latin1', 0, MAGIC.length)
   if (start === MAGIC) return 'native'
-  const first = bytes.subarray(0, MAGIC.length)
-  if (isSecret(first)) throw new TransferError('key', describeStranger(first))
+  if (isSecret(bytes)) throw new TransferError('key', describeStranger(bytes))
   if (isDialled && CHAT_LINE.startsWith(bytes.toString('latin1', 0, CHAT_LINE.length))) {
     if (bytes.length < CHAT_LINE.length) return undefined
     throw new TransferError('key', KEY_THERE)

@@ -42,7 +42,7 @@ export const KEY_THERE = 'the other side has a key, and this side has none; give
 
 /** True for a peer that has a key or a code. */
 export function isSecret(start: Buffer): boolean {
-  return isTlsHello(start) || start.equals(Buffer.from(CODE_MAGIC))
+  return isTlsHello(start) || start.toString('latin1', 0, CODE_MAGIC.length) === CODE_MAGIC
 }
 
 /** Who the peer is. `start` is what came in place of the magic: at most eight bytes. */

@@ -59,7 +59,7 @@ t.test('a sender that listens prints it, too, and the receiver may type it in an
 
 t.test('three wrong codes end the receiver with exit 4, and each sender', async (t) => {
   const { file, out } = place(t)
-  const receiver = await startReceiver(t, ['--code', '--out', out])
+  const receiver = await startReceiver(t, ['--code', '--out', out], { covered })
   const code = wrong(await codeOf(receiver))
   for (let time = 0; time < 3; time++) {
     const { code: status, stderr } = await sendTo(t, receiver, ['--code', code, file])
