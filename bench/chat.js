@@ -60,9 +60,7 @@ async function hostile() {
     socket.write(starts[randomInt(starts.length)]())
     socket.write(randomBytes(randomInt(2000)))
     await sleep(randomInt(300))
-    if (randomInt(2) === 0) socket.destroy()
-    else if (randomInt(2) === 0) socket.resetAndDestroy()
-    else socket.end()
+    socket[['destroy', 'resetAndDestroy', 'end'][randomInt(3)]]()
     await Promise.race([once(socket, 'close').catch(() => {}), sleep(1_500)])
     socket.destroy()
   }
