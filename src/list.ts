@@ -13,7 +13,7 @@ import { runToSummary, type Summary } from './summary.js'
 import { below } from './text.js'
 
 /** The options of `list`: those of `send`, without what is about a connection. */
-export type ListOptions = OfferOptions
+export interface ListOptions extends OfferOptions {}
 
 /** After this many items of a directory, the event loop gets its turn: everything else may be synchronous. */
 const ITEMS_PER_TURN = 256

@@ -53,9 +53,9 @@ t.test('packs what runs, and nothing else', async (t) => {
   t.equal(stderr, '')
   const paths: string[] = JSON.parse(stdout)[0].files.map((file: { path: string }) => file.path)
   const expected =
-    /^(bin\/tcp-(send|recv|chat)\.js|dist\/[\w./-]+\.(js|d\.ts)|dist\/bundle\/(?:(?:send|receive|chat)-command|cpace)\.cjs|dist\/man\/tcp-(send|recv|chat)\.1|README\.md|LICENSE|CHANGELOG\.md|package\.json)$/
+    /^(bin\/tcp-(send|recv|chat)\.js|dist\/[\w./-]+\.js|dist\/types\.d\.ts|dist\/bundle\/(?:(?:send|receive|chat)-command|cpace)\.cjs|dist\/man\/tcp-(send|recv|chat)\.1|README\.md|API\.md|LICENSE|CHANGELOG\.md|package\.json)$/
   for (const path of paths) t.match(path, expected)
-  for (const path of ['LICENSE', 'README.md', 'package.json', 'dist/index.js', 'dist/index.d.ts']) {
+  for (const path of ['LICENSE', 'README.md', 'package.json', 'dist/index.js', 'dist/types.d.ts', 'API.md']) {
     t.ok(paths.includes(path), path)
   }
   const bundles = Object.values<{ default: string }>(manifest.imports).map((conditions) => conditions.default)
