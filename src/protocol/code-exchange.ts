@@ -5,7 +5,7 @@ import type { KeyRole } from '../keys.js'
 export const CODE_MAGIC = 'tcp-code'
 
 /** The version of the exchange. */
-const CODE_VERSION = 1
+export const CODE_VERSION = 1
 
 /** The bytes of a session identifier, and those of a share. */
 export const SID = 16

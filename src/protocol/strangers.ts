@@ -1,6 +1,6 @@
 /** Recognizes peers that speak something else by their first bytes, for messages that help. */
 import { printable } from '../text.js'
-import { CODE_MAGIC } from './code-exchange.js'
+import { CODE_MAGIC, CODE_VERSION } from './code-exchange.js'
 import { CHAT_MAGIC, FRAME_HEADER, MAX_CONTROL, RECEIVER_MAGIC, SENDER_MAGIC } from './limits.js'
 import { frameTypes } from './messages.js'
 
@@ -71,6 +71,7 @@ const sides: readonly { side: Side; magic: string }[] = [
  */
 export function openingSide(bytes: Buffer): Side | null | undefined {
   const start = bytes.toString('latin1', 0, SENDER_MAGIC.length)
+  if (CODE_MAGIC.startsWith(start)) return sideWithCode(bytes)
   const found = sides.find(({ magic }) => magic.startsWith(start))
   if (!found) return null
   const header = bytes.subarray(SENDER_MAGIC.length, SENDER_MAGIC.length + FRAME_HEADER)
@@ -78,6 +79,14 @@ export function openingSide(bytes: Buffer): Side | null | undefined {
   if (header.length < FRAME_HEADER) return undefined
   const length = header.readUInt32BE(1)
   return length > 0 && length <= MAX_CONTROL ? found.side : null
+}
+
+/** The side that begins with its share of a code. */
+function sideWithCode(bytes: Buffer): Side | null | undefined {
+  const [version, role] = bytes.subarray(CODE_MAGIC.length)
+  if (version === undefined || role === undefined) return undefined
+  const side = sides.find(({ side }) => side.charCodeAt(0) === role)?.side ?? null
+  return version === CODE_VERSION ? side : null
 }
 
 /** The same for an answer. That of a receiver may also be its line of text. */

@@ -109,6 +109,19 @@ t.test('takes nothing else for one, also where it begins with the magic', async 
   for (const length of [1, 65_536]) t.equal(openingSide(Buffer.concat([magic, frameHeader('G', length)])), 'sender')
 })
 
+t.test('knows a side with a code by its role', async (t) => {
+  const opening = (version: number, role: string) => Buffer.from(`tcp-code${String.fromCharCode(version)}${role}...`)
+  for (const judge of [openingSide, answeringSide]) {
+    for (let length = 0; length < 10; length++) t.equal(judge(opening(1, 's').subarray(0, length)), undefined)
+    t.equal(judge(opening(1, 's')), 'sender')
+    t.equal(judge(opening(1, 'r')), 'receiver')
+    t.equal(judge(opening(1, 'c')), null, 'a talk')
+    t.equal(judge(opening(2, 's')), null, 'another version')
+    t.equal(judge(Buffer.from('tcp-codex')), undefined)
+    t.equal(judge(Buffer.from('tcp-codex is a program')), null)
+  }
+})
+
 t.test('knows the line that a receiver says to what is no sender, in an answer alone', async (t) => {
   const line = Buffer.from(STRANGER_LINE)
   const start = 'This is tcp-recv,'.length
