@@ -56,7 +56,10 @@ class Listener extends Side {
     super(socket, options.onEvent)
     this.#isRoom = options.room ?? false
     this.#networks = networks
-    socket.once('close', () => this.#peers.end())
+    socket.once('close', () => {
+      for (const peer of this.#peers.all) this.reportDropped(peer)
+      this.#peers.end()
+    })
   }
 
   who(): string[] {
@@ -111,6 +114,7 @@ class Dialler extends Side {
     super(socket, onEvent)
     const { address, port } = socket.remoteAddress()
     this.#partner = new DatagramPeer(formatAddress(address, port), address, port)
+    socket.once('close', () => this.reportDropped(this.#partner))
   }
 
   who(): string[] {

@@ -276,6 +276,22 @@ for (const outcome of ['resolves', 'rejects']) {
   })
 }
 
+t.test('tells in the end what was dropped last', async (t) => {
+  fakeClock(t)
+  const listener = await listening(t)
+  const dialler = await dialling(t, listener.side.port)
+  const flood = Buffer.from('hello\n'.repeat(150))
+  for (const { side, has, events } of [listener, dialler]) {
+    const { socket } = side as unknown as { socket: import('node:dgram').Socket }
+    const { address, port } = dialler.side
+    socket.emit('message', flood, { address, port, family: 'IPv4', size: flood.length })
+    await has('line', 100)
+    t.notOk(events.some(({ event }) => event === 'dropped'))
+    await side.leave()
+    t.match(events.at(-1), { event: 'dropped', lines: 50 })
+  }
+})
+
 t.test('fails where it cannot listen or send', async (t) => {
   const onEvent = () => t.fail('nothing happens')
   const taken = await listening(t)
