@@ -32,7 +32,7 @@ import { receive, send } from 'tcp-send-recv'
 Every function returns a promise. It rejects with a \`TransferError\`, whose \`code\` and \`reason\` are those of the
 [exit status](README.md#exit-status) and of the [events](README.md#events). An option that is \`undefined\` counts as left
 out. Except for \`chat\`, any other value that makes no sense is an error with the code \`usage\`, whose message begins with
-the name of the XX
+the name of the option.
 `
 
 function cell(text) {

@@ -81,6 +81,8 @@ function readUdp(args: Arguments): boolean {
     args.flag(name),
   )
   if (isUdp && unused !== undefined) throw usage(`--${unused} needs a connection, so it does not go with --udp`)
+  if (isUdp && args.flag('wait') && args.positionals.length > 0)
+    throw usage('--wait waits for a connection, so it does not go with --udp; that tells at once if nobody is there')
   return isUdp
 }
 

@@ -85,7 +85,7 @@ function describe(event: Exclude<ChatEvent, { event: 'line' }>): string | null {
         ? `${event.name} has left`
         : `${event.name} has gone: ${printable(event.message)}`
     case 'dropped':
-      return `(${event.lines} ${event.lines === 1 ? 'line' : 'lines'} left out here, because nobody read them)`
+      return `(${event.lines} ${event.lines === 1 ? 'line' : 'lines'} left out here, because ${event.from === undefined ? 'nobody read them' : 'too many came'})`
     case 'notice':
       return printable(event.message, 400)
     case 'done':

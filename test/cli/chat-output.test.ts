@@ -10,6 +10,7 @@ t.test('each event has its line for people, in which nobody else can write', asy
   output.onEvent({ event: 'left', name: 'carl', reason: 'broken', message: 'gone\n' })
   output.onEvent({ event: 'dropped', lines: 1 })
   output.onEvent({ event: 'dropped', lines: 2 })
+  output.onEvent({ event: 'dropped', lines: 3, from: '1.2.3.4:9' })
   output.onEvent({ event: 'notice', message: 'a\u0007b' })
   output.onEvent({ event: 'warning', reason: 'key', message: 'it is gone' })
   output.onEvent({ event: 'done', linesIn: 0, linesOut: 0, seconds: 0, exitCode: 0 })
@@ -22,6 +23,7 @@ t.test('each event has its line for people, in which nobody else can write', asy
     'tcp-chat: carl has gone: gone\\u{a}\n',
     'tcp-chat: (1 line left out here, because nobody read them)\n',
     'tcp-chat: (2 lines left out here, because nobody read them)\n',
+    'tcp-chat: (3 lines left out here, because too many came)\n',
     'tcp-chat: a\\u{7}b\n',
     'tcp-chat: warning: it is gone\n',
   ])
