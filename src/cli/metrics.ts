@@ -118,7 +118,8 @@ export class Metrics {
 /** Serves the metrics until the process ends. Returns the port. Throws a `connect` error if it cannot listen. */
 export function serveMetrics(metrics: Metrics, { host, port }: { host: string; port: number }): Promise<number> {
   const server = createServer(
-    { requestTimeout: REQUEST_TIMEOUT, headersTimeout: REQUEST_TIMEOUT },
+    // Node.js looks only now and then whether a request has taken too long: by default every 30 seconds.
+    { requestTimeout: REQUEST_TIMEOUT, headersTimeout: REQUEST_TIMEOUT, connectionsCheckingInterval: 1_000 },
     (request, response) => {
       metrics.answer(String(request.method), String(request.url).replace(/\?.*$/, ''), response)
     },

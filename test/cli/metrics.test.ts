@@ -1,6 +1,7 @@
 /** `--metrics`: what it counts, and what it answers. */
+import { once } from 'node:events'
 import { request } from 'node:http'
-import { createServer } from 'node:net'
+import { connect, createServer } from 'node:net'
 import t from 'tap'
 import { Metrics, serveMetrics } from '../../dist/cli/metrics.js'
 import type { TransferEvent } from '../../dist/events.js'
@@ -105,4 +106,12 @@ t.test('serves the figures of a receiver', async (t) => {
   t.match(samplesOf(text), { tcp_recv_messages_total: 1, tcp_recv_start_time_seconds: Number })
   t.ok((samplesOf(text).tcp_recv_flush_seconds_total ?? 0) >= 0)
   t.match(await receiver.kill('SIGTERM'), { code: 143 })
+})
+
+t.test('who connects and asks nothing is gone after some seconds', async (t) => {
+  const port = await serveMetrics(new Metrics(), { host: '127.0.0.1', port: 0 })
+  const start = performance.now()
+  const socket = connect(port, '127.0.0.1').resume()
+  await once(socket, 'close')
+  t.ok(performance.now() - start < 15_000)
 })
