@@ -38,6 +38,12 @@ import { silenceOf, turnAwayOutsider } from './outsiders.js'
 /** How many peers may be wrong about a code. */
 const GUESSES = 3
 
+/**
+ * How many peers may have an answer and prove nothing. None of them has guessed. But the time of the answer depends a
+ * little on the code, and who could measure it a million times might learn something.
+ */
+const UNPROVED = 1_024
+
 const NOTHING = Buffer.alloc(0)
 
 /** @param count how many peers may come in with the code */
@@ -63,6 +69,8 @@ class CodeEntrance implements Entrance {
   /** How many wrong guesses are left, and how many peers may still come in. */
   #guesses = GUESSES
   #places: number
+  /** How many have got an answer, without those who have proved the code then. */
+  #unproved = 0
   /** Why this side does not try its code again. */
   #failure: TransferError | null = null
 
@@ -138,6 +146,13 @@ class CodeEntrance implements Entrance {
     if (opening.role !== this.#partner) return { status: 'role' }
     if (this.burnt) return { status: 'burnt' }
     if (this.#places === 0) return { status: 'used' }
+    if (this.#unproved === UNPROVED) {
+      this.burnt = keyError(
+        `the code is burnt: ${UNPROVED} peers have asked and not proved it; start again for a new one`,
+      )
+      return { status: 'burnt' }
+    }
+    this.#unproved++
     const { sid, share } = opening
     const own = makeShare({ PRS: this.#secret, CI: NOTHING, sid })
     const A = { Y: share, AD: associatedData(this.#partner) }
@@ -153,6 +168,7 @@ class CodeEntrance implements Entrance {
     const key = provedKey(hello, [agreed], this.#partner)
     if (!(key instanceof TransferError)) {
       this.#places--
+      this.#unproved--
       this.#keys.push(key)
       return key
     }

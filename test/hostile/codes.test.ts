@@ -37,6 +37,29 @@ t.test('an exchange that goes no further is no guess', async (t) => {
   t.equal((await receiver.ended).error, undefined)
 })
 
+t.test('so many unfinished exchanges that their times could tell something burn the code', async (t) => {
+  const { out } = place(t)
+  const receiver = await startReceiver(t, { out, code: true })
+  const opening = Buffer.from(`${SENDER}${SID}${VALID_SHARE}`, 'hex')
+  const one = async () => {
+    const peer = await Peer.dial(t, receiver.port)
+    await peer.write(opening)
+    await peer.bytes(1)
+    await peer.reset()
+    return peer.received[0]
+  }
+  for (let round = 0; round < 1024 / 32; round++) {
+    const statuses = await Promise.all(Array.from({ length: 32 }, one))
+    if (statuses.some((status) => status !== 0)) t.fail(`refused in round ${round}`)
+  }
+  t.equal(await one(), 2, 'burnt')
+  t.match((await receiver.ended).error, {
+    code: 'key',
+    exitCode: 4,
+    message: /1024 peers have asked and not proved it/,
+  })
+})
+
 t.test('a thousand peers at once have three guesses in all', async (t) => {
   const { out } = place(t)
   const receiver = await startReceiver(t, { out, code: true, maxConnections: 1000 })
