@@ -41,8 +41,11 @@ export type Message =
 /** Names have no spaces, colons or asterisks, so that nobody can write what looks like a line of another one. */
 const NAME = /^[\p{L}\p{N}._-]{1,32}$/u
 
+/** Some letters are invisible, as the Hangul fillers. And `tcp-chat: ` begins what the program itself says. */
+const MISLEADING = /\p{Default_Ignorable_Code_Point}|^tcp-chat$/iu
+
 export function isName(text: unknown): text is string {
-  return typeof text === 'string' && NAME.test(text)
+  return typeof text === 'string' && NAME.test(text) && !MISLEADING.test(text)
 }
 
 /** Text of somebody else as a terminal or a plain peer may see it: one line, without control characters. */

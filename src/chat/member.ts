@@ -7,9 +7,10 @@ import { asTransferError, TransferError } from '../errors.js'
 import { Channel } from '../net/channel.js'
 import { HEADER_DEADLINE } from '../protocol/limits.js'
 import { type Greeting, greetingLine, MAX_JSON, Outgoing, parseGreeting, parseMessage } from './chat-protocol.js'
-import { endedBy, farewell, judge, type Kind, noGreeting, tooSlow, turnedAway } from './kind.js'
+import { endedBy, farewell, judge, type Kind, noGreeting, turnedAway } from './kind.js'
 import { LineReader } from './lines.js'
 import type { MemberOptions } from './member-options.js'
+import { Outbox } from './outbox.js'
 import { Pacer } from './pace.js'
 
 /** How long a peer may say nothing until it counts as a plain one, in milliseconds. */
@@ -21,19 +22,13 @@ const PAUSE = 100
 /** How long the other side may take to end, too, in milliseconds. */
 const LINGER = 1_000
 
-/** So many bytes may wait for a member. Then it is too slow, and nobody waits for it. */
-export const MAX_WAITING = 1024 * 1024
-
-/** With so many bytes waiting, who can wait does. */
-const ENOUGH = 64 * 1024
-
 const HEARTBEAT = Buffer.from('\n')
 const NOTHING = Buffer.alloc(0)
 
 export class Member {
-  readonly #socket: Duplex
   readonly #options: MemberOptions
   readonly #channel: Channel
+  readonly #outbox: Outbox
   readonly #pacer: Pacer
   #kind: Kind | undefined
   #reader = new LineReader()
@@ -44,15 +39,18 @@ export class Member {
   #isTalking = false
   /** True once this side has said that it leaves. */
   #hasLeft = false
+  /** True if this side has left, and waits for a plain peer as long as that says something. */
+  #isPatient = false
   /** True once the other side has. */
   #isGone = false
   #timer: NodeJS.Timeout | undefined
   #pause: NodeJS.Timeout | undefined
+  /** The line before a pause, as long as something is done with it. */
+  #paused: Promise<void> | undefined
   /** Ends the wait for what is done with a line. */
   #release = () => {}
 
   constructor(socket: Duplex, options: MemberOptions) {
-    this.#socket = socket
     this.#options = options
     this.#pacer = new Pacer(options.pace)
     this.#channel = new Channel(socket, {
@@ -60,6 +58,7 @@ export class Member {
       farewell: (error) => (this.#hasLeft ? null : farewell(error, this.#kind, this.#isDialled, this.#isTalking)),
       heartbeat: () => (this.#isTalking ? HEARTBEAT : NOTHING),
     })
+    this.#outbox = new Outbox(socket, this.#channel)
     this.#channel.signal.addEventListener('abort', () => this.#release())
   }
 
@@ -120,27 +119,20 @@ export class Member {
   }
 
   #greet(name: string): void {
-    this.#write(Buffer.from(greetingLine({ name })))
+    this.#outbox.write(Buffer.from(greetingLine({ name })))
     this.#timer = setTimeout(() => this.fail(noGreeting(true)), HEADER_DEADLINE)
   }
 
   /** Answers the greeting of a native peer. */
   answer(greeting: Greeting): void {
     this.#isTalking = true
-    this.#write(Buffer.from(greetingLine(greeting)))
+    this.#outbox.write(Buffer.from(greetingLine(greeting)))
   }
 
   /** Tells the other side. Returns a promise if much waits to be written already. */
   tell(message: Outgoing): Promise<void> | undefined {
     const bytes = this.#kind === 'native' ? message.json : message.text
-    return bytes.length === 0 || this.#hasLeft || this.#isGone ? undefined : this.#write(bytes)
-  }
-
-  #write(bytes: Buffer): Promise<void> | undefined {
-    const written = this.#channel.write(bytes).catch(() => {})
-    const { writableLength } = this.#socket
-    if (writableLength > MAX_WAITING) this.fail(tooSlow())
-    return writableLength > ENOUGH ? written : undefined
+    return bytes.length === 0 || this.#hasLeft || this.#isGone ? undefined : this.#outbox.write(bytes)
   }
 
   /**
@@ -149,19 +141,26 @@ export class Member {
    * @param word what a plain peer is sent first; null to end only this side's direction, and to wait for the other one
    */
   leave(word: string | null): void {
-    if (this.#hasLeft || this.#isGone) return
-    if (this.#kind === undefined) this.#write(Buffer.from(greetingLine({ bye: true })))
+    const isAgain = this.#hasLeft
+    if (this.#isGone || (isAgain && (!this.#isPatient || word === null))) return
+    this.#isPatient = this.#kind === 'plain' && word === null
+    if (!isAgain) this.#sayBye(word)
+    clearTimeout(this.#timer)
+    const patience = this.#isPatient ? this.#options.timeout : LINGER
+    this.#timer = setTimeout(() => this.#channel.stopReceiving(), patience)
+  }
+
+  #sayBye(word: string | null): void {
+    if (this.#kind === undefined) this.#outbox.write(Buffer.from(greetingLine({ bye: true })))
     else if (this.#kind === 'native') this.tell(new Outgoing({ bye: true }, false))
-    else if (word !== null) this.#write(Buffer.from(`${word}\n`))
+    else if (word !== null) this.#outbox.write(Buffer.from(`${word}\n`))
     this.#hasLeft = true
     this.#channel.finish().catch(() => {})
-    clearTimeout(this.#timer)
-    const patience = this.#kind === 'plain' && word === null ? this.#options.timeout : LINGER
-    this.#timer = setTimeout(() => this.#channel.stopReceiving(), patience)
   }
 
   async #take(bytes: Buffer): Promise<void> {
     clearTimeout(this.#pause)
+    if (this.#paused) await this.#untilDone(this.#paused)
     if (this.#kind) this.#reader.push(bytes)
     else {
       this.#first = Buffer.concat([this.#first, bytes])
@@ -225,15 +224,17 @@ export class Member {
   }
 
   #onText(line: string): void | Promise<void> {
-    if (this.#hasLeft) this.#timer?.refresh()
+    if (this.#isPatient) this.#timer?.refresh()
     if (!/^q$/i.test(line)) return this.#options.onMessage({ say: line })
     this.#isGone = true
     this.#channel.stopReceiving()
   }
 
-  /** A plain peer has paused behind a text without a line break. Nobody can wait for what is done with it. */
+  /** A plain peer has paused behind a text without a line break. What it says next waits for what is done with that. */
   #onPause(): void {
-    this.#guard(() => void this.#onText(this.#reader.takeRest()))
+    this.#guard(() => {
+      this.#paused = this.#onText(this.#reader.takeRest()) ?? undefined
+    })
   }
 
   /** The other side has ended its direction, or this side waits no longer for that. */

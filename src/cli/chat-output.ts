@@ -8,6 +8,9 @@ import { describeCode, describeEvent } from './format.js'
 import { Lines, Output } from './output.js'
 import { inspectStdio } from './stdio.js'
 
+/** The start of a notice or of a typed line, also behind characters that nobody sees. */
+const MISLEADING = /^[\s\p{Default_Ignorable_Code_Point}]*(?:>|tcp-chat:)/iu
+
 export interface ChatOutputOptions {
   json: boolean
   quiet: boolean
@@ -58,8 +61,10 @@ export class ChatOutput {
     else this.#output.write(`${text}\n`)
   }
 
+  /** At a terminal, what a partner says must not look like what this program says, or what was typed here. */
   #spoken(from: string, text: string): string {
-    return `${this.#isRoom ? `${from}: ` : ''}${shown(text)}`
+    const isNamed = this.#isRoom || (process.stdout.isTTY && MISLEADING.test(text))
+    return `${isNamed ? `${from}: ` : ''}${shown(text)}`
   }
 
   /** Prints a line for people. */

@@ -141,3 +141,8 @@ t.test('a plain peer gets lines of text, which nobody can forge', async (t) => {
 t.test('tabs become spaces, whatever is before them', async (t) => {
   t.equal(shown('a\tb'), 'a    b')
 })
+
+t.test('no name is invisible, in part or in whole, or that of the program, which begins its notices', async (t) => {
+  for (const name of ['bob\u3164', '\u115f', '\uffa0bob', 'tcp-chat', 'TCP-Chat']) t.notOk(isName(name), name)
+  for (const name of ['tcp-chat-2', 'my-tcp-chat', '한글', 'Zoë']) t.ok(isName(name), name)
+})

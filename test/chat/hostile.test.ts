@@ -145,3 +145,14 @@ t.test('a listener that leaves while others are at its door ends them, too', asy
   await Promise.all([waiting.ended, silent.ended])
   t.equal(silent.received.toString(), 'tcp-chat/1 {"bye":true}\n')
 })
+
+t.test('a plain peer that never stops talking does not keep a room from its end', async (t) => {
+  const bob = await listening(t, { room: true })
+  const peer = await Peer.dial(t, bob.port)
+  await peer.write('hello\n')
+  await bob.told.said(1)
+  const talking = setInterval(() => void peer.write('tick\n').catch(() => {}), 200)
+  t.teardown(() => clearInterval(talking))
+  bob.talk.leave()
+  t.equal(await endOf(bob), 0)
+})

@@ -1,9 +1,12 @@
 /** One connection whose other side a test plays, with a clock that it moves. */
 import { Duplex } from 'node:stream'
 import t, { type Test } from 'tap'
+import { Outgoing } from '../../dist/chat/chat-protocol.js'
 import { Member } from '../../dist/chat/member.js'
 import type { MemberOptions } from '../../dist/chat/member-options.js'
+import { MAX_WRITES } from '../../dist/chat/outbox.js'
 import { TALK_PACE } from '../../dist/chat/pace.js'
+import { TransferError } from '../../dist/errors.js'
 import { fakeClock } from '../fixtures/clock.ts'
 import { settle } from '../fixtures/turns.ts'
 
@@ -75,8 +78,65 @@ t.test('a connection that fails ends the wait for what is done with a line', asy
   const { clock, socket, ended, member: one } = member(t, { onMessage: () => new Promise(() => {}) })
   socket.push('hello\nhello\n')
   await settle()
-  const { TransferError } = await import('../../dist/errors.js')
   one.fail(new TransferError('interrupted', 'stop'))
   t.match(await ended, { code: 'interrupted' })
   clock.advance(1_000)
+})
+
+t.test('what follows a text without a line break waits for what is done with that', async (t) => {
+  const said: unknown[] = []
+  let take = () => {}
+  const onMessage = (message: unknown) => {
+    said.push(message)
+    return new Promise<void>((resolve) => {
+      take = resolve
+    })
+  }
+  const { clock, socket, ended, member: one } = member(t, { onMessage })
+  socket.push('one')
+  await settle()
+  clock.advance(100)
+  for (const text of ['two', 'three']) {
+    socket.push(text)
+    await settle()
+    clock.advance(100)
+  }
+  t.same(said, [{ say: 'one' }], 'nothing piles up as long as nobody takes the first one')
+  take()
+  await settle()
+  clock.advance(100)
+  await settle()
+  t.equal(said.length, 2)
+  one.fail(new TransferError('interrupted', 'stop'))
+  t.match(await ended, { code: 'interrupted' })
+  clock.advance(1_000)
+})
+
+t.test('lines that wait are counted, because a short one takes more memory than it has bytes', async (t) => {
+  const { clock, socket, ended, member: one } = member(t)
+  socket._write = () => {}
+  clock.advance(1_000)
+  const line = new Outgoing({ say: '', from: 'a' }, true)
+  for (let count = 0; count < MAX_WRITES; count++) one.tell(line)
+  await settle()
+  socket.push('still here\n')
+  await settle()
+  one.tell(line)
+  t.match(await ended, { reason: 'timeout', message: /^too slow/ })
+  clock.advance(1_000)
+})
+
+t.test('who leaves at once does not wait for a plain peer that goes on, nor after an end of the input', async (t) => {
+  for (const words of [['Q'], [null, 'Q'], ['Q', null]]) {
+    const { clock, socket, ended, member: one } = member(t)
+    clock.advance(1_000)
+    for (const word of words) one.leave(word)
+    for (let tenth = 0; tenth < 10; tenth++) {
+      socket.push('tick\n')
+      await settle()
+      clock.advance(100)
+    }
+    t.equal(await ended, null)
+    clock.advance(1_000)
+  }
 })

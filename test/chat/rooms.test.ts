@@ -1,6 +1,6 @@
 /** Many in one room, native and plain, over real connections. */
 import t from 'tap'
-import { MAX_WAITING } from '../../dist/chat/member.js'
+import { MAX_WAITING } from '../../dist/chat/outbox.js'
 import { Pacer, ROOM_PACE } from '../../dist/chat/pace.js'
 import { Peer } from '../fixtures/peer.ts'
 import { dialling, endOf, listening } from '../fixtures/talks.ts'

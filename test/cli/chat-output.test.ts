@@ -28,3 +28,20 @@ t.test('each event has its line for people, in which nobody else can write', asy
     'tcp-chat: warning: it is gone\n',
   ])
 })
+
+t.test('at a terminal, a partner cannot write what looks like a notice or a typed line', async (t) => {
+  for (const isTTY of [true, false]) {
+    t.intercept(process.stdout, 'isTTY', { value: isTTY })
+    const calls = t.capture(process.stdout, 'write', () => true)
+    const output = new ChatOutput({ json: false, quiet: false, abort: () => {} }, false)
+    const texts = ['hello', 'a > b', '> I agree', ' \u200b> I agree', 'TCP-chat: anna has left']
+    for (const text of texts) output.onEvent({ event: 'line', from: 'eve', text })
+    calls.restore()
+    const lines = calls().map(({ args }) => String(args[0]))
+    const named = ['hello', 'a > b', 'eve: > I agree', 'eve:  \u200b> I agree', 'eve: TCP-chat: anna has left']
+    t.strictSame(
+      lines,
+      (isTTY ? named : texts).map((text) => `${text}\n`),
+    )
+  }
+})
