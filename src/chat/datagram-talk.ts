@@ -45,6 +45,8 @@ export class DatagramTalk implements Talk {
     const interrupt = () => this.#fail(interruption(signal))
     signal.addEventListener('abort', interrupt)
     if (signal.aborted) interrupt()
+    // What the first event has thrown came before there was anything to end.
+    if (this.#failure) this.#fail(this.#failure)
     if (listen && wait !== undefined) this.#waiting = setTimeout(() => this.#fail(nobodyCame(wait)), wait)
     const end = (error: TransferError | null) => {
       signal.removeEventListener('abort', interrupt)

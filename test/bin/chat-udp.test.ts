@@ -48,3 +48,8 @@ t.test('a script that writes to a closed port fails', async (t) => {
   t.equal(code, 3)
   t.match(stderr, /tcp-chat: failed: 127\.0\.0\.1:\d+ did not hear the last line: nothing listens there/)
 })
+
+t.test('a side that listens and cannot tell its port ends', async (t) => {
+  const args = ['--udp', '--host', '127.0.0.1', '--port', '0', '--port-file', `${t.testdir()}/none/port`]
+  t.match(await runCommand(t, 'tcp-chat', args), { code: 8, stderr: /cannot write the port/ })
+})
