@@ -39,6 +39,7 @@ class Guest implements Talk {
   readonly #member: Member
   readonly #entered: Entered
   readonly #peer: string
+  readonly #timeout: number
   /** The names of the other side and of this one. */
   #of: string
   #you: string
@@ -55,6 +56,7 @@ class Guest implements Talk {
     this.#report = report
     this.#entered = entered
     this.#peer = peer
+    this.#timeout = timeout
     this.#of = peer
     this.#you = name
     this.#member = new Member(entered.socket, {
@@ -131,7 +133,14 @@ class Guest implements Talk {
     if (this.#isOver) return []
     if (this.#member.kind === 'plain') return [this.#of, this.#you]
     this.#member.tell(new Outgoing({ who: true }, false))
-    return await new Promise((resolve) => this.#asked.push(resolve))
+    // A listener that does not answer must not keep this side from saying or ending anything.
+    return await new Promise((resolve) => {
+      const timer = setTimeout(() => resolve([]), this.#timeout)
+      this.#asked.push((names) => {
+        clearTimeout(timer)
+        resolve(names)
+      })
+    })
   }
 
   sayNoMore(): void {

@@ -156,3 +156,18 @@ t.test('a plain peer that never stops talking does not keep a room from its end'
   bob.talk.leave()
   t.equal(await endOf(bob), 0)
 })
+
+t.test('a listener that does not say who is there keeps nobody waiting for long', async (t) => {
+  const { port } = await listenAsPeer(t, async (peer) => {
+    await peer.write('tcp-chat/1 {"name":"anna","of":"bob"}\n')
+    const beating = setInterval(() => void peer.write('\n').catch(() => {}), 100)
+    t.teardown(() => clearInterval(beating))
+    await peer.ended
+    clearInterval(beating)
+    peer.finish()
+  })
+  const anna = await dialling(t, port, { timeout: 1_000 })
+  t.same(await anna.talk.who(), [])
+  anna.talk.leave()
+  t.equal(await endOf(anna), 0)
+})
