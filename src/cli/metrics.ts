@@ -126,7 +126,7 @@ export function serveMetrics(metrics: Metrics, { host, port }: { host: string; p
   )
   server.maxConnections = MAX_CONNECTIONS
   // Nobody waits for it at the end.
-  server.unref()
+  server.unref().on('connection', (socket) => socket.unref())
   return new Promise((resolve, reject) => {
     server.once('error', (error) => {
       const text = `--metrics cannot listen on ${formatAddress(host, port)}: ${describe(error)}`

@@ -1,4 +1,5 @@
 /** `--metrics`: what it counts, and what it answers. */
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { request } from 'node:http'
 import { connect, createServer } from 'node:net'
@@ -114,4 +115,19 @@ t.test('who connects and asks nothing is gone after some seconds', async (t) => 
   const socket = connect(port, '127.0.0.1').resume()
   await once(socket, 'close')
   t.ok(performance.now() - start < 15_000)
+})
+
+t.test('a connection on which nothing is asked does not keep a process from its end', async (t) => {
+  const url = new URL('../../dist/cli/metrics.js', import.meta.url).href
+  const program = `
+    import { connect } from 'node:net'
+    import { Metrics, serveMetrics } from ${JSON.stringify(url)}
+    const port = await serveMetrics(new Metrics(), { host: '127.0.0.1', port: 0 })
+    const socket = connect(port, '127.0.0.1')
+    await new Promise((resolve) => socket.once('connect', resolve))
+    await new Promise((resolve) => setTimeout(resolve, 200))
+    socket.unref()`
+  const start = performance.now()
+  await once(spawn(process.execPath, ['--input-type=module', '-e', program]), 'exit')
+  t.ok(performance.now() - start < 4_000)
 })
