@@ -80,9 +80,8 @@ export interface ProgressEvent extends Moved {
 interface Finished extends Moved {
   /** The name that the sender offered. */
   name: string
-  /** The size in bytes. */
+  /** The size in bytes, and the BLAKE3 digest: 64 lower-case hexadecimal digits. */
   size: number
-  /** The BLAKE3 digest: 64 lower-case hexadecimal digits. */
   blake3: string
   /** The MIME type that the sender announced. */
   type: string
@@ -92,6 +91,8 @@ interface Finished extends Moved {
   files?: number
   /** For a file in a directory: the name that the sender offered for the directory. */
   directory?: string
+  /** True if the receiver had a file with the same content under that name, and has stored no other one. */
+  reused?: boolean
 }
 
 /** `address:port` of the sender, and the name of its key if it has one. */
@@ -198,9 +199,8 @@ export interface PartialEvent {
   /** The number of bytes that are there, and the size of the complete file. Null for a directory. */
   bytes: number
   size: number | null
-  /** Where it is: a file, or a directory with its complete files. */
+  /** Where it is (a directory: with its complete files), and how long ago it broke off, in seconds. */
   path: string
-  /** How long ago it broke off, in seconds. */
   seconds: number
   /** The key of its sender: the name, or the fingerprint of a key without one. */
   key?: string

@@ -142,7 +142,7 @@ const cases: Record<keyof typeof optionChecks, Cases> = {
     keepPartial: numbers('keepPartial', [-1], 'a number of at least 0'),
     ifExists: ['replace', null, 1].map((value) => [
       value,
-      `ifExists must be one of backup, overwrite, skip, fail, not ${said(value)}`,
+      `ifExists must be one of backup, overwrite, skip, fail, reuse, not ${said(value)}`,
     ]),
     allowHidden: flags('allowHidden'),
     accept: [
@@ -231,7 +231,7 @@ t.test('takes every value that makes sense, and undefined for what may be left o
     wait: [0, 0.5, 2 ** 31 - 1],
     timeout: [1, 2 ** 31 - 1],
     compress: ['auto', 'never'],
-    ifExists: ['backup', 'overwrite', 'skip', 'fail'],
+    ifExists: ['backup', 'overwrite', 'skip', 'fail', 'reuse'],
     keepPartial: [0, 0.5, Number.POSITIVE_INFINITY],
     accept: [[], ['image/*', 'text/plain']],
     maxSize: [0, Number.POSITIVE_INFINITY],

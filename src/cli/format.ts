@@ -104,17 +104,18 @@ function filesIn(files: number | undefined): string {
 }
 
 function describeStored(event: StoredEvent, isVerbose: boolean): string {
-  const { path, name, type, size, seconds, resumed, wire, peer, key, files } = event
+  const { path, name, type, size, seconds, resumed, wire, peer, key, files, reused } = event
   const how = isVerbose
     ? ` (${type}, ${formatThroughput(size, seconds, resumed, wire)}) from ${peer}${key === undefined ? '' : ` (${key})`}`
     : `, ${formatThroughput(size, seconds, resumed, wire)}`
   // Standard output gets a directory as an archive.
   const what = files !== undefined && path === '-' ? `${asDirectory(name)} as a tar archive` : shownPath(path, files)
-  return `stored ${printable(what)}${filesIn(files)}${how}, ${formatDigest(event, isVerbose)}`
+  const said = reused ? `has ${printable(what)} already` : `stored ${printable(what)}`
+  return `${said}${filesIn(files)}${how}, ${formatDigest(event, isVerbose)}`
 }
 
 function describeSent(event: SentEvent, isVerbose: boolean): string {
-  const { path, name, type, size, seconds, resumed, wire, storedAs, files } = event
+  const { path, name, type, size, seconds, resumed, wire, storedAs, files, reused } = event
   const what = path === '-' ? name : path
   // The receiver's name for the file is only shown if it differs.
   const showsName = isVerbose ? storedAs !== '' : !['', basename(what)].includes(storedAs)
@@ -122,7 +123,8 @@ function describeSent(event: SentEvent, isVerbose: boolean): string {
   const how = isVerbose
     ? `${filesIn(files)} (${type}, ${formatThroughput(size, seconds, resumed, wire)})${as}`
     : `${as}${filesIn(files)}, ${formatThroughput(size, seconds, resumed, wire)}`
-  return `sent ${printable(shownPath(what, files))}${how}, ${formatDigest(event, isVerbose)}`
+  const had = reused ? ' (the receiver had it already)' : ''
+  return `sent ${printable(shownPath(what, files))}${how}, ${formatDigest(event, isVerbose)}${had}`
 }
 
 /** What a receiver keeps of a file or directory that has failed. Only the path of a directory ends in a slash. */

@@ -35,7 +35,7 @@ const options: OptionTable = {
     value: 'WHAT',
     choices: ifExistsChoices,
     fallback: defaults.ifExists,
-    describe: 'If the name is taken: backup (store as file_bak.txt), overwrite, skip or fail',
+    describe: 'If the name is taken: backup (store as file_bak.txt), overwrite, skip, fail or reuse',
   },
   accept: { value: 'TYPE', many: true, describe: 'Accept only this MIME type, such as image/*; may be repeated' },
   'max-size': { value: 'SIZE', describe: 'Maximum size of a file, such as 500M or 2GB' },

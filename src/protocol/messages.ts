@@ -203,10 +203,11 @@ export interface Stored {
   entry: number
   name: string
   bytes: number
-  /** The BLAKE3 of the bytes that it stored; null from a receiver that cannot compute it. */
+  /** The BLAKE3 of the bytes that it stored; null from a receiver that cannot compute it. Or else their SHA-256. */
   blake3: string | null
-  /** The SHA-256 of the bytes that it stored, where the two sides use that. */
   sha256?: string
+  /** True if it had a file with the same content under that name, and has stored no other one. */
+  reused?: boolean
 }
 
 /** The receiver does not take the entry or, with `entry` null, the whole transfer. The fields are those of an abort. */

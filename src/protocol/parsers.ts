@@ -136,6 +136,7 @@ export const parsers = {
       bytes: fields.integer('bytes'),
       blake3: fields.optional('blake3', (name) => fields.digest(name)),
       ...fields.present('sha256', (name) => fields.digest(name)),
+      ...fields.present('reused', (name) => fields.boolean(name)),
     })
   },
   refused: (payload: Uint8Array): Refused => parseFailure('refused', payload),

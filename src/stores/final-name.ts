@@ -5,9 +5,11 @@ import { closeQuietly, disk, errno, isUnsupported } from '../disk/disk.js'
 import { refusal, type TransferError } from '../errors.js'
 import { printable } from '../text.js'
 import { backupName } from './backup-name.js'
+import { hasSameFile } from './same-file.js'
 import type { StagedFile } from './staged-file.js'
+import type { Content } from './store.js'
 
-export const ifExistsChoices = ['backup', 'overwrite', 'skip', 'fail'] as const
+export const ifExistsChoices = ['backup', 'overwrite', 'skip', 'fail', 'reuse'] as const
 
 /**
  * What a receiver does if the name of a file is taken:
@@ -16,12 +18,18 @@ export const ifExistsChoices = ['backup', 'overwrite', 'skip', 'fail'] as const
  * - `overwrite`: it replaces the existing file.
  * - `skip`: it refuses the file with the reason `skipped`. For the receiver this is no failure.
  * - `fail`: it refuses the file with the reason `exists`.
+ * - `reuse`: if the existing file has the same content, it takes that as the stored file. If not, `backup`.
  */
 export type IfExists = (typeof ifExistsChoices)[number]
 
+/** True if what cannot have its own name gets a backup name. */
+export function givesBackupNames(ifExists: IfExists): boolean {
+  return ifExists === 'backup' || ifExists === 'reuse'
+}
+
 /** Refuses an entry before its bytes are transferred if `FinalName.give` would refuse it afterwards. */
 export async function checkExisting(folder: Directory, name: string, ifExists: IfExists): Promise<void> {
-  const there = ifExists === 'backup' ? null : await look(folder, name)
+  const there = givesBackupNames(ifExists) ? null : await look(folder, name)
   if (there === null) return
   if (ifExists !== 'overwrite') throw taken(name, ifExists)
   if (there.isDirectory()) throw folderInTheWay(name)
@@ -64,15 +72,17 @@ export class FinalName {
     this.#ifExists = ifExists
   }
 
-  /** Gives the file this name or a backup name, and returns the name given. */
-  async give(name: string): Promise<string> {
+  /** Gives the file this name or a backup name, unless it is reused: then a file with its content has the name. */
+  async give(name: string, content?: Content): Promise<{ name: string; reused?: boolean }> {
     if (this.#ifExists === 'overwrite') {
       await this.#replace(name)
-      return name
+      return { name }
     }
-    if (await this.#linkAs(name)) return name
-    if (this.#ifExists !== 'backup') throw taken(name, this.#ifExists)
-    return await takeBackupName(this.#folder, name, (backup) => this.#linkAs(backup))
+    if (await this.#linkAs(name)) return { name }
+    if (!givesBackupNames(this.#ifExists)) throw taken(name, this.#ifExists)
+    const mayReuse = this.#ifExists === 'reuse' && content
+    if (mayReuse && (await hasSameFile(this.#folder, name, content))) return { name, reused: true }
+    return { name: await takeBackupName(this.#folder, name, (backup) => this.#linkAs(backup)) }
   }
 
   async #replace(name: string): Promise<void> {
@@ -102,10 +112,10 @@ export class FinalName {
 
   /**
    * Takes the name back, unless the file may have replaced another one: the old file is gone, and a complete new file
-   * is better than none. Returns false if the file keeps the name.
+   * is better than none. Another receiver may have reused the file. Returns false if the file keeps the name.
    */
   async takeBack(name: string): Promise<boolean> {
-    if (this.#ifExists === 'overwrite') return false
+    if (this.#ifExists === 'overwrite' || this.#ifExists === 'reuse') return false
     try {
       const [ours, there] = await Promise.all([disk.fstat(this.#staged.fd), disk.lstat(this.#folder.path(name))])
       if (ours.ino === there.ino && ours.dev === there.dev) await disk.unlink(this.#folder.path(name))

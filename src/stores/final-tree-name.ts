@@ -8,7 +8,7 @@ import type { Spool } from '../disk/spool.js'
 import { TransferError } from '../errors.js'
 import { describe } from '../system-errors.js'
 import { printable } from '../text.js'
-import { type IfExists, look, notMergeable, takeBackupName, taken } from './final-name.js'
+import { givesBackupNames, type IfExists, look, notMergeable, takeBackupName, taken } from './final-name.js'
 import { mergeTree } from './merge-tree.js'
 
 /** The errors of a rename onto a name that is taken. */
@@ -16,7 +16,7 @@ const takenErrors = new Set(['ENOTEMPTY', 'EEXIST', 'ENOTDIR'])
 
 /** Refuses a directory before its bytes are transferred if `FinalTreeName.give` would refuse it afterwards. */
 export async function checkExistingTree(folder: Directory, name: string, ifExists: IfExists): Promise<void> {
-  if (ifExists === 'backup') return
+  if (givesBackupNames(ifExists)) return
   const there = await look(folder, name)
   if (there && !there.isDirectory()) throw inTheWay(name, ifExists)
 }
@@ -44,7 +44,7 @@ export class FinalTreeName {
   /** Gives the directory this name or a backup name. Returns it, and the paths that were there and were skipped. */
   async give(name: string): Promise<{ name: string; skipped?: Spool }> {
     if (await this.#renameTo(name)) return { name }
-    if (this.#ifExists === 'backup') {
+    if (givesBackupNames(this.#ifExists)) {
       return { name: await takeBackupName(this.#folder, name, (backup) => this.#renameTo(backup)) }
     }
     return { name, skipped: await this.#merge(name) }

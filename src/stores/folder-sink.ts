@@ -20,7 +20,7 @@ import type { KeptFile } from './kept-file.js'
 import { ReplacedFile } from './replaced-file.js'
 import type { StagedFile } from './staged-file.js'
 import { STAGING } from './staging.js'
-import type { Sink, StoredAs } from './store.js'
+import type { Content, Sink, StoredAs } from './store.js'
 
 export interface FolderSinkOptions {
   /** The folder, as the user named it. */
@@ -83,20 +83,21 @@ export class FolderSink implements Sink {
     })
   }
 
-  async commit(): Promise<StoredAs> {
+  async commit(content?: Content): Promise<StoredAs> {
     try {
       await this.#staged.setAttributes(this.#mode(), this.#header.mtime)
       await this.#staged.sync()
-      const name = await this.#name.give(this.#header.name)
+      const given = await this.#name.give(this.#header.name, content)
+      const { name } = given
       try {
         await Promise.all([this.#root.sync(), this.#name.unlinked])
       } catch (error) {
         // A crash might now undo the name, so nothing may rely on it.
         throw (await this.#name.takeBack(name)) ? error : this.#notDurable(name, error)
       }
-      await this.#staged.close()
+      await (given.reused ? this.#staged.discard() : this.#staged.close())
       await this.#kept?.remove()
-      return { name, path: join(await this.#root.whereabouts(this.#options.path), name) }
+      return { ...given, path: join(await this.#root.whereabouts(this.#options.path), name) }
     } catch (error) {
       await this.discard()
       throw this.#localError('cannot store', error)

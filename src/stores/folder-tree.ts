@@ -5,7 +5,7 @@
  *   → final name by one rename → fsync of the folder
  *
  * Before the rename, a crash leaves only the staging folder. From then on, the directory is complete and durable. If
- * the name is taken and `--if-exists` is not `backup`, the files are moved one by one instead (merge-tree.ts).
+ * the name is taken and `--if-exists` gives no backup names, the files are moved one by one instead (merge-tree.ts).
  */
 import { join } from 'node:path'
 import type { Directory } from '../disk/directory.js'

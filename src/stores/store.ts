@@ -13,6 +13,14 @@ import type { ReplacedFile } from './replaced-file.js'
 /** A fact about a destination that the user should know. */
 export type Warning = Pick<WarningEvent, 'reason' | 'message'>
 
+/** What has come of a file, for the comparison with a file that is there. */
+export interface Content {
+  /** In bytes. */
+  size: number
+  /** True if a file of that size has the same digest. `readAt` reads it; it may throw. */
+  isIn(readAt: (buffer: Buffer, position: number) => Promise<number>): Promise<boolean>
+}
+
 export interface Destination {
   /** True if entries are stored under names. */
   readonly hasNames: boolean
@@ -61,8 +69,11 @@ export interface Sink {
   write(bytes: Buffer, offset: number): boolean
   /** Writes the bytes at `offset`. The buffer must not change until the promise settles. */
   writeLater(bytes: Buffer, offset: number): Promise<void>
-  /** Makes the entry durable and gives it its final name. Discards the entry if that fails. */
-  commit(): Promise<StoredAs>
+  /**
+   * Makes the entry durable and gives it its final name. Discards the entry if that fails, or if a file there is reused:
+   * that needs `content`.
+   */
+  commit(content?: Content): Promise<StoredAs>
   /**
    * Keeps the bytes, without a final name, because the rest has not come. Returns the path on this machine. Null, and
    * nothing is kept, if that is not possible. Never throws.
@@ -118,6 +129,8 @@ export interface StoredAs {
   name: string
   /** The path on this machine. It is never sent to the peer. */
   path: string
+  /** True if a file with the same content was there under this name, and stands for the entry. */
+  reused?: boolean
   /** The text of a message. A message has neither a name nor a path. */
   text?: string
   /**

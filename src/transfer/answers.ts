@@ -200,7 +200,8 @@ export class Answers {
     // What `onEvent` throws is no failure of the entry: it ends the transfer.
     const { progress } = pending
     const moved = { ...(progress?.resumed ? { resumed: progress.resumed } : {}), ...wireField(progress?.wire) }
-    const facts = { path: entry.path, name, storedAs: answer.name, size, blake3, type, ...moved, verified }
+    const reused = answer.reused ? { reused: true } : {}
+    const facts = { path: entry.path, name, storedAs: answer.name, size, blake3, type, ...moved, verified, ...reused }
     if (record) this.reporting = this.#reportTree(record, report.sentTree(start, facts, record))
     else report.sent(start, facts, answer.handedOver)
   }

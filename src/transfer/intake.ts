@@ -5,8 +5,9 @@ import { retain } from '../net/memory.js'
 import type { Digests, End, Wanted } from '../protocol/messages.js'
 import type { Sink, StoredAs } from '../stores/store.js'
 import { WireCount } from './compression.js'
-import type { Digests as Computed, EntryDigest } from './digest.js'
+import { type Digests as Computed, createDigest, type EntryDigest } from './digest.js'
 import { checkExpected, checkGrowing, isExpecting } from './expectation.js'
+import { digestOfPart } from './late-digest.js'
 import { checkLimit, type Policy } from './policy.js'
 import { type ProgressReport, wireField } from './progress-report.js'
 import { ResumedFile } from './resumed-file.js'
@@ -130,7 +131,12 @@ export class Intake {
     if (!isVerified && !allowUnverified) throw unverifiable('the sender sent')
     const resumed = this.#resumed?.have
     const moved = { ...(resumed ? { resumed } : {}), ...wireField(this.#wire.total) }
-    return { ...(await this.#sink.commit()), ...digests, bytes, isVerified, ...moved }
+    const stored = await this.#sink.commit({
+      size: bytes,
+      isIn: async (readAt) =>
+        (await digestOfPart(await createDigest(), readAt, [0, bytes], () => false)) === digests.blake3,
+    })
+    return { ...stored, ...digests, bytes, isVerified, ...moved }
   }
 
   async #verify(end: End, received: Received): Promise<boolean> {

@@ -187,14 +187,14 @@ export class ReceiverSession implements Session, Returning {
     }
   }
 
-  async #answer(current: Current, { name, bytes, blake3, sha256, skipped }: Taken): Promise<void> {
+  async #answer(current: Current, { name, bytes, blake3, sha256, skipped, reused }: Taken): Promise<void> {
     const { entry, header } = current
     if (skipped?.count) {
       // The sender must know that not all of its files are stored. The skipped ones are reported.
       const text = `it had ${skipped.count} of the names in "${printable(header.name, 80)}" and skipped them; the others are stored`
       return await this.#link.refuse?.(entry, refusal('skipped', text))
     }
-    const answer = { entry, name, bytes, blake3, ...(sha256 === null ? {} : { sha256 }) }
+    const answer = { entry, name, bytes, blake3, ...(sha256 === null ? {} : { sha256 }), ...(reused ? { reused } : {}) }
     this.#receiver.remember(header.id ?? entry, answer)
     await this.#link.confirm(answer)
   }

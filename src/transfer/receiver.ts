@@ -208,8 +208,9 @@ export class Receiver {
   onTaken({ header, start = 0 }: { header: Header; start?: number }, taken: Taken): void {
     const { bytes: size, blake3, path, text, record, skipped, isVerified: verified, resumed, wire } = taken
     const { name, type } = header
-    if (taken.isRepeated) return
-    const moved = { ...(resumed ? { resumed } : {}), ...wireField(wire) }
+    const { isRepeated, reused } = taken
+    if (isRepeated) return
+    const moved = { ...(resumed ? { resumed } : {}), ...(reused ? { reused } : {}), ...wireField(wire) }
     if (record) {
       const facts = { name, path, size: record.bytes, blake3, type, ...moved, verified }
       this.reporting = this.report.storedTree(start, facts, record, skipped).finally(() => {

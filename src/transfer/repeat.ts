@@ -49,14 +49,14 @@ export class Repeat {
   }
 
   async finish(end: End): Promise<Taken> {
-    const { name, blake3, sha256 = null } = this.#answer
+    const { name, blake3, sha256 = null, reused = false } = this.#answer
     // A directory has other bytes if files were there that need not come.
     const bytes = this.header.kind === 'directory' ? this.bytes : this.#answer.bytes
     if (end.bytes !== bytes || (end.sha256 ? end.sha256 !== sha256 : end.blake3 !== blake3)) {
       const text = 'it was stored before, with another content'
       throw new TransferError('digest-mismatch', text, { reason: 'digest', peerMessage: text })
     }
-    return { name, path: '', bytes, blake3: blake3 ?? '', sha256, isVerified: true, isRepeated: true }
+    return { name, path: '', bytes, blake3: blake3 ?? '', sha256, reused, isVerified: true, isRepeated: true }
   }
 
   async keep(): Promise<null> {

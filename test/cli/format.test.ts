@@ -141,6 +141,20 @@ const table: [event: TransferEvent, line: string | null][] = [
   ],
   [
     {
+      ...{ event: 'stored', transfer: 1, peer: '127.0.0.1:5', name: 'a.txt', path: 'dir/a.txt', size: 1500 },
+      ...{ blake3, type: 'text/plain', verified: true, reused: true, seconds: 0.05 },
+    },
+    'has dir/a.txt already, 1.50 kB in 0.05 s, blake3 abababab…',
+  ],
+  [
+    {
+      ...{ event: 'sent', transfer: 1, path: 'a.txt', name: 'a.txt', storedAs: 'a.txt', size: 1500 },
+      ...{ blake3, type: 'text/plain', verified: true, reused: true, seconds: 0.05 },
+    },
+    'sent a.txt, 1.50 kB in 0.05 s, blake3 abababab… (the receiver had it already)',
+  ],
+  [
+    {
       event: 'sent',
       transfer: 1,
       path: 'dir/a.txt',
@@ -329,6 +343,8 @@ t.test('tells all that is known of a file where that is wanted', async (t) => {
     lines.filter((line) => line?.includes('blake3')),
     [
       `stored dir/a_bak.txt (text/plain, 1.50 kB in 0.05 s) from 127.0.0.1:5, blake3 ${blake3}`,
+      `has dir/a.txt already (text/plain, 1.50 kB in 0.05 s) from 127.0.0.1:5, blake3 ${blake3}`,
+      `sent a.txt (text/plain, 1.50 kB in 0.05 s) as a.txt, blake3 ${blake3} (the receiver had it already)`,
       `sent dir/a.txt (text/plain, 2.00 MB in 2.00 s, 1.00 MB/s) as a_bak.txt, blake3 ${blake3}`,
       `stored dir/a.iso (text/plain, 3.00 MB, of which 1.00 MB was there before, in 2.00 s, 1.00 MB/s) from 127.0.0.1:5, blake3 ${blake3}`,
       `sent a.iso (text/plain, 3.00 MB, of which 1.00 MB was there before, in 2.00 s, 1.00 MB/s) as a.iso, blake3 ${blake3}`,

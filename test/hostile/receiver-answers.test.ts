@@ -14,6 +14,10 @@ const answers: Record<string, [Buffer | string, { code: string; reason: string; 
     { code: 'digest-mismatch', reason: 'digest', message: 'the receiver stored 12 bytes with the digest' },
   ],
   'the wrong size': [frame('S', { entry: 0, ...right, bytes: 11 }), { code: 'digest-mismatch', reason: 'digest' }],
+  'a mark that is none': [
+    frame('S', { entry: 0, ...right, reused: 'yes' }),
+    { code: 'incomplete', reason: 'protocol' },
+  ],
   'an entry that was never sent': [
     frame('S', { ...right, entry: 1 }),
     { code: 'incomplete', reason: 'protocol', message: 'the receiver confirmed entry 1, which it was not sent' },

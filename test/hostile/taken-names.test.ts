@@ -64,6 +64,7 @@ async function offer(t: Test, place: string, ifExists: IfExists, entryFor: (name
 
 const wantedOfFiles: Record<IfExists, (name: string) => string> = {
   backup: (name) => `S ${name}_bak`,
+  reuse: (name) => `S ${name}_bak`,
   fail: () => 'R exists',
   skip: () => 'R skipped',
   overwrite: (name) => (isFolder(name) ? 'R exists' : `S ${name}`),
@@ -77,7 +78,7 @@ for (const [ifExists, wanted] of Object.entries(wantedOfFiles) as [IfExists, (na
     t.strictSame(changed, replaced)
     for (const name of replaced)
       t.ok(lstatSync(join(out, name)).isFile() && readFileSync(join(out, name), 'utf8') === 'new')
-    const beside = ifExists === 'backup' ? names.map((name) => `${name}_bak`) : []
+    const beside = ['backup', 'reuse'].includes(ifExists) ? names.map((name) => `${name}_bak`) : []
     for (const name of beside) t.equal(readFileSync(join(out, name), 'utf8'), 'new')
     t.strictSame(namesIn(out), [...names, ...beside].sort())
   })
@@ -86,6 +87,7 @@ for (const [ifExists, wanted] of Object.entries(wantedOfFiles) as [IfExists, (na
 /** A directory goes into a directory that is there, and into nothing else. */
 const wantedOfDirectories: Record<IfExists, (name: string) => string> = {
   backup: (name) => `S ${name}_bak`,
+  reuse: (name) => `S ${name}_bak`,
   fail: (name) => (isFolder(name) ? `S ${name}` : 'R exists'),
   skip: (name) => (isFolder(name) ? `S ${name}` : 'R skipped'),
   overwrite: (name) => (isFolder(name) ? `S ${name}` : 'R exists'),
@@ -96,10 +98,10 @@ for (const [ifExists, wanted] of Object.entries(wantedOfDirectories) as [IfExist
     const entry = (name: string) => directoryFrames(name, [tree.file('file', 'new')])
     const { said, out, changed } = await offer(t, '', ifExists, entry)
     t.strictSame(said, names.map(wanted))
-    const merged = ifExists === 'backup' ? [] : names.filter(isFolder)
+    const merged = ['backup', 'reuse'].includes(ifExists) ? [] : names.filter(isFolder)
     t.strictSame(changed, merged)
     for (const name of merged) t.match(filesIn(join(out, name)), { file: 'new' })
-    const beside = ifExists === 'backup' ? names.map((name) => `${name}_bak`) : []
+    const beside = ['backup', 'reuse'].includes(ifExists) ? names.map((name) => `${name}_bak`) : []
     for (const name of beside) t.strictSame(filesIn(join(out, name)), { file: 'new' })
     t.strictSame(namesIn(out), [...names, ...beside].sort())
   })
@@ -108,6 +110,7 @@ for (const [ifExists, wanted] of Object.entries(wantedOfDirectories) as [IfExist
 /** Each of them comes with a directory of its own, which is merged into the one that has all obstacles. */
 const wantedOfItems: Record<IfExists, (name: string, index: number) => string> = {
   backup: (_, index) => `S d_bak${index === 0 ? '' : index + 1}`,
+  reuse: (_, index) => `S d_bak${index === 0 ? '' : index + 1}`,
   fail: () => 'R exists',
   skip: () => 'R skipped',
   overwrite: (name) => (isFolder(name) ? 'R exists' : 'S d'),
@@ -131,11 +134,11 @@ for (const [ifExists, wanted] of Object.entries(wantedOfItems) as [
     const entry = (name: string) => directoryFrames('d', [tree.open(name), tree.file('file', 'new'), tree.close()])
     const { said, out, changed } = await offer(t, 'd', ifExists, entry)
     const merges = (name: string, index: number) => {
-      if (ifExists === 'backup') return wanted(name, index)
+      if (['backup', 'reuse'].includes(ifExists)) return wanted(name, index)
       return isFolder(name) ? 'S d' : 'R exists'
     }
     t.strictSame(said, names.map(merges))
-    t.strictSame(changed, ifExists === 'backup' ? [] : names.filter(isFolder))
+    t.strictSame(changed, ['backup', 'reuse'].includes(ifExists) ? [] : names.filter(isFolder))
     t.strictSame(namesIn(join(out, 'd')), names.toSorted())
   })
 }

@@ -1,9 +1,9 @@
 /** The protocol spoken by a stranger: the two ends in plain Python against the commands, and against each other. */
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { sendTo, start, startReceiver } from '../fixtures/commands.js'
-import { bytesOf, namesIn } from '../fixtures/folder.js'
+import { bytesOf, filesIn, namesIn } from '../fixtures/folder.js'
 import { only, readEvents } from '../fixtures/json-events.js'
 import { listenAsPeer, Peer } from '../fixtures/peer.js'
 import { digest, frame, sha256 } from '../fixtures/peer-frames.js'
@@ -36,6 +36,23 @@ t.test('the Python sender sends to tcp-recv', { skip }, async (t) => {
     names.map((name) => ({ name, size: contents[name]?.length, verified: true })),
   )
   for (const name of names) t.ok(readFileSync(join(folder, 'out', name)).equals(contents[name] as Buffer), name)
+})
+
+t.test('the Python sender succeeds with a file that is reused', { skip }, async (t) => {
+  const folder = t.testdir({ 'a.txt': 'hello', out: { 'a.txt': 'hello' } })
+  const args = ['--json', '--if-exists', 'reuse', '--count', '2', '--out', join(folder, 'out')]
+  const receiver = await startReceiver(t, args)
+  for (const content of ['hello', 'other']) {
+    writeFileSync(join(folder, 'a.txt'), content)
+    const { code, stderr } = await startPython(t, 'send', [join(folder, 'a.txt'), '127.0.0.1', receiver.port]).done
+    t.equal(code, 0, stderr)
+  }
+  const stored = readEvents(t, (await receiver.done).stdout).filter(({ event }) => event === 'stored')
+  t.match(stored, [
+    { path: join(folder, 'out/a.txt'), reused: true },
+    { path: join(folder, 'out/a_bak.txt'), reused: undefined },
+  ])
+  t.strictSame(filesIn(join(folder, 'out')), { 'a.txt': 'hello', 'a_bak.txt': 'other' })
 })
 
 t.test('tcp-send sends to the Python receiver', { skip }, async (t) => {

@@ -98,6 +98,7 @@ const values: Record<string, unknown> = {
     changed: true,
     items: ['1 2 a'],
     more: true,
+    reused: true,
   },
   ...{
     bytes: 0,
