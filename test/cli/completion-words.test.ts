@@ -55,8 +55,9 @@ t.test('offers every option', { skip }, async (t) => {
 t.test('offers the values that there are, and nothing where none can be known', { skip }, async (t) => {
   const folder = t.testdir({ backup: '' })
   for (const { command, options } of [sendCommandLine, receiveCommandLine, chatCommandLine]) {
-    for (const [name, { value, choices }] of Object.entries(options)) {
-      const isPath = ['FILE', 'DIR', 'COMMAND'].includes(value ?? 'DIR')
+    for (const [name, { value, choices, takes }] of Object.entries(options)) {
+      // Where the value may be absent, a path may follow.
+      const isPath = takes !== undefined || ['FILE', 'DIR', 'COMMAND'].includes(value ?? 'DIR')
       const values = choices?.toSorted() ?? (isPath ? ['backup'] : [])
       t.strictSame(offered([command, `--${name}`, ''], folder), values, `${command} --${name}`)
     }

@@ -65,8 +65,9 @@ function reasonsIn(code: string): string[] {
 
 t.test('lists every reason that an error of the source has, unless it stays on this side', async (t) => {
   const known = new Set([...refusalReasons, ...abortReasons, ...localReasons])
+  // An event of a talk says `left` of somebody who has left politely.
   const used = sourceFiles('src', '.ts').flatMap(({ path, code }) =>
-    reasonsIn(code).map((reason) => ({ path, reason })),
+    reasonsIn(code).flatMap((reason) => (path.startsWith('src/chat/') && reason === 'left' ? [] : [{ path, reason }])),
   )
   t.ok(used.length > 25, 'reasons are found at all')
   t.strictSame(
