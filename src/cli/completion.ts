@@ -29,8 +29,12 @@ function bash(command: string, options: [string, Option][]): string {
   const name = `_${command.replace('-', '_')}`
   return `# ${command}: eval "$(${command} --completion bash)"
 ${name}() {
-  local word=\${COMP_WORDS[COMP_CWORD]}
-  case \${COMP_WORDS[COMP_CWORD-1]} in
+  local word=\${COMP_WORDS[COMP_CWORD]} before=\${COMP_WORDS[COMP_CWORD-1]}
+  # bash cuts --out=dir into three words.
+  if [[ $word == = ]]; then word=
+  elif [[ $before == = ]]; then before=\${COMP_WORDS[COMP_CWORD-2]}
+  fi
+  case $before in
 ${cases.join('\n')}
   esac
   if [[ $word == -* ]]; then mapfile -t COMPREPLY < <(compgen -W '${words}' -- "$word")
@@ -45,11 +49,13 @@ function zsh(command: string, options: [string, Option][]): string {
   const lines = options.map(([name, option]) => {
     const about = option.describe.replace(/['[\]:\\]/g, (character) => (character === "'" ? "'\\''" : `\\${character}`))
     const values = option.choices ? `(${option.choices.join(' ')})` : takesPath(option) ? '_files' : ' '
+    // The value may be the next word, or follow after `=` or the letter.
+    const [long, letter] = needsValue(option) ? ['=', '+'] : ['', '']
     const value = needsValue(option) ? `:${option.value}:${values}` : ''
     const rest = `[${about}]${value}' \\`
-    if (option.short === undefined) return `  '${option.many ? '*' : ''}--${name}${rest}`
+    if (option.short === undefined) return `  '${option.many ? '*' : ''}--${name}${long}${rest}`
     // The shell expands the braces to two specifications. The list in parentheses says that the two exclude each other.
-    return `  '(-${option.short} --${name})'{-${option.short},--${name}}'${rest}`
+    return `  '(-${option.short} --${name})'{-${option.short}${letter},--${name}${long}}'${rest}`
   })
   return `#compdef ${command}
 # ${command}: eval "$(${command} --completion zsh)"
@@ -58,6 +64,7 @@ _${command.replace('-', '_')}() {
 ${lines.join('\n')}
   '*:file:_files'
 }
+(( $+functions[compdef] )) || { autoload -Uz compinit && compinit -i; }
 compdef _${command.replace('-', '_')} ${command}
 `
 }

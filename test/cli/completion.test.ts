@@ -45,6 +45,8 @@ t.test('bash offers options, choices and files', { skip: withoutProgram('bash') 
   t.same(bashOffers(send, ['tcp-send', '--completion', 'z'], folder), ['zsh'])
   t.same(bashOffers(recv, ['tcp-recv', '--if-exists', 'b'], folder), ['backup'])
   t.same(bashOffers(recv, ['tcp-recv', '--out', 'o'], folder).toSorted(), ['other.iso', 'out'])
+  t.same(bashOffers(recv, ['tcp-recv', '--out', '=', 'ou'], folder), ['out'], 'bash cuts --out=ou into these words')
+  t.same(bashOffers(recv, ['tcp-recv', '--out', '='], folder).toSorted(), ['file.txt', 'other.iso', 'out'])
   t.same(bashOffers(recv, ['tcp-recv', '--port', ''], folder), [], 'nothing can be known of a port')
   t.same(bashOffers(recv, ['tcp-recv', '--max'], folder), [
     '--max-size',
@@ -68,7 +70,7 @@ t.test('keeps the quotes and brackets of a description from being read by the sh
     ...sendCommandLine,
     options: { odd: { value: 'FILE', many: true, describe }, flag: { describe: 'A' } },
   }
-  t.match(completion(line, 'zsh'), String.raw`  '*--odd[It'\''s "a" \[b\]\: \\c $(d)]:FILE:_files' \ `.trimEnd())
+  t.match(completion(line, 'zsh'), String.raw`  '*--odd=[It'\''s "a" \[b\]\: \\c $(d)]:FILE:_files' \ `.trimEnd())
   t.match(completion(line, 'zsh'), String.raw`  '--flag[A]' \ `.trimEnd())
   t.match(completion(line, 'fish'), String.raw`complete -c tcp-send -l odd -r -F -d 'It\'s "a" [b]: \\c $(d)'`)
   t.match(completion(line, 'fish'), `complete -c tcp-send -l flag -d 'A'`)
@@ -86,3 +88,13 @@ for (const shell of ['bash', 'zsh', 'fish'] as const) {
     }
   })
 }
+
+const noZsh = spawnSync('zsh', ['-c', 'true']).error ? 'zsh is not installed' : false
+t.test('zsh registers the command also where nobody has called compinit', { skip: noZsh }, async (t) => {
+  const env = { ...process.env, HOME: t.testdir(), ZDOTDIR: t.testdirName }
+  const run = 'eval "$1" && print $_comps[tcp-recv]'
+  const args = ['-f', '-c', run, 'zsh', completion(receiveCommandLine, 'zsh')]
+  const { stdout, stderr } = spawnSync('zsh', args, { env, encoding: 'utf8' })
+  t.same({ stdout, stderr }, { stdout: '_tcp_recv\n', stderr: '' })
+  t.match(completion(receiveCommandLine, 'zsh'), /--out=.*:DIR:_files' .$/m, 'the value may follow after "="')
+})
