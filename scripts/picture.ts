@@ -12,7 +12,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Terminal } from '../test/fixtures/terminal.ts'
 import { draw, type Frame } from './picture-svg.ts'
 
-const COLUMNS = 84
+const COLUMNS = 100
 const PORT = 9000
 /** The size of the file: large enough for a bar that moves. */
 const SIZE = 2_000_000_000

@@ -47,14 +47,22 @@ t.test('asks for the versions of node whose TLS is safe, and runs on this one', 
   t.equal(manifest.type, 'module')
 })
 
-t.test('packs what runs, and nothing else', async (t) => {
+t.test('packs what runs and what the README shows, and nothing else', async (t) => {
   const args = ['pack', '--dry-run', '--json', '--ignore-scripts', '--loglevel', 'error']
   const { stdout, stderr } = spawnSync('npm', args, { cwd: root, encoding: 'utf8' })
   t.equal(stderr, '')
   const paths: string[] = JSON.parse(stdout)[0].files.map((file: { path: string }) => file.path)
   const expected =
-    /^(bin\/tcp-(send|recv|chat)\.js|dist\/[\w./-]+\.js|dist\/types\.d\.ts|dist\/bundle\/(?:(?:send|receive|chat)-command|cpace)\.cjs|dist\/man\/tcp-(send|recv|chat)\.1|README\.md|API\.md|LICENSE|CHANGELOG\.md|package\.json)$/
-  for (const path of paths) t.match(path, expected)
+    /^(bin\/tcp-(send|recv|chat)\.js|dist\/[\w./-]+\.js|dist\/types\.d\.ts|dist\/bundle\/(?:(?:send|receive|chat)-command|cpace)\.cjs|dist\/man\/tcp-(send|recv|chat)\.1|[A-Z]+\.md|LICENSE|package\.json)$/
+  const shown =
+    /^(src\/protocol|bench|scripts\/conformance)\/README\.md$|^(bench|scripts)\/[\w-]+\.(json|svg)$|^(deploy|fixtures\/python)\//
+  for (const path of paths) t.ok(expected.test(path) || shown.test(path), path)
+  const links = readFileSync(`${root}README.md`, 'utf8').matchAll(/\]\(([^)#:]+)[^):]*\)/g)
+  for (const [, link = ''] of links)
+    t.ok(
+      paths.some((path) => path === link || path.startsWith(`${link}/`)),
+      link,
+    )
   for (const path of ['LICENSE', 'README.md', 'package.json', 'dist/index.js', 'dist/types.d.ts', 'API.md']) {
     t.ok(paths.includes(path), path)
   }
