@@ -61,7 +61,7 @@ t.test('tells the facts of every file as they are, one file after the other', as
   t.strictSame(
     Object.keys(JSON.parse(events[0] as string)).sort(),
     ['event', ...Object.keys(eventFields.stored)]
-      .filter((field) => !['files', 'directory', 'key', 'resumed', 'wire'].includes(field))
+      .filter((field) => !['files', 'directory', 'key', 'resumed', 'wire', 'reused'].includes(field))
       .sort(),
   )
   t.strictSame(namesIn(folder), ['events', 'facts', 'from', 'hook.sh', 'out'], 'no shell has seen them')
