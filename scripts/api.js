@@ -51,4 +51,5 @@ export function apiPage() {
   return [head, `## Functions\n\n| function | what it does |\n|---|---|\n${lines.join('\n')}\n`, ...parts].join('\n')
 }
 
+/* c8 ignore next: only where this is the program, and not in a test */
 if (process.argv[1] === fileURLToPath(import.meta.url)) writeFileSync(page, apiPage())

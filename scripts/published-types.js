@@ -100,4 +100,5 @@ export function typesFile() {
     .join('\n\n')}\n`
 }
 
+/* c8 ignore next: only where this is the program, and not in a test */
 if (process.argv[1] === fileURLToPath(import.meta.url)) writeFileSync(`${root}types.d.ts`, typesFile())

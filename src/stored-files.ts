@@ -13,8 +13,8 @@ class Waiting {
   readonly files: StoredEvent[]
   /** Settles when fewer wait. Undefined if there is room. */
   held: Promise<void> | undefined
-  #release: () => void = () => {}
-  #wake: () => void = () => {}
+  #release: () => void = nothing
+  #wake: () => void = nothing
 
   constructor(files: readonly StoredEvent[]) {
     this.files = [...files]
@@ -48,6 +48,8 @@ class Waiting {
     await Promise.race([added, ended])
   }
 }
+
+const nothing = () => {}
 
 export class StoredFiles {
   /** The first ones, for the summary. */

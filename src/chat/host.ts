@@ -135,7 +135,7 @@ export class Host implements Talk {
 
   /** Ends the conversation after too many guesses at its code, unless there is a partner. */
   #endIfBurnt(): void {
-    const { burnt } = this.#options.entrance ?? {}
+    const burnt = this.#options.entrance?.burnt
     if (burnt && this.#room.size === 0) this.#settle(burnt)
   }
 

@@ -79,29 +79,28 @@ export class Member {
 
   /** Runs until one side has left. Resolves with the failure if that was not meant. */
   async run(): Promise<TransferError | null> {
+    const failure = await this.#converse().then(() => null, asTransferError)
+    this.#isGone = true
+    clearTimeout(this.#timer)
+    clearTimeout(this.#pause)
+    // One that has failed closes by itself.
+    if (!this.#channel.signal.aborted) void this.#channel.close()
+    return failure
+  }
+
+  async #converse(): Promise<void> {
     const { dials } = this.#options
-    try {
-      const receiving = this.#channel.receive(
-        (bytes) => this.#take(bytes),
-        () => this.#kind === 'native',
-      )
-      // It rejects also while this side does something else.
-      receiving.catch(() => {})
-      if (dials?.kind === 'plain') this.#become('plain')
-      else if (dials) this.#greet(dials.name)
-      else this.#timer = setTimeout(() => this.#guard(() => this.#onSilence()), SILENCE)
-      await receiving
-      await this.#onEnd()
-      return null
-    } catch (error) {
-      return asTransferError(error)
-    } finally {
-      this.#isGone = true
-      clearTimeout(this.#timer)
-      clearTimeout(this.#pause)
-      // One that has failed closes by itself.
-      if (!this.#channel.signal.aborted) void this.#channel.close()
-    }
+    const receiving = this.#channel.receive(
+      (bytes) => this.#take(bytes),
+      () => this.#kind === 'native',
+    )
+    // It rejects also while this side does something else.
+    receiving.catch(() => {})
+    if (dials?.kind === 'plain') this.#become('plain')
+    else if (dials) this.#greet(dials.name)
+    else this.#timer = setTimeout(() => this.#guard(() => this.#onSilence()), SILENCE)
+    await receiving
+    await this.#onEnd()
   }
 
   /** Calls `work`. What it throws ends the connection. */

@@ -33,6 +33,8 @@ export interface ChannelOptions {
 /** The consumer before the call of `receive`, and after its end. */
 const drop: Consumer = () => {}
 
+const always = () => true
+
 export class Channel {
   readonly #socket: Duplex
   readonly #timeout: number
@@ -44,7 +46,7 @@ export class Channel {
   /** True while the consumer works behind a promise. */
   #busy = false
   readonly #writers = new Set<(error: Error) => void>()
-  #isAwaited = () => true
+  #isAwaited = always
   #ended = false
   #finished = false
   #error: TransferError | null = null
@@ -79,7 +81,7 @@ export class Channel {
    *
    * @param isAwaited returns false if nothing need come, so that silence is no stall
    */
-  receive(consume: Consumer, isAwaited = () => true): Promise<void> {
+  receive(consume: Consumer, isAwaited = always): Promise<void> {
     return new Promise((resolve, reject) => {
       // A failed channel still reads, and drops everything: `close` waits for the end of the peer's direction.
       if (this.#error) reject(this.#error)

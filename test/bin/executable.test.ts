@@ -27,8 +27,7 @@ async function receive(t: Test, args: string[], variables?: string[]) {
 }
 
 t.test('one file without Node.js', { skip }, async (t) => {
-  const { NODE_OPTIONS, ...env } = process.env
-  execFileSync(process.execPath, ['scripts/build-executable.js'], { env, stdio: 'pipe' })
+  execFileSync('env', ['-u', 'NODE_OPTIONS', process.execPath, 'scripts/build-executable.js'], { stdio: 'pipe' })
   const { version, bin } = JSON.parse(readFileSync('package.json', 'utf8'))
   t.strictSame(readdirSync(built).sort(), Object.keys(bin).sort())
 

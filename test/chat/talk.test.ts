@@ -11,6 +11,7 @@ import { chat } from '../../dist/chat.js'
 import { TransferError } from '../../dist/errors.js'
 import { CHAT_LINE } from '../../dist/protocol/strangers.js'
 import { gate } from '../fixtures/gate.ts'
+import { key } from '../fixtures/keys.ts'
 import { listenAsPeer, Peer } from '../fixtures/peer.ts'
 import { dialling, endOf, listening, pair, Told } from '../fixtures/talks.ts'
 
@@ -358,4 +359,32 @@ t.test('tells what a listener is, however its first bytes are cut', async (t) =>
   t.equal(judge(Buffer.from(CHAT_LINE), false), 'plain')
   const { port } = await listenAsPeer(t, (peer) => peer.finish('tcp-chat/1 {"bye":true}\n'))
   await t.rejects(dialling(t, port), { code: 'refused', reason: 'policy' })
+})
+
+t.test('says with which named key somebody has joined', async (t) => {
+  const named = (name: string) => [{ name, key }]
+  const told = new Told()
+  const here = await chat({
+    listen: true,
+    host: '127.0.0.1',
+    port: 0,
+    name: 'bob',
+    key: named('alice'),
+    onEvent: told.onEvent,
+  })
+  const there = await chat({ host: '127.0.0.1', port: here.address?.port ?? 0, name: 'anna', key: named('me') })
+
+  t.match(await told.heard('joined'), [{ name: 'anna', key: 'alice' }])
+  await there.leave()
+  await here.leave()
+  await Promise.all([there.finished, here.finished])
+})
+
+t.test('talks by UDP to this machine, unless it is told another one', async (t) => {
+  const here = await chat({ udp: true, listen: true, port: 0, name: 'bob' })
+  const there = await chat({ udp: true, port: here.address?.port ?? 0, name: 'anna' })
+  await there.say('hello')
+  for (const talk of [there, here]) await talk.leave()
+  t.match(await there.finished, { linesOut: 1 })
+  await here.finished
 })

@@ -8,6 +8,7 @@ t.test('each event has its line for people, in which nobody else can write', asy
   output.onEvent({ event: 'joined', name: '1.2.3.4:9', peer: '1.2.3.4:9' })
   output.onEvent({ event: 'joined', name: 'bob', you: 'anna-2', room: true })
   output.onEvent({ event: 'left', name: 'carl', reason: 'broken', message: 'gone\n' })
+  output.onEvent({ event: 'listening', address: '::', port: 1, words: 'a-b-c-d' })
   output.onEvent({ event: 'dropped', lines: 1 })
   output.onEvent({ event: 'dropped', lines: 2 })
   output.onEvent({ event: 'dropped', lines: 3, from: '1.2.3.4:9' })
@@ -16,6 +17,7 @@ t.test('each event has its line for people, in which nobody else can write', asy
   output.onEvent({ event: 'done', linesIn: 0, linesOut: 0, seconds: 0, exitCode: 0 })
   calls.restore()
   const lines = calls().map(({ args }) => String(args[0]).replace(/^[\d-]+ [\d:]+ /, ''))
+  t.match(lines.splice(3 + 1, 2), [/listening on \[::\]:1/, /a-b-c-d/])
   t.strictSame(lines, [
     'tcp-chat: peer-1 has joined (127.0.0.1:9, key a\\u{1b}, no tcp-chat)\n',
     'tcp-chat: 1.2.3.4:9 has joined\n',

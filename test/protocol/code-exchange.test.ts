@@ -30,6 +30,10 @@ t.test('reads an opening that is whole, and waits for the rest of one that is no
   fc.assert(property)
 })
 
+t.test('waits for the role behind the version', async (t) => {
+  t.equal(parseOpening(associatedData('sender').subarray(0, 9)), undefined)
+})
+
 t.test('says of other bytes what they are', async (t) => {
   t.strictSame(associatedData('receiver'), Buffer.from('7463702d636f64650172', 'hex'))
   const property = fc.property(of(50), fc.nat(255), fc.nat(255), (rest, version, role) => {

@@ -131,10 +131,12 @@ t.test('rescues what is left of a dead receiver, or what was kept before, whiche
   const folder = folders(t)
   const prepare = async (): Promise<string> => {
     const path = folder()
-    await breakOff(path, receiverId, 5 * 1024)
+    await breakOff(path, 'first', 5 * 1024)
     const [kept = ''] = keptFolders(path)
-    renameSync(kept, join(path, STAGING, receiverId, '7'))
+    renameSync(kept, join(path, STAGING, 'first', '7'))
     await breakOff(path, 'other')
+    // Only now, or the other one would have rescued it.
+    renameSync(join(path, STAGING, 'first'), join(path, STAGING, receiverId))
     return path
   }
   await torture(t, {

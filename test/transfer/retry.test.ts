@@ -1,7 +1,10 @@
 /** When a side that has dialled connects again. */
+import { join } from 'node:path'
 import t from 'tap'
 import { Retry } from '../../dist/transfer/retry.js'
 import { fakeClock } from '../fixtures/clock.ts'
+import { startReceiver, trySend } from '../fixtures/ends.ts'
+import { type Cut, damagedPort } from '../fixtures/proxy.ts'
 
 /** The pauses of a retry that always fails, each of which passes. */
 function pauses(clock: { advance(milliseconds: number): void }, retry: Retry): number[] {
@@ -41,4 +44,16 @@ t.test('tries for as long as it waits for a connection, however few tries that a
 
 t.test('never tries if it must not', async (t) => {
   t.equal(new Retry(0, 60_000).next(), null)
+})
+
+t.test('a connection that ends before a word of the receiver is one more try, if that is asked for', async (t) => {
+  const root = t.testdir({ out: {}, 'file.txt': 'hello' })
+  const receiver = await startReceiver(t, { out: join(root, 'out') })
+  const cut = (connection: number): Cut | undefined =>
+    connection === 0 ? { direction: 'to-receiver', after: 0 } : undefined
+  const port = await damagedPort(t, receiver.port, { cut })
+  t.match(await trySend(t, port, join(root, 'file.txt'), { retry: 1 }), { summary: { files: 1 } })
+  const again = await damagedPort(t, receiver.port, { cut })
+  const message = /it has not said a word/
+  t.match(await trySend(t, again, join(root, 'file.txt')), { error: { code: 'incomplete', message } })
 })
