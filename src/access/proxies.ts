@@ -21,6 +21,11 @@ export class Proxies {
     this.#networks = proxyFrom.map((text) => parseNetwork(text, '--proxy-from'))
   }
 
+  /** True if there can be any. */
+  get areExpected(): boolean {
+    return this.#networks.length > 0
+  }
+
   /** True if a proxy has made this connection. */
   has({ remoteAddress = '' }: Peer): boolean {
     const address = parseAddress(remoteAddress)

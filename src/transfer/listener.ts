@@ -127,8 +127,8 @@ export class Listener {
   }
 
   #onConnection(socket: Socket): void {
-    // A peer that has reset the connection already has no address any more, nor anything to say.
-    if (socket.remoteAddress === undefined) return void socket.destroy()
+    // A check of a proxy may be over already. Then it has no address any more.
+    if (socket.remoteAddress === undefined && this.#proxies.areExpected) return void socket.destroy()
     this.#track(this.#proxies.has(socket) ? this.#forwarded(socket) : this.#serve(socket, ++this.#connections, socket))
   }
 
