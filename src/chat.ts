@@ -11,7 +11,7 @@ import { Report } from './chat/report.js'
 import type { Talk, TalkOptions } from './chat/talk.js'
 import { defaults } from './defaults.js'
 import { asTransferError, TransferError } from './errors.js'
-import type { TransferEvent, WarningEvent } from './events.js'
+import type { OnEvent } from './events.js'
 import { type PeerOptions, peerLimits } from './peers.js'
 
 /** The options of `chat`. */
@@ -69,7 +69,7 @@ export async function chat(given: ChatOptions): Promise<Talk> {
       throw new TransferError('usage', 'a code is for one partner, so it does not go with a room')
     if (options.udp) return await talkOverUdp(options, { name, timeout, signal, onEvent }, report)
     // It warns of keys that cannot be used.
-    const warn = (event: TransferEvent) => report.emit(event as WarningEvent)
+    const warn = report.emit.bind(report) as OnEvent
     const entrance = await entranceFor({ ...options, plain, listens: listen, onEvent: warn }, 'chat')
     const common = { port, name, timeout, signal, onEvent, entrance }
     if (!listen) {
